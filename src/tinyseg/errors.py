@@ -1,0 +1,70 @@
+"""The errors of this package: one small family.
+
+Each says which file, where in it, which rule was broken, what was expected and what came, so that
+the reader of a log can mend the input without opening the code. Nothing else leaves the package
+for bad input; an error of another class is a bug.
+"""
+
+from pathlib import Path
+
+
+class TinysegError(Exception):
+    """Bad input, named: `path: where: rule (expected ..., got ...)`, the parts that are known."""
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        path: Path | str | None = None,
+        where: str | None = None,
+        expected: object = None,
+        got: object = None,
+    ) -> None:
+        self.rule, self.path, self.where = rule, path, where
+        self.expected, self.got = expected, got
+        super().__init__(rule)
+
+    def __str__(self) -> str:
+        place = "".join(f"{part}: " for part in (self.path, self.where) if part is not None)
+        named = (("expected", self.expected), ("got", self.got))
+        detail = ", ".join(f"{name} {value}" for name, value in named if value is not None)
+        return f"{place}{self.rule}" + (f" ({detail})" if detail else "")
+
+    def at(self, *, path: Path | str | None = None, where: str | None = None) -> "TinysegError":
+        """The same error, told by a caller who knows more of the place."""
+        place = ": ".join(part for part in (where, self.where) if part is not None)
+        return type(self)(
+            self.rule,
+            path=self.path if self.path is not None else path,
+            where=place or None,
+            expected=self.expected,
+            got=self.got,
+        )
+
+
+class ImageError(TinysegError):
+    """An image file that cannot be read, or is over the limits."""
+
+
+class MaskError(TinysegError):
+    """A mask, run-length code or polygon that breaks its format's rules."""
+
+
+class DataError(TinysegError):
+    """A data set whose files, labels or annotations do not fit together."""
+
+
+class RecipeError(TinysegError):
+    """A recipe with an unknown key, a wrong value, or parts that do not fit each other."""
+
+
+class WeightsError(TinysegError):
+    """A weights file that is damaged, foreign, or made for another network."""
+
+
+class PredictionsError(TinysegError):
+    """A predictions file that does not follow the format, or not the data set it is scored on."""
+
+
+class TrainingError(TinysegError):
+    """A training run that cannot go on: a loss that is not finite, or nothing to learn from."""

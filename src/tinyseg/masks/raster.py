@@ -1,0 +1,140 @@
+"""Stretched grids become pixels here, and nowhere else.
+
+A grid's value at a point is interpolated bilinearly between the centres of its cells and falls to
+zero over half a cell beyond its rim, so that a grid full of 255 covers exactly its box. A pixel
+belongs to the mask where the value at its centre is at least one half.
+"""
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64, UInt8
+
+from tinyseg.masks.record import HALF, CropMasks
+
+
+def rasterise(masks: CropMasks, frame_hw: tuple[int, int] | None = None) -> CropMasks:
+    """The masks in pixel form, tight around their pixels and, if a frame is given, inside it.
+
+    Masks in pixel form keep their pixels as they are; an empty mask stays, with an empty grid.
+    """
+    as_pixels = masks.in_pixel_form().tolist()
+    origins, grids = [], []
+    for box, grid, is_pixels in zip(masks.boxes, masks.grids(), as_pixels, strict=True):
+        x0, y0, x1, y1 = _pixel_range(box, frame_hw)
+        origins.append((x0, y0))
+        if is_pixels:
+            left, top = int(box[0]), int(box[1])
+            window = grid[y0 - top : y1 - top, x0 - left : x1 - left]
+            grids.append(np.where(window >= HALF, np.uint8(255), np.uint8(0)))
+        else:
+            grids.append(_stretch(grid, box, (x0, y0, x1, y1)))
+    return tighten(CropMasks.pack_pixels(origins, grids))
+
+
+def _pixel_range(
+    box: Float64[np.ndarray, " 4"], frame_hw: tuple[int, int] | None
+) -> tuple[int, int, int, int]:
+    """Half-open range of the pixels whose centres lie in the box (and the frame)."""
+    x0, y0, x1, y1 = np.ceil(box - 0.5).astype(np.int64).tolist()
+    if frame_hw is not None:
+        x0, x1 = (min(max(x, 0), frame_hw[1]) for x in (x0, x1))
+        y0, y1 = (min(max(y, 0), frame_hw[0]) for y in (y0, y1))
+    return x0, y0, x1, y1
+
+
+def _stretch(
+    grid: UInt8[np.ndarray, "h w"],
+    box: Float64[np.ndarray, " 4"],
+    pixels: tuple[int, int, int, int],
+) -> UInt8[np.ndarray, "out_h out_w"]:
+    """0 or 255 for each pixel of the range, from the grid stretched over the box."""
+    x0, y0, x1, y1 = pixels
+    if x1 <= x0 or y1 <= y0 or grid.size == 0:
+        return np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.uint8)
+    rows = _interpolation(y0, y1, float(box[1]), float(box[3]), grid.shape[0])
+    columns = _interpolation(x0, x1, float(box[0]), float(box[2]), grid.shape[1])
+    values = rows @ grid.astype(np.float32) @ columns.T
+    return np.where(values >= HALF - 0.5, np.uint8(255), np.uint8(0))
+
+
+def _interpolation(
+    start: int, stop: int, low: float, high: float, cells: int
+) -> Float32[np.ndarray, "pixels cells"]:
+    """Weight of each cell at each pixel centre start + 0.5 ... stop - 0.5, along one axis."""
+    at = (np.arange(start, stop) + 0.5 - low) * (cells / (high - low)) - 0.5
+    below = np.floor(at).astype(np.int64)
+    fraction = (at - below).astype(np.float32)
+    # One column more on each side takes the weights that fall beyond the rim.
+    weights = np.zeros((len(at), cells + 2), np.float32)
+    index = np.arange(len(at))
+    weights[index, np.clip(below + 1, 0, cells + 1)] = 1 - fraction
+    weights[index, np.clip(below + 2, 0, cells + 1)] += fraction
+    return weights[:, 1:-1]
+
+
+def tighten(masks: CropMasks) -> CropMasks:
+    """The same masks with boxes and grids cut down to the rows and columns that hold coverage."""
+    return _windows(masks, [_filled_range(grid) for grid in masks.grids()])
+
+
+def cut(masks: CropMasks, rect: tuple[float, float, float, float]) -> CropMasks:
+    """What lies inside the rectangle (x0, y0, x1, y1): the cells whose centres do, tight.
+
+    A mask wholly outside stays in its place in the row, as an empty one.
+    """
+    inside = (masks.boxes[:, :2] >= rect[:2]).all(axis=1) & (masks.boxes[:, 2:] <= rect[2:]).all(
+        axis=1
+    )
+    ranges = []
+    for box, grid, whole in zip(masks.boxes, masks.grids(), inside.tolist(), strict=True):
+        h, w = grid.shape
+        c0, c1 = (0, w) if whole else _cells_between(rect[0], rect[2], box[0], box[2], w)
+        r0, r1 = (0, h) if whole else _cells_between(rect[1], rect[3], box[1], box[3], h)
+        f = _filled_range(grid[r0:r1, c0:c1])
+        ranges.append((f[0] + r0, f[1] + r0, f[2] + c0, f[3] + c0))
+    return _windows(masks, ranges)
+
+
+def _cells_between(
+    start: float, stop: float, low: float, high: float, cells: int
+) -> tuple[int, int]:
+    """Half-open range of the cells whose centres lie in [start, stop), along one axis."""
+    if cells == 0 or high <= low:
+        return 0, 0
+    step = (high - low) / cells
+    first, last = (int(np.ceil((edge - low) / step - 0.5)) for edge in (start, stop))
+    first = min(max(first, 0), cells)
+    return first, min(max(last, first), cells)
+
+
+def _filled_range(grid: UInt8[np.ndarray, "h w"]) -> tuple[int, int, int, int]:
+    """Half-open rows r0, r1 and columns c0, c1 around the cells above zero; zeros if there are none."""
+    rows = np.flatnonzero(grid.any(axis=1))
+    if rows.size == 0:
+        return 0, 0, 0, 0
+    columns = np.flatnonzero(grid.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _windows(masks: CropMasks, ranges: list[tuple[int, int, int, int]]) -> CropMasks:
+    """Each mask's cells [r0:r1, c0:c1], with the part of the box that they cover."""
+    window: Int64[np.ndarray, "n 4"] = np.array(ranges, np.int64).reshape(len(ranges), 4)
+    cells = np.maximum(masks.grid_hw, 1)
+    step_x = (masks.boxes[:, 2] - masks.boxes[:, 0]) / cells[:, 1]
+    step_y = (masks.boxes[:, 3] - masks.boxes[:, 1]) / cells[:, 0]
+    x0, y0 = masks.boxes[:, 0], masks.boxes[:, 1]
+    edges = (x0 + window[:, 2] * step_x, y0 + window[:, 0] * step_y)
+    ends = (x0 + window[:, 3] * step_x, y0 + window[:, 1] * step_y)
+    grids = [g[r0:r1, c0:c1] for g, (r0, r1, c0, c1) in zip(masks.grids(), ranges, strict=True)]
+    return CropMasks.pack(np.stack([*edges, *ends], axis=1), grids)
+
+
+def paint(masks: CropMasks, frame_hw: tuple[int, int]) -> UInt8[np.ndarray, "height width"]:
+    """One frame-sized bitmap, 255 where any mask is: for regions and pictures, never for a list."""
+    canvas = np.zeros(frame_hw, np.uint8)
+    pixels = rasterise(masks, frame_hw)
+    for (x0, y0, x1, y1), grid in zip(
+        pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True
+    ):
+        window = canvas[y0:y1, x0:x1]
+        np.maximum(window, grid, out=window)
+    return canvas

@@ -1,0 +1,268 @@
+"""The two run-length forms of a mask, both ways: COCO's and the challenge's.
+
+COCO (column-major): lengths of alternating runs of 0 and 1 down the columns; "compressed", they
+are written as differences in a base-32 code of printable characters (pycocotools, rleToString).
+Challenge (row-major): `start length|` for each run of 1, counted from 0 along the rows.
+
+Any text goes in and gives a mask or a MaskError with the reason. A frame may have up to
+MAX_FRAME_PIXELS pixels, and one call makes at most MAX_COVERAGE_BYTES of mask cells.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from tinyseg.errors import MaskError
+from tinyseg.masks.raster import rasterise
+from tinyseg.masks.record import HALF, CropMasks
+
+MAX_FRAME_PIXELS = 2**28
+MAX_COVERAGE_BYTES = 2**31
+
+_MAX_GROUPS = 6
+"""Characters of one COCO number: 6 x 5 bits, sign included, hold any count within the pixel limit."""
+
+_CHALLENGE_FORM = re.compile(r"(?:[0-9]{1,12} [0-9]{1,12}\|)*")
+
+
+def to_coco_rle(masks: CropMasks, frame_hw: tuple[int, int]) -> list[bytes]:
+    """COCO's compressed counts of each mask, cut to the frame."""
+    height, width = _checked_frame(frame_hw)
+    pixels = rasterise(masks, frame_hw)
+    counts = []
+    for (x0, y0, _, _), grid in zip(pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True):
+        starts, lengths = _grid_to_runs(grid.T, (x0, y0), height)
+        counts.append(_runs_to_counts(starts, lengths, height * width))
+    return _compress(counts)
+
+
+def from_coco_rle(codes: Sequence[bytes | str], frame_hw: tuple[int, int]) -> CropMasks:
+    """Masks in pixel form from COCO's compressed counts, of a frame of this height and width."""
+    return from_coco_counts([_decompress(code) for code in codes], frame_hw)
+
+
+def from_coco_counts(
+    counts: Sequence[Sequence[int] | Int64[np.ndarray, " _k"]], frame_hw: tuple[int, int]
+) -> CropMasks:
+    """Masks in pixel form from COCO's uncompressed counts, of a frame of this height and width."""
+    height, width = _checked_frame(frame_hw)
+    runs = [_counts_to_runs(_checked_counts(c, height * width)) for c in counts]
+    transposed = _runs_to_masks(runs, (width, height))
+    boxes = transposed.boxes[:, [1, 0, 3, 2]]
+    return CropMasks.pack(boxes, [np.ascontiguousarray(g.T) for g in transposed.grids()])
+
+
+def to_challenge_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[str]:
+    """The challenge's `start length|...` of each mask, cut to the frame; "" for an empty mask."""
+    _, width = _checked_frame(frame_hw)
+    pixels = rasterise(masks, frame_hw)
+    texts = []
+    for (x0, y0, _, _), grid in zip(pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True):
+        starts, lengths = _grid_to_runs(grid, (y0, x0), width)
+        pairs = zip(starts.tolist(), lengths.tolist(), strict=True)
+        texts.append("".join(f"{start} {length}|" for start, length in pairs))
+    return texts
+
+
+def from_challenge_runs(texts: Sequence[str], frame_hw: tuple[int, int]) -> CropMasks:
+    """Masks in pixel form from the challenge's runs, of a frame of this height and width."""
+    height, width = _checked_frame(frame_hw)
+    return _runs_to_masks(
+        [_parse_challenge(text, height * width) for text in texts], (height, width)
+    )
+
+
+def _checked_frame(frame_hw: tuple[int, int]) -> tuple[int, int]:
+    height, width = frame_hw
+    if height < 1 or width < 1 or height * width > MAX_FRAME_PIXELS:
+        rule = f"a frame has 1 ... {MAX_FRAME_PIXELS} pixels"
+        raise MaskError(rule, got=f"height {height} x width {width}")
+    return height, width
+
+
+# Runs are (starts, lengths) along the rows of a frame; COCO's order is the same with rows and
+# columns exchanged.
+Runs = tuple[Int64[np.ndarray, " _k"], Int64[np.ndarray, " _k"]]
+
+
+def _grid_to_runs(grid: UInt8[np.ndarray, "h w"], origin_rc: tuple[int, int], width: int) -> Runs:
+    """Runs of a frame `width` pixels wide, from a crop whose first pixel is (row, column)."""
+    h, w = grid.shape
+    # A zero column after each row keeps a run from going on in the next one.
+    bits = np.zeros((h, w + 1), np.int8)
+    bits[:, :w] = grid >= HALF
+    edges = np.flatnonzero(np.diff(bits.ravel(), prepend=0))
+    row, column = np.divmod(edges, w + 1)
+    place = (row + origin_rc[0]) * width + column + origin_rc[1]
+    starts, ends = place[0::2], place[1::2]
+    # Across the frame's whole width a run does go on in the next row.
+    apart = starts[1:] != ends[:-1]
+    starts = starts[np.concatenate([[True], apart])] if starts.size else starts
+    ends = ends[np.concatenate([apart, [True]])] if ends.size else ends
+    return starts.astype(np.int64), (ends - starts).astype(np.int64)
+
+
+def _runs_to_masks(runs: Sequence[Runs], frame_hw: tuple[int, int]) -> CropMasks:
+    """Masks in pixel form; runs ascend, are disjoint and lie inside the frame."""
+    width = frame_hw[1]
+    boxes = np.array([_runs_to_box(s, n, width) for s, n in runs], np.int64).reshape(len(runs), 4)
+    total = int(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
+    if total > MAX_COVERAGE_BYTES:
+        rule = f"the masks of one call may take {MAX_COVERAGE_BYTES} bytes"
+        raise MaskError(rule, got=f"{total} for {len(runs)} masks")
+    grids = [_fill(s, n, box, width) for (s, n), box in zip(runs, boxes.tolist(), strict=True)]
+    return CropMasks.pack(boxes.astype(np.float64), grids)
+
+
+def _runs_to_box(
+    starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"], width: int
+) -> tuple[int, int, int, int]:
+    """Bounding box (x0, y0, x1, y1) of the runs."""
+    if starts.size == 0:
+        return 0, 0, 0, 0
+    first_row, first_column = np.divmod(starts, width)
+    last_row, last_column = np.divmod(starts + lengths - 1, width)
+    top, bottom = int(first_row[0]), int(last_row[-1]) + 1
+    if (last_row > first_row).any():
+        return 0, top, width, bottom
+    return int(first_column.min()), top, int(last_column.max()) + 1, bottom
+
+
+def _fill(
+    starts: Int64[np.ndarray, " k"],
+    lengths: Int64[np.ndarray, " k"],
+    box: list[int],
+    width: int,
+) -> UInt8[np.ndarray, "h w"]:
+    """Pixels inside the box, 255 along the runs."""
+    x0, y0, x1, y1 = box
+    if x1 == x0:
+        return np.zeros((0, 0), np.uint8)
+    steps = np.zeros((y1 - y0) * (x1 - x0) + 1, np.int8)
+    for edge, step in ((starts, 1), (starts + lengths, -1)):
+        # An end at the beginning of the next row is the end of the row before.
+        last = edge - (step < 0)
+        row, column = np.divmod(last, width)
+        np.add.at(steps, (row - y0) * (x1 - x0) + column - x0 + (step < 0), np.int8(step))
+    return (np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8) * np.uint8(255)).reshape(
+        y1 - y0, -1
+    )
+
+
+def _runs_to_counts(
+    starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"], total: int
+) -> Int64[np.ndarray, " m"]:
+    """COCO's alternating counts, zeros first; a last count of zero is left out, as COCO does."""
+    edges = np.stack([starts, starts + lengths], axis=1).ravel()
+    counts = np.diff(edges, prepend=0, append=total)
+    return counts[:-1] if len(counts) > 1 and counts[-1] == 0 else counts
+
+
+def _counts_to_runs(counts: Int64[np.ndarray, " k"]) -> Runs:
+    ends = np.cumsum(counts)[1::2]
+    lengths = counts[1::2]
+    starts = ends - lengths
+    kept = lengths > 0
+    return starts[kept], lengths[kept]
+
+
+def _checked_counts(
+    counts: Sequence[int] | Int64[np.ndarray, " k"], total: int
+) -> Int64[np.ndarray, " k"]:
+    """The counts as an array: whole numbers, none negative, that add up to the frame's pixels."""
+    try:
+        values = np.asarray(counts, np.int64).ravel() if len(counts) else np.zeros(0, np.int64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MaskError("run lengths must be whole numbers", got=str(error)) from None
+    if (values < 0).any():
+        at = int(np.flatnonzero(values < 0)[0])
+        raise MaskError("a run length is negative", where=f"count {at}", got=int(values[at]))
+    # A sum of many large counts could wrap around: look at the largest first.
+    if (values.size and int(values.max()) > total) or int(values.sum()) != total:
+        raise MaskError(
+            "run lengths must add up to the frame's pixels", expected=total, got=_sum(values)
+        )
+    return values
+
+
+def _sum(values: Int64[np.ndarray, " k"]) -> int:
+    return sum(values[:100_000].tolist())
+
+
+def _compress(counts: Sequence[Int64[np.ndarray, " _k"]]) -> list[bytes]:
+    """COCO's printable code of each list of counts, all lists at once."""
+    if not counts:
+        return []
+    flat = np.concatenate([_differences(c) for c in counts])
+    # Signed 5-bit groups, lowest first, until the rest is only sign.
+    groups = np.arange(_MAX_GROUPS)
+    fits = np.stack(
+        [(flat >= -(1 << (5 * k + 4))) & (flat < 1 << (5 * k + 4)) for k in groups], axis=1
+    )
+    used = fits.argmax(axis=1)
+    code = (flat[:, None] >> (5 * groups)) & 31
+    code = (code | np.where(groups < used[:, None], 32, 0)) + 48
+    text = code[groups <= used[:, None]].astype(np.uint8)
+    lengths = np.add.reduceat(used + 1, np.cumsum([0] + [len(c) for c in counts[:-1]]))
+    cuts = np.cumsum(lengths)
+    return [
+        text[end - n : end].tobytes()
+        for end, n in zip(cuts.tolist(), lengths.tolist(), strict=True)
+    ]
+
+
+def _differences(counts: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
+    """Each count from the fourth on becomes its difference to the count two before."""
+    out = counts.copy()
+    out[3:] -= counts[1:-2]
+    return out
+
+
+def _decompress(code: bytes | str) -> Int64[np.ndarray, " k"]:
+    """The counts in COCO's printable code; they may still be any numbers."""
+    raw = code.encode("utf-8", "surrogateescape") if isinstance(code, str) else code
+    text = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    if ((text < 0) | (text > 63)).any():
+        at = int(np.flatnonzero((text < 0) | (text > 63))[0])
+        raise MaskError(
+            "a COCO run-length code has characters '0' ... 'o'",
+            where=f"byte {at}",
+            got=raw[at : at + 1],
+        )
+    last = np.flatnonzero(text < 32)
+    if text.size and (last.size == 0 or last[-1] != text.size - 1):
+        raise MaskError(
+            "a COCO run-length code ends within a number", where=f"byte {text.size - 1}"
+        )
+    first = np.concatenate([[0], last + 1])[:-1]
+    used = last - first + 1
+    if (used > _MAX_GROUPS).any():
+        at = int(first[np.flatnonzero(used > _MAX_GROUPS)[0]])
+        rule = f"a number of a COCO run-length code has at most {_MAX_GROUPS} characters"
+        raise MaskError(rule, where=f"byte {at}")
+    if text.size == 0:
+        return np.zeros(0, np.int64)
+    place = np.arange(text.size) - np.repeat(first, used)
+    values = np.add.reduceat((text & 31) << (5 * place), first)
+    values -= np.where(text[last] & 16, np.int64(1) << (5 * used), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def _parse_challenge(text: str, total: int) -> Runs:
+    """Starts and lengths of `start length|...`: ascending, disjoint, inside the frame."""
+    if not _CHALLENGE_FORM.fullmatch(text):
+        raise MaskError("runs are written 'start length|', each ended by '|'", got=repr(text[:60]))
+    numbers = np.array(text.replace("|", " ").split(), np.int64).reshape(-1, 2)
+    starts, lengths = numbers[:, 0], numbers[:, 1]
+    ends = starts + lengths
+    bad = (lengths < 1) | (ends > total)
+    bad[1:] |= starts[1:] < ends[:-1]
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        rule = f"runs ascend, do not overlap, have a length and end within {total} pixels"
+        raise MaskError(rule, where=f"run {at}", got=f"{starts[at]} {lengths[at]}")
+    return starts, lengths

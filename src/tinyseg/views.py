@@ -1,0 +1,193 @@
+"""Views: a rectangle of the frame looked at with a zoom, and perhaps flipped.
+
+    frame pixels                          view pixels
+    +--------------------------+          +-----------+
+    |      rect                |   cut    |           | out_hw
+    |     +-------+            | -------> |           |
+    |     |       |            | <------- |           |
+    |     +-------+            |   lift   +-----------+
+    +--------------------------+
+
+Whole-frame inference is one view; tiles, scales, flips and training crops are lists of them. A
+plan is a function from a frame's height and width to such a list. Pixel centres lie at + 0.5, so
+moving a box or a mask between frame and view is one scale and one shift, and exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from tinyseg import boxes as box_math
+from tinyseg import masks as mask_ops
+from tinyseg.errors import DataError
+from tinyseg.frame import Frame, Instances
+from tinyseg.masks import CropMasks
+
+PADDING = (114, 114, 114)
+"""Grey of view pixels that lie outside the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A rectangle x0, y0, x1, y1 of the frame (it may stick out), shown at out_hw pixels."""
+
+    rect: tuple[float, float, float, float]
+    out_hw: tuple[int, int]
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.rect
+        if not (x1 > x0 and y1 > y0 and min(self.out_hw) >= 1):
+            raise DataError("a view needs an area", got=f"rect {self.rect}, out_hw {self.out_hw}")
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """View pixels per frame pixel, along x and y."""
+        x0, y0, x1, y1 = self.rect
+        return self.out_hw[1] / (x1 - x0), self.out_hw[0] / (y1 - y0)
+
+    def cut(self, frame: Frame) -> Frame:
+        """What the view shows: image, instances and ignore region, in view pixels.
+
+        Instances are cut to the view and their boxes tightened around what is visible; those of
+        which no cell is visible are left out.
+        """
+        seen = mask_ops.cut(frame.instances.masks, self.rect)
+        visible = np.flatnonzero(seen.grid_hw.prod(axis=1) > 0)
+        masks = self._masks_to_view(seen.select(visible))
+        instances = Instances(
+            masks.boxes, masks, frame.instances.labels[visible], frame.instances.scores[visible]
+        )
+        ignore = self._masks_to_view(mask_ops.cut(frame.ignore, self.rect))
+        return Frame(frame.name, self.cut_image(frame.image), instances, ignore)
+
+    def cut_image(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """The pixels of the view: averaged where it shrinks, interpolated where it zooms."""
+        view = _resample(image, self.rect, self.out_hw)
+        return np.ascontiguousarray(view[:, ::-1]) if self.flip else view
+
+    def lift(self, instances: Instances) -> Instances:
+        """Instances from view pixels back into frame pixels; nothing is cut or rasterised."""
+        sx, sy = self.scale_xy
+        masks = instances.masks.flip(self.out_hw[1]) if self.flip else instances.masks
+        masks = masks.scale(1 / sx, 1 / sy).shift(self.rect[0], self.rect[1])
+        return Instances(
+            self._boxes_to_frame(instances.boxes), masks, instances.labels, instances.scores
+        )
+
+    def boxes_to_view(self, boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
+        """Boxes from frame pixels into view pixels, not cut."""
+        x0, y0, _, _ = self.rect
+        out = (boxes - np.array([x0, y0, x0, y0])) * np.array(self.scale_xy * 2)
+        return _mirrored(out, self.out_hw[1]) if self.flip else out
+
+    def _boxes_to_frame(self, boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
+        x0, y0, _, _ = self.rect
+        plain = _mirrored(boxes, self.out_hw[1]) if self.flip else boxes
+        return plain / np.array(self.scale_xy * 2) + np.array([x0, y0, x0, y0])
+
+    def _masks_to_view(self, masks: CropMasks) -> CropMasks:
+        moved = masks.shift(-self.rect[0], -self.rect[1]).scale(*self.scale_xy)
+        return moved.flip(self.out_hw[1]) if self.flip else moved
+
+
+Plan = Callable[[tuple[int, int]], list[View]]
+"""From a frame's height and width to the views to look at."""
+
+
+def whole(*, short_side: int, longest_side: int) -> Plan:
+    """The whole frame in one view, its short side brought to `short_side` unless the other side
+    would then be over `longest_side`."""
+
+    def plan(frame_hw: tuple[int, int]) -> list[View]:
+        height, width = frame_hw
+        scale = min(short_side / min(frame_hw), longest_side / max(frame_hw))
+        out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
+        return [View((0.0, 0.0, float(width), float(height)), out_hw)]
+
+    return plan
+
+
+def tiles(*, size: int, overlap: int, zoom: float = 1.0) -> Plan:
+    """Square views of size x size view pixels that cover the frame, neighbours sharing at least
+    `overlap` frame pixels; a view of a smaller frame sticks out of it to the right and below."""
+    side = size / zoom
+    if not 0 <= overlap < side:
+        raise DataError("tiles overlap by less than their side", expected=f"< {side}", got=overlap)
+
+    def plan(frame_hw: tuple[int, int]) -> list[View]:
+        rows, columns = (_starts(length, side, overlap) for length in frame_hw)
+        return [View((x, y, x + side, y + side), (size, size)) for y in rows for x in columns]
+
+    return plan
+
+
+def together(*plans: Plan) -> Plan:
+    """The views of all plans, in order."""
+    return lambda frame_hw: [view for plan in plans for view in plan(frame_hw)]
+
+
+def _starts(length: int, side: float, overlap: int) -> list[float]:
+    """Whole-pixel starts of the fewest windows that cover 0 ... length, spread evenly."""
+    if length <= side:
+        return [0.0]
+    count = int(np.ceil((length - overlap) / (side - overlap)))
+    return [float(np.floor(i * (length - side) / (count - 1))) for i in range(count)]
+
+
+def _mirrored(boxes: Float64[np.ndarray, "n 4"], width: float) -> Float64[np.ndarray, "n 4"]:
+    x0, y0, x1, y1 = boxes.T
+    return np.stack([width - x1, y0, width - x0, y1], axis=1)
+
+
+def _resample(
+    image: UInt8[np.ndarray, "height width 3"],
+    rect: tuple[float, float, float, float],
+    out_hw: tuple[int, int],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The rectangle of the image at out_hw pixels, grey outside the image."""
+    out_h, out_w = out_hw
+    if all(float(edge).is_integer() for edge in rect):
+        crop = _padded_crop(image, rect)
+        if crop.shape[:2] == out_hw:
+            return np.ascontiguousarray(crop)
+        shrinks = crop.shape[0] >= out_h and crop.shape[1] >= out_w
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(crop, (out_w, out_h), interpolation=method).astype(np.uint8, copy=False)
+    # Between pixels: sample at a step of at most one frame pixel, then average whole blocks.
+    step_x, step_y = (rect[2] - rect[0]) / out_w, (rect[3] - rect[1]) / out_h
+    fine_x, fine_y = max(int(np.ceil(step_x)), 1), max(int(np.ceil(step_y)), 1)
+    step_x, step_y = step_x / fine_x, step_y / fine_y
+    to_source = np.array(
+        [
+            [step_x, 0, rect[0] + step_x / 2 - 0.5],
+            [0, step_y, rect[1] + step_y / 2 - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (out_w * fine_x, out_h * fine_y)
+    view = cv2.warpAffine(image, to_source, size, flags=flags, borderValue=PADDING)
+    if (fine_x, fine_y) != (1, 1):
+        view = cv2.resize(view, (out_w, out_h), interpolation=cv2.INTER_AREA)
+    return view.astype(np.uint8, copy=False)
+
+
+def _padded_crop(
+    image: UInt8[np.ndarray, "height width 3"], rect: tuple[float, float, float, float]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The whole pixels of an integral rectangle, grey outside the image."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (int(edge) for edge in rect)
+    inner = box_math.clip(np.array([rect]), (0, 0, width, height))[0].astype(int).tolist()
+    crop = image[inner[1] : inner[3], inner[0] : inner[2]]
+    if crop.shape[:2] == (y1 - y0, x1 - x0):
+        return crop
+    if crop.size == 0:
+        return np.full((y1 - y0, x1 - x0, 3), PADDING, np.uint8)
+    margins = (inner[1] - y0, y1 - inner[3], inner[0] - x0, x1 - inner[2])
+    return cv2.copyMakeBorder(crop, *margins, cv2.BORDER_CONSTANT, value=PADDING).astype(
+        np.uint8, copy=False
+    )
