@@ -1,0 +1,13 @@
+"""Data sets of every supported format: files -> Frame.
+
+dataset.py     Item, DataSet, and opening a path in whatever format it is
+wad.py         ApolloScape's WAD layout, which the project's own generator writes too
+coco.py        COCO instances JSON
+cityscapes.py  Cityscapes' folders
+synthetic/     frames made from nothing, with exact labels
+"""
+
+from tinyseg.data.coco import coco_class_names
+from tinyseg.data.dataset import FORMATS, DataSet, Item, open_data, recognise
+
+__all__ = ["FORMATS", "DataSet", "Item", "coco_class_names", "open_data", "recognise"]

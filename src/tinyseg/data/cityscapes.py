@@ -1,0 +1,66 @@
+"""Cityscapes folders: files -> frames and their labels.
+
+In: a folder with `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png` and
+`gtFine/<split>/<city>/<name>_gtFine_instanceIds.png`, all splits together. Out: as from wad.py.
+In a label map, 1000 and above are instances, class = value // 1000; 24 ... 33 alone is a group of
+that class; 0 ... 23 is background. Riders, groups and classes outside the chosen list become the
+frame's ignore region. Refused: other values, and a name that occurs in two splits.
+"""
+
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int16
+
+from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, Found, labels_from_map, pair
+from tinyseg.errors import DataError
+from tinyseg.frame import FrameLabels
+from tinyseg.image import read_label
+from tinyseg.labels import CITYSCAPES_IDS, index_of
+
+LAYOUT = "a folder with leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/"
+
+_IMAGE_SUFFIX = "_leftImg8bit.png"
+_LABEL_SUFFIX = "_gtFine_instanceIds.png"
+
+
+def fits(path: Path) -> bool:
+    """Whether the folder has this layout."""
+    return (path / "leftImg8bit").is_dir() and (path / "gtFine").is_dir()
+
+
+def find(path: Path, classes: tuple[str, ...]) -> Found:
+    """The frames of the folder, by name."""
+    images = _by_name(path / "leftImg8bit", _IMAGE_SUFFIX)
+    labels = _by_name(path / "gtFine", _LABEL_SUFFIX)
+    return pair(images, labels, lambda name: partial(read_labels, labels[name], name, classes))
+
+
+def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
+    """The labels of one frame from its label map."""
+    return labels_from_map(read_label(path), path=path, name=name, meanings=_meanings(classes))
+
+
+def _by_name(folder: Path, suffix: str) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in folder.glob(f"*/*/*{suffix}"):
+        name = path.name.removesuffix(suffix)
+        if name in found:
+            rule = "a name occurs once in all splits"
+            raise DataError(rule, path=path, where=name, got=f"also {found[name]}")
+        found[name] = path
+    return found
+
+
+@cache
+def _meanings(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
+    """What each value of a Cityscapes label map means under this class list."""
+    table = np.full(2**16, UNKNOWN, np.int16)
+    table[: min(CITYSCAPES_IDS)] = BACKGROUND
+    for class_id, name in CITYSCAPES_IDS.items():
+        # A rider is labelled apart from its bicycle, unlike the person of other data sets.
+        index = None if name == "rider" else index_of(name, classes)
+        table[class_id] = IGNORE
+        table[class_id * 1000 : (class_id + 1) * 1000] = IGNORE if index is None else index
+    return table

@@ -1,0 +1,299 @@
+"""COCO instances JSON: files -> frames and their labels.
+
+In: an instances .json, or a folder with one or several, which are joined. Polygons, plain and
+compressed run lengths are read. Out: as from wad.py; a frame's name is its `file_name`. Crowds
+become the frame's ignore region. Categories outside the chosen class list are left as background,
+crowds of them too: COCO labels all its categories, so nothing hides there. Objects that cover no
+pixel are left out. Refused when opened: missing keys, wrong types, ids that repeat or lead
+nowhere, polygons that are not finite, negative run lengths. Geometry is decoded when an item is
+read; until then each image keeps its annotations as JSON text, a fraction of the objects' memory.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tinyseg import masks as mask_ops
+from tinyseg.data.wad import Files, Found
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.labels import index_of
+from tinyseg.masks import CropMasks
+
+LAYOUT = "an instances .json, or a folder with one or several, itself or in annotations/"
+
+_Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """An image that the JSON names."""
+
+    file_name: str
+    hw: tuple[int, int]
+
+
+def fits(path: Path) -> bool:
+    """Whether the path is a .json or a folder that holds one."""
+    return path.suffix == ".json" if path.is_file() else bool(_json_files(path))
+
+
+def find(path: Path, classes: tuple[str, ...]) -> Found:
+    """The frames of one JSON or of all JSONs of a folder, by file name."""
+    frames: dict[str, Files] = {}
+    missing: list[str] = []
+    for json_path in _some_json_files(path):
+        images = _read_instances(json_path, classes)
+        folder = _image_folder(json_path, [image.file_name for image, _ in images])
+        for image, annotations in images:
+            name, image_path = image.file_name, folder / image.file_name
+            if name in frames:
+                rule = "a file name occurs once in all .json that are joined"
+                raise DataError(rule, path=json_path, where=name, got=f"also {frames[name][0]}")
+            if image_path.is_file():
+                frames[name] = image_path, partial(read_labels, json_path, image, annotations)
+            else:
+                missing.append(name)
+    return dict(sorted(frames.items())), sorted(missing)
+
+
+def coco_class_names(path: Path) -> tuple[str, ...]:
+    """The categories of one JSON or of all JSONs of a folder, in the order of their ids."""
+    names: dict[str, None] = {}
+    for json_path in _some_json_files(path):
+        try:
+            categories = _checked_categories(_parse(json_path))
+        except DataError as error:
+            raise error.at(path=json_path) from error
+        names |= {categories[key]: None for key in sorted(categories)}
+    return tuple(names)
+
+
+def read_labels(json_path: Path, image: _Image, annotations: bytes) -> FrameLabels:
+    """The labels of one image from its own annotations."""
+    rows = orjson.loads(annotations)
+    masks = CropMasks.concatenate([_decode(row, json_path, image.hw) for row in rows])
+    # A crowd's label is -1.
+    labels = np.array([row["label"] for row in rows], np.int64)
+    visible = mask_ops.area(masks) > 0
+    objects, crowds = visible & (labels >= 0), visible & (labels < 0)
+    instances = Instances.from_labels(masks.select(objects), labels[objects])
+    return FrameLabels(image.file_name, image.hw, instances, masks.select(crowds))
+
+
+def _decode(row: _Row, json_path: Path, hw: tuple[int, int]) -> CropMasks:
+    """One mask, cut to the image: an annotator's polygon may stick out."""
+    shape = row["segmentation"]
+    try:
+        if isinstance(shape, list):
+            mask = mask_ops.from_polygons([shape])
+        elif isinstance(shape, str):
+            mask = mask_ops.from_coco_rle([shape], hw)
+        else:
+            mask = mask_ops.from_coco_counts([shape["counts"]], hw)
+    except TinysegError as error:
+        raise error.at(path=json_path, where=f"annotation {row['id']}") from error
+    return mask_ops.cut(mask, (0.0, 0.0, float(hw[1]), float(hw[0])))
+
+
+def _json_files(folder: Path) -> list[Path]:
+    """Instances files of the folder or its annotations/; any .json if none has that name."""
+    found = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
+    return [p for p in found if p.name.startswith("instances_")] or found
+
+
+def _some_json_files(path: Path) -> list[Path]:
+    files = [path] if path.is_file() else _json_files(path)
+    if not files:
+        raise DataError("no .json", path=path, expected=LAYOUT)
+    return files
+
+
+def _image_folder(json_path: Path, file_names: Sequence[str]) -> Path:
+    """The first of the usual folders that holds any of the images."""
+    near, above = json_path.parent, json_path.parent.parent
+    # instances_train2017.json -> train2017
+    split = json_path.stem.rsplit("_", 1)[-1]
+    folders = [near / "images", near / split, above / split, above / "images" / split]
+    folders += [near / "images" / split, above / "images", near]
+    for folder in folders:
+        if folder.is_dir() and any((folder / name).is_file() for name in file_names):
+            return folder
+    rule = f"none of the {len(file_names)} images was found"
+    raise DataError(rule, path=json_path, expected=f"in {' or '.join(map(str, folders))}")
+
+
+def _read_instances(path: Path, classes: tuple[str, ...]) -> list[tuple[_Image, bytes]]:
+    """The images of one JSON, each with its annotations of the chosen classes as JSON text."""
+    try:
+        document = _parse(path)
+        images, categories = _checked_images(document), _checked_categories(document)
+        labels = {key: index_of(name, classes) for key, name in categories.items()}
+        if all(label is None for label in labels.values()):
+            rule, names = "no category is in the class list", ", ".join(categories.values())
+            raise DataError(rule, expected=", ".join(classes), got=names or "no category")
+        texts = _annotation_texts(document, images, labels)
+    except DataError as error:
+        raise error.at(path=path) from error
+    return [(image, b"[" + b",".join(texts[key]) + b"]") for key, image in images.items()]
+
+
+def _parse(path: Path) -> _Row:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError("the .json cannot be read", got=error.strerror or error) from error
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        document = _parse_leniently(data, error)
+    if not isinstance(document, dict):
+        raise DataError("a COCO .json is one JSON object", got=_shown(document))
+    return document
+
+
+def _parse_leniently(data: bytes, error: orjson.JSONDecodeError) -> object:
+    """NaN and Infinity are no JSON, but Python writes them: let the checks say where one is."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise DataError("the file is not JSON", got=error) from error
+
+
+def _checked_images(document: _Row) -> dict[int, _Image]:
+    """By id."""
+    images = {}
+    for key, (row, where) in _checked_rows(document, "images", "image").items():
+        name = _text(row, "file_name", where)
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            rule = "'file_name' is a path below the image folder, written with '/'"
+            raise DataError(rule, where=where, got=_shown(name))
+        height, width = (_whole(row, side, where, low=1) for side in ("height", "width"))
+        if height * width > mask_ops.MAX_FRAME_PIXELS:
+            rule = f"an image has at most {mask_ops.MAX_FRAME_PIXELS} pixels"
+            raise DataError(rule, where=where, got=f"height {height} x width {width}")
+        images[key] = _Image(name, (height, width))
+    return images
+
+
+def _checked_categories(document: _Row) -> dict[int, str]:
+    """Names by id."""
+    rows = _checked_rows(document, "categories", "category")
+    return {key: _text(row, "name", where) for key, (row, where) in rows.items()}
+
+
+def _annotation_texts(
+    document: _Row, images: dict[int, _Image], labels: dict[int, int | None]
+) -> dict[int, list[bytes]]:
+    """What `read_labels` needs of each annotation, by image id: id, label (-1: crowd) and shape."""
+    texts: dict[int, list[bytes]] = {key: [] for key in images}
+    for key, (row, where) in _checked_rows(document, "annotations", "annotation").items():
+        image_id = _known(row, "image_id", where, images)
+        label = labels[_known(row, "category_id", where, labels)]
+        crowd = _whole(row, "iscrowd", where, low=0) if "iscrowd" in row else 0
+        shape = _checked_shape(row.get("segmentation"), images[image_id].hw, where)
+        if label is not None:
+            kept = {"id": key, "label": -1 if crowd else label, "segmentation": shape}
+            texts[image_id].append(orjson.dumps(kept))
+    return texts
+
+
+def _checked_shape(shape: object, hw: tuple[int, int], where: str) -> object:
+    """Polygons, {"counts": ...} or compressed counts: finite, not negative, of the image size."""
+    if isinstance(shape, list):
+        for number, polygon in enumerate(shape):
+            _check_polygon(polygon, f"{where}: polygon {number}")
+        if shape:
+            return shape
+    if not isinstance(shape, dict):
+        rule = "'segmentation' is a list of polygons or an object with size and counts"
+        raise DataError(rule, where=where, got=_shown(shape))
+    if shape.get("size") != list(hw):
+        rule = "a run-length code has its image's size [height, width]"
+        raise DataError(rule, where=where, expected=list(hw), got=_shown(shape.get("size")))
+    counts = shape.get("counts")
+    if isinstance(counts, str):
+        return counts
+    if not (isinstance(counts, list) and all(type(count) is int for count in counts)):
+        rule = "'counts' is text or a list of whole numbers"
+        raise DataError(rule, where=where, got=_shown(counts))
+    if counts and min(counts) < 0:
+        at = next(i for i, count in enumerate(counts) if count < 0)
+        raise DataError("a run length is negative", where=f"{where}: count {at}", got=counts[at])
+    return {"counts": counts}
+
+
+def _check_polygon(polygon: object, where: str) -> None:
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        rule = "a polygon is a list of x, y, x, y, ..., of three corners or more"
+        raise DataError(rule, where=where, got=_shown(polygon))
+    try:
+        finite = all(map(math.isfinite, polygon))
+    except (TypeError, OverflowError):
+        finite = False
+    if not finite:
+        at, value = next((i, v) for i, v in enumerate(polygon) if not _is_finite(v))
+        rule = "a polygon's coordinates are finite numbers"
+        raise DataError(rule, where=f"{where}: number {at}", got=_shown(value))
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _checked_rows(document: _Row, key: str, noun: str) -> dict[int, tuple[_Row, str]]:
+    """The objects of one list by id, each with how an error names it ("annotation 17")."""
+    rows = document.get(key)
+    if not isinstance(rows, list):
+        rule = f"a COCO .json has a list '{key}'"
+        raise DataError(rule, got=_shown(rows) if key in document else "no such key")
+    checked: dict[int, tuple[_Row, str]] = {}
+    for index, row in enumerate(rows):
+        where = f"{key}[{index}]"
+        if not isinstance(row, dict):
+            raise DataError(f"each of '{key}' is a JSON object", where=where, got=_shown(row))
+        own = _whole(row, "id", where, low=0)
+        if own in checked:
+            raise DataError("an id occurs once", where=f"{noun} {own}", got=f"again at {where}")
+        checked[own] = row, f"{noun} {own}"
+    return checked
+
+
+def _whole(row: _Row, key: str, where: str, *, low: int) -> int:
+    value = row.get(key)
+    # A bool is an int to isinstance.
+    if type(value) is not int or value < low:
+        rule = f"'{key}' is a whole number from {low} on"
+        raise DataError(rule, where=where, got=_shown(value) if key in row else "no such key")
+    return value
+
+
+def _text(row: _Row, key: str, where: str) -> str:
+    value = row.get(key)
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        rule = f"'{key}' is text"
+        raise DataError(rule, where=where, got=_shown(value) if key in row else "no such key")
+    return value
+
+
+def _known(row: _Row, key: str, where: str, known: dict[int, Any]) -> int:
+    value = _whole(row, key, where, low=0)
+    if value not in known:
+        raise DataError(f"'{key}' leads nowhere", where=where, got=value)
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value in few words, for an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,164 @@
+"""Data sets: a path -> items, each of which reads one Frame when asked.
+
+In: a folder (or COCO JSON) of one of FORMATS, a class list, and perhaps a list of names to keep.
+Out: a DataSet; its items are small, pickle, and open no file until they are read. Refused: a path
+that no format fits, a class list with a repeated name, and a data set of which nothing is left.
+A new format is one module with `fits`, `find` and `LAYOUT`, and one line in FORMATS.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyseg.data import cityscapes, coco, wad
+from tinyseg.data.wad import Found
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.frame import Frame, FrameLabels
+from tinyseg.image import read_image
+from tinyseg.labels import WAD_CLASSES, canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One frame of a data set, read when asked; `name` is unique in its data set."""
+
+    name: str
+    image_path: Path
+    read_labels: Callable[[], FrameLabels]
+
+    def read(self) -> Frame:
+        """The picture with its labels; every error names a file of the frame."""
+        try:
+            return Frame.of(read_image(self.image_path), self.read_labels())
+        except TinysegError as error:
+            if error.path is not None:
+                raise
+            raise error.at(path=self.image_path) from error
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Items in order, with the class list that their labels index.
+
+    `missing` are the names that are listed (or half there) without both a picture and a label.
+    """
+
+    format: str
+    classes: tuple[str, ...]
+    items: tuple[Item, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a format is recognised and listed, and its layout in words."""
+
+    fits: Callable[[Path], bool]
+    find: Callable[[Path, tuple[str, ...]], Found]
+    layout: str
+
+
+FORMATS = {
+    "wad": Format(wad.fits, wad.find, wad.LAYOUT),
+    "cityscapes": Format(cityscapes.fits, cityscapes.find, cityscapes.LAYOUT),
+    "coco": Format(coco.fits, coco.find, coco.LAYOUT),
+}
+"""The formats by name, in the order in which they are tried."""
+
+
+def open_data(
+    path: Path,
+    *,
+    format: str | None = None,
+    classes: Sequence[str] = WAD_CLASSES,
+    listed: Path | None = None,
+) -> DataSet:
+    """The data set at a path, without reading a picture or a label.
+
+    Without `format` it is recognised. Items come sorted by name, or in the order of the file
+    `listed`, which names the frames to keep, one a line: stems or file names, or one of the WAD's
+    video lists. Raises DataError where no item is left.
+    """
+    names = _checked_classes(classes)
+    chosen = recognise(path) if format is None else _checked_format(format)
+    found, missing = FORMATS[chosen].find(path, names)
+    if listed is not None:
+        kept, missing = _select(list(found), listed)
+        found = {name: found[name] for name in kept}
+    if not found:
+        rule = "no frame has both an image and a label"
+        source = None if listed is None else f"listed in {listed}"
+        expected, got = FORMATS[chosen].layout, f"{len(missing)} without one of the two"
+        raise DataError(rule, path=path, where=source, expected=expected, got=got)
+    items = tuple(Item(name, *files) for name, files in found.items())
+    return DataSet(chosen, names, items, tuple(missing))
+
+
+def recognise(path: Path) -> str:
+    """The name of the first format whose layout the path has; raises DataError if none fits."""
+    if not os.path.exists(path):
+        raise DataError("no such file or folder", path=path)
+    for name, one in FORMATS.items():
+        if one.fits(path):
+            return name
+    expected = "; ".join(f"{name}: {one.layout}" for name, one in FORMATS.items())
+    raise DataError("the format is not recognised", path=path, expected=expected, got=_seen(path))
+
+
+def _seen(path: Path) -> str:
+    if not path.is_dir():
+        return "a file"
+    names = sorted(entry.name for entry in path.iterdir())
+    return f"a folder with {', '.join(names[:8]) or 'nothing'}" + (", ..." if names[8:] else "")
+
+
+def _checked_format(name: str) -> str:
+    if name not in FORMATS:
+        raise DataError("unknown format", expected=" | ".join(FORMATS), got=name)
+    return name
+
+
+def _checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    if not classes or len({canonical(name) for name in classes}) != len(classes):
+        rule = "a class list holds at least one name and none twice"
+        raise DataError(rule, got=", ".join(classes) or "no name")
+    return tuple(classes)
+
+
+def _select(names: list[str], listed: Path) -> tuple[list[str], list[str]]:
+    """The names that the file lists, in its order and once each, and what else it lists."""
+    by_key: dict[str, list[str]] = {}
+    own_names = set(names)
+    for name in names:
+        by_key.setdefault(_key(name), []).append(name)
+    kept: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    for line, entry in _read_list(listed):
+        own = [entry] if entry in own_names else by_key.get(_key(entry), [])
+        if len(own) > 1:
+            rule = "a listed name must fit one frame"
+            raise DataError(rule, path=listed, where=f"line {line}", got=", ".join(own))
+        (kept if own else missing)[own[0] if own else _key(entry)] = None
+    return list(kept), list(missing)
+
+
+def _key(name: str) -> str:
+    """What a name is compared by: the last part of its path, without the format's endings."""
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
+    for ending in (".jpg", ".jpeg", ".png", "_leftImg8bit"):
+        stem = stem.removesuffix(ending)
+    return stem
+
+
+def _read_list(path: Path) -> list[tuple[int, str]]:
+    """Line numbers and first fields of a list; a WAD video list has image, tab, label."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        rule = "the list cannot be read"
+        raise DataError(rule, path=path, got=error.strerror or error) from error
+    except ValueError as error:
+        raise DataError("a list is text in UTF-8", path=path, got=error) from error
+    fields = [(number, line.split("\t")[0].strip()) for number, line in enumerate(lines, start=1)]
+    return [(number, field) for number, field in fields if field]

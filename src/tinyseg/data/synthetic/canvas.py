@@ -1,0 +1,210 @@
+"""The picture being painted: the image and, in step with it, the labels.
+
+Comes in: solids at places in the world, from far to near. Each is drawn magnified into a small
+raster and reduced, so the image gets soft edges; the label takes the pixels that are covered to
+at least one half, so it has hard edges and holds what is visible of each object.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8, UInt16
+
+from tinyseg.data.synthetic.camera import NEAR_M, Camera
+from tinyseg.data.synthetic.light import Colour, Light
+from tinyseg.data.synthetic.parts import Part, Solid
+
+BACKGROUND = 255
+IGNORE = 65535
+
+_SUBPIXEL_BITS = 4
+_LAMP_VEIL = 0.35
+"""A lamp is dimmed by haze only this much of what a surface is."""
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a solid stands: the point on the ground, and its turn (0: its back to the camera)."""
+
+    x_m: float
+    z_m: float
+    yaw_rad: float = 0.0
+    ground_m: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Image and label arrays that painters write into, with the camera and light they share."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    label: UInt16[np.ndarray, "h w"]
+    camera: Camera
+    light: Light
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A part as it is seen: pixels, final colour, line width in pixels."""
+
+    pixels: Float[np.ndarray, "n 2"]
+    colour: Colour
+    line: float
+    filled: bool
+
+
+def new_canvas(camera: Camera, light: Light) -> Canvas:
+    """An empty picture: black, and background everywhere."""
+    image = np.zeros((camera.height, camera.width, 3), np.uint8)
+    label = np.full((camera.height, camera.width), BACKGROUND, np.uint16)
+    return Canvas(image, label, camera, light)
+
+
+def paint(canvas: Canvas, solid: Solid, place: Place, identity: int = BACKGROUND) -> None:
+    """Draw a solid over what is there; its pixels get this label, background for clutter."""
+    shapes = _seen(canvas, solid, place)
+    bounds = _bounds(shapes, canvas)
+    if bounds is None:
+        return
+    colour, cover = _raster(shapes, bounds)
+    blend(canvas, bounds, colour, cover, identity)
+
+
+def fill(canvas: Canvas, pixels: Float[np.ndarray, "n 2"], colour: Colour) -> None:
+    """A flat polygon straight into the image: for backdrops, which carry no label."""
+    cv2.fillPoly(canvas.image, [fixed_point(pixels)], colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def fixed_point(pixels: Float[np.ndarray, "n 2"]) -> np.ndarray:
+    """Continuous pixel coordinates to OpenCV's fixed point, whose pixel centres are integers."""
+    scaled = (np.clip(pixels, -30000, 30000) - 0.5) * (1 << _SUBPIXEL_BITS)
+    return np.rint(scaled).astype(np.int32)
+
+
+def blend(
+    canvas: Canvas,
+    bounds: Box,
+    colour: UInt8[np.ndarray, "h w 3"],
+    cover: UInt8[np.ndarray, "h w"],
+    identity: int = BACKGROUND,
+) -> None:
+    """Lay colour (already multiplied by its cover) over a rectangle, and its label with it."""
+    x0, y0, x1, y1 = bounds
+    under = canvas.image[y0:y1, x0:x1]
+    keep = cv2.cvtColor(cv2.bitwise_not(cover), cv2.COLOR_GRAY2RGB)
+    under[:] = cv2.add(cv2.multiply(under, keep, scale=1 / 255), colour)
+    labels = canvas.label[y0:y1, x0:x1]
+    if identity != BACKGROUND or (labels != BACKGROUND).any():
+        labels[cover >= 128] = identity
+
+
+def _seen(canvas: Canvas, solid: Solid, place: Place) -> list[_Shape]:
+    """The parts that face the camera, projected and coloured, in the order to paint them."""
+    turn = _turn(place.yaw_rad)
+    counts = np.array([len(part.points) for part in solid])
+    at = np.array([place.x_m, place.ground_m, place.z_m])
+    world = np.concatenate([part.points for part in solid]) @ turn.T + at
+    if world[:, 2].min() < NEAR_M:
+        return []
+    pixels = canvas.camera.project(world)
+    ends = np.cumsum(counts)
+    depths = np.add.reduceat(world[:, 2], ends - counts) / counts
+    order = sorted(range(len(solid)), key=lambda i: (solid[i].layer, -float(depths[i])))
+    shapes = []
+    for i in order:
+        rows = slice(int(ends[i] - counts[i]), int(ends[i]))
+        shape = _shape(canvas, solid[i], turn, world[rows], pixels[rows], float(depths[i]))
+        if shape is not None:
+            shapes.append(shape)
+    return shapes
+
+
+def _turn(yaw_rad: float) -> Float[np.ndarray, "3 3"]:
+    """Rotation about the vertical; a positive turn swings the front to the right."""
+    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
+    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+
+
+def _shape(
+    canvas: Canvas,
+    part: Part,
+    turn: Float[np.ndarray, "3 3"],
+    world: Float[np.ndarray, "n 3"],
+    pixels: Float[np.ndarray, "n 2"],
+    depth_m: float,
+) -> _Shape | None:
+    """One part as seen, or None where it faces away."""
+    light = canvas.light
+    shade = light.exposure * (0.86 * light.weather.ambient + 0.45 * light.weather.sun)
+    if part.normal is not None:
+        normal = turn @ np.array(part.normal)
+        if float((world[0] - np.array([0.0, canvas.camera.eye_m, 0.0])) @ normal) >= 0:
+            return None
+        shade = light.shade((float(normal[0]), float(normal[1]), float(normal[2])))
+    line = part.round_m * canvas.camera.per_metre(depth_m)
+    if part.glows:
+        colour = light.far(part.colour, depth_m * _LAMP_VEIL)
+    else:
+        colour = light.far(light.lit(part.colour, shade), depth_m)
+    return _Shape(pixels, colour, line, part.filled)
+
+
+def _bounds(shapes: list[_Shape], canvas: Canvas) -> Box | None:
+    """The pixels the shapes may touch, cut to the picture; None if there are none."""
+    if not shapes:
+        return None
+    low = np.min([s.pixels.min(axis=0) - s.line / 2 for s in shapes], axis=0)
+    high = np.max([s.pixels.max(axis=0) + s.line / 2 for s in shapes], axis=0)
+    x0, y0 = (max(0, math.floor(v) - 1) for v in low)
+    x1 = min(canvas.camera.width, math.ceil(high[0]) + 1)
+    y1 = min(canvas.camera.height, math.ceil(high[1]) + 1)
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def _raster(
+    shapes: list[_Shape], bounds: Box
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """Colour multiplied by cover, and cover, of the shapes within the bounds."""
+    x0, y0, x1, y1 = bounds
+    width, height = x1 - x0, y1 - y0
+    factor = _magnification(max(width, height))
+    colour = np.zeros((height * factor, width * factor, 3), np.uint8)
+    cover = np.zeros(colour.shape[:2], np.uint8)
+    for shape in shapes:
+        points = fixed_point((shape.pixels - np.array([x0, y0])) * factor)
+        _stamp(colour, cover, shape, points, shape.line * factor)
+    if factor == 1:
+        return colour, cover
+    small = (width, height)
+    return (
+        cv2.resize(colour, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
+        cv2.resize(cover, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
+    )
+
+
+def _magnification(side: int) -> int:
+    """How much finer to draw than the picture: small objects need it most and cost least."""
+    return 4 if side < 240 else 2 if side < 1400 else 1
+
+
+def _stamp(
+    colour: UInt8[np.ndarray, "h w 3"],
+    cover: UInt8[np.ndarray, "h w"],
+    shape: _Shape,
+    points: np.ndarray,
+    line: float,
+) -> None:
+    """Draw one shape into the magnified raster and its cover."""
+    if shape.filled:
+        cv2.fillPoly(colour, [points], shape.colour, cv2.LINE_8, _SUBPIXEL_BITS)
+        cv2.fillPoly(cover, [points], (255,), cv2.LINE_8, _SUBPIXEL_BITS)
+        if line < 1:
+            return
+    if len(points) == 1:
+        points = np.repeat(points, 2, axis=0)
+    width = max(1, round(line))
+    cv2.polylines(colour, [points], shape.filled, shape.colour, width, cv2.LINE_8, _SUBPIXEL_BITS)
+    cv2.polylines(cover, [points], shape.filled, (255,), width, cv2.LINE_8, _SUBPIXEL_BITS)

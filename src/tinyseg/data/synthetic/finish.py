@@ -1,0 +1,96 @@
+"""What the camera adds: its own car at the lower edge, darker corners, blur and noise.
+
+Comes in: a painted canvas. Goes out: the same canvas, finished. Full-frame steps are few and in
+uint8: they are most of a frame's time.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from tinyseg.data.synthetic.canvas import BACKGROUND, Canvas, fixed_point
+from tinyseg.data.synthetic.light import Colour, gain
+
+_NOISE_SIDE = 512
+_NOISE_SIGMAS = (2.0, 3.0, 4.5)
+
+
+def paint_own_car(canvas: Canvas, rng: np.random.Generator) -> None:
+    """The roof and mirror of the car that carries the camera, on the left or the right."""
+    side = float(rng.choice([-1.0, 1.0]))
+    paint: Colour = ((34, 36, 40), (58, 60, 62), (24, 26, 30))[int(rng.integers(3))]
+    top = float(rng.uniform(0.27, 0.30))
+    roof = [(0.9, top + 0.01), (0.3, top), (-0.08, top + 0.006), (-0.13, top + 0.06)]
+    roof += [(-0.22, top + 0.3), (0.9, top + 0.3)]
+    pane = [(0.9, top + 0.022), (0.3, top + 0.013), (-0.03, top + 0.018), (-0.1, top + 0.11)]
+    pane += [(-0.08, top + 0.125), (0.9, top + 0.13)]
+    glint = [(0.3, top + 0.02), (0.24, top + 0.02), (0.2, top + 0.12), (0.34, top + 0.12)]
+    mirror = [(-0.16, top + 0.09), (-0.25, top + 0.085), (-0.26, top + 0.13), (-0.17, top + 0.15)]
+    light = canvas.light
+    for outline, colour, shade in (
+        (mirror, paint, 0.5),
+        (roof, paint, 1.0),
+        (pane, gain(paint, 1.6), 1.0),
+        (glint, light.weather.sky_low, 0.8),
+    ):
+        _overlay(canvas, outline, side, light.lit(colour, light.exposure * shade))
+
+
+def _overlay(
+    canvas: Canvas, outline: list[tuple[float, float]], side: float, colour: Colour
+) -> None:
+    """A polygon fixed to the camera, in slopes beside and below the vanishing point."""
+    camera = canvas.camera
+    points = np.array(outline) * np.array([side, 1.0]) * camera.focal
+    pixels = fixed_point(points + np.array([camera.vanish_col, camera.horizon]))
+    cv2.fillPoly(canvas.image, [pixels], colour, cv2.LINE_AA, 4)
+    cv2.fillPoly(canvas.label, [pixels], (BACKGROUND,), cv2.LINE_8, 4)
+
+
+def blur(canvas: Canvas, length_frac: float) -> None:
+    """Smear along the rows, as a turn of the car does."""
+    length = round(length_frac * canvas.camera.width)
+    if length > 1:
+        canvas.image[:] = cv2.blur(canvas.image, (length, 1))
+
+
+def darken_corners(canvas: Canvas, by: float) -> None:
+    """The lens's vignette: corners darker by this share."""
+    height, width = canvas.label.shape
+    y = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[None, :]
+    small = 255 * (1 - by * ((x**2 + y**2) / 2) ** 1.5)
+    mask = cv2.resize(small.astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(
+        canvas.image, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), dst=canvas.image, scale=1 / 255
+    )
+
+
+def add_noise(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Sensor noise: a prepared block laid as tiles from a random corner."""
+    above, below = _noise_blocks(int(rng.integers(len(_NOISE_SIGMAS))))
+    shift = rng.integers(0, _NOISE_SIDE, 2)
+    above, below = (np.roll(b, tuple(shift), axis=(0, 1)) for b in (above, below))
+    height, width = canvas.label.shape
+    for y in range(0, height, _NOISE_SIDE):
+        for x in range(0, width, _NOISE_SIDE):
+            tile = canvas.image[y : y + _NOISE_SIDE, x : x + _NOISE_SIDE]
+            h, w = tile.shape[:2]
+            cv2.subtract(cv2.add(tile, above[:h, :w]), below[:h, :w], dst=tile)
+
+
+@lru_cache(maxsize=len(_NOISE_SIGMAS))
+def _noise_blocks(
+    level: int,
+) -> tuple[UInt8[np.ndarray, "s s 3"], UInt8[np.ndarray, "s s 3"]]:
+    """The positive and the negative part of a block of noise, each as something to add or take."""
+    rng = np.random.default_rng([2018, level])
+    shape = (_NOISE_SIDE, _NOISE_SIDE)
+    shared = rng.normal(0, _NOISE_SIGMAS[level], (*shape, 1))
+    noise = np.rint(shared + rng.normal(0, _NOISE_SIGMAS[level] * 0.6, (*shape, 3)))
+    return (
+        np.clip(noise, 0, 255).astype(np.uint8),
+        np.clip(-noise, 0, 255).astype(np.uint8),
+    )

@@ -1,0 +1,111 @@
+"""One synthetic street scene: (seed, index, size) in, image and label out.
+
+The plan is drawn in metres; the canvas is painted from far to near; the labels are then counted
+and renumbered as the WAD numbers them. The same seed, index and size give the same bytes, whatever
+else was rendered before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from tinyseg.data.synthetic import backdrop, buildings, clutter, finish
+from tinyseg.data.synthetic.camera import camera_of
+from tinyseg.data.synthetic.canvas import BACKGROUND, IGNORE, Canvas, Place, new_canvas, paint
+from tinyseg.data.synthetic.catalogue import RIDER, SPECIES
+from tinyseg.data.synthetic.plan import ScenePlan, Thing, draw_plan
+
+MIN_VISIBLE_PX = 9
+"""Instances with fewer pixels in view are ignored: nobody could find them, nobody should lose."""
+
+_FIRST_IDENTITY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An RGB frame and its label in the WAD's code: class * 1000 + instance, 255, 65535."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    label: UInt16[np.ndarray, "h w"]
+
+
+def render_scene(
+    *, seed: int, index: int, height: int = 2710, width: int = 3384, zoom: float = 1.0
+) -> Scene:
+    """Frame `index` of the synthetic set `seed`; `zoom` narrows the view to the road's far end."""
+    plan = draw_plan(seed, index)
+    canvas = new_canvas(camera_of(plan.pose, height=height, width=width, zoom=zoom), plan.light)
+    backdrop.paint_sky(canvas, np.random.default_rng([seed, index, 2]))
+    backdrop.paint_ground(canvas, plan.street, np.random.default_rng([seed, index, 3]))
+    buildings.paint_buildings(canvas, plan.street, np.random.default_rng([seed, index, 4]))
+    classes = _paint_standing(canvas, plan, np.random.default_rng([seed, index, 5]))
+    _finish(canvas, plan, np.random.default_rng([seed, index, 6]))
+    _renumber(canvas.label, classes)
+    return Scene(canvas.image, canvas.label)
+
+
+def _paint_standing(canvas: Canvas, plan: ScenePlan, rng: np.random.Generator) -> list[int]:
+    """Everything that stands on the ground, far to near; the class of each identity given."""
+    for thing in plan.things:
+        size = SPECIES[thing.kind].size_m
+        backdrop.paint_shadow(canvas, size, Place(thing.x_m, thing.z_m, thing.yaw_rad))
+    classes: list[int] = []
+    jobs: list[tuple[float, Callable[[], None]]] = [
+        (item.z_m, item.paint_on(canvas)) for item in clutter.draw_clutter(plan.street, rng)
+    ]
+    jobs += [(thing.z_m, _thing_painter(canvas, thing, classes)) for thing in plan.things]
+    for _, job in sorted(jobs, key=lambda pair: -pair[0]):
+        job()
+    return classes
+
+
+def _thing_painter(canvas: Canvas, thing: Thing, classes: list[int]) -> Callable[[], None]:
+    """A job that paints a thing, and its rider, under identities of their own."""
+
+    def job() -> None:
+        species = SPECIES[thing.kind]
+        place = Place(thing.x_m, thing.z_m, thing.yaw_rad)
+        rng = np.random.default_rng(thing.looks)
+        identity = _identity(classes, IGNORE if thing.ignored else species.label)
+        paint(canvas, species.draw(rng), place, identity)
+        if thing.ridden and species.seat is not None:
+            paint(canvas, species.seat(rng), place, _identity(classes, RIDER))
+
+    return job
+
+
+def _identity(classes: list[int], label: int) -> int:
+    """A number for the next instance, to be turned into the WAD's when all is painted."""
+    classes.append(label)
+    return _FIRST_IDENTITY + len(classes) - 1
+
+
+def _finish(canvas: Canvas, plan: ScenePlan, rng: np.random.Generator) -> None:
+    """The own car, blur, vignette, noise."""
+    if rng.random() < 0.7:
+        finish.paint_own_car(canvas, rng)
+    finish.blur(canvas, plan.blur_frac)
+    finish.darken_corners(canvas, float(rng.uniform(0.12, 0.35)))
+    finish.add_noise(canvas, rng)
+
+
+def _renumber(label: UInt16[np.ndarray, "h w"], classes: list[int]) -> None:
+    """Identities to the WAD's code in place, counted from 0 in each class; specks to ignore."""
+    rows = np.flatnonzero((label != BACKGROUND).any(axis=1))
+    if not len(rows):
+        return
+    band = label[rows[0] : rows[-1] + 1]
+    pixels = np.bincount(band.ravel(), minlength=_FIRST_IDENTITY + len(classes))
+    codes = np.full(len(pixels), BACKGROUND, np.uint16)
+    counted: dict[int, int] = {}
+    for number, label_class in enumerate(classes):
+        identity = _FIRST_IDENTITY + number
+        if label_class == IGNORE or pixels[identity] < MIN_VISIBLE_PX:
+            codes[identity] = IGNORE
+            continue
+        instance = counted.get(label_class, 0)
+        counted[label_class] = instance + 1
+        codes[identity] = label_class * 1000 + instance
+    band[:] = codes[band]

@@ -1,0 +1,122 @@
+"""WAD folders (and what the project's own generator writes): files -> frames and their labels.
+
+In: a folder with `train_color/<stem>.jpg` and `train_label/<stem>_instanceIds.png`. Out: for each
+stem with both files its picture and the function that reads its labels; the other stems as
+missing. In a label map, class = value // 1000 and instance = value % 1000; 255 is background.
+65535, riders (37), groups (161 ... 168) and classes outside the chosen list become the frame's
+ignore region. Refused: label values with another class.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int16, UInt16
+
+from tinyseg import masks as mask_ops
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.image import read_label
+from tinyseg.labels import WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, WAD_RIDER, index_of
+
+LAYOUT = "a folder with train_color/ and train_label/"
+
+Files = tuple[Path, Callable[[], FrameLabels]]
+"""Where a frame's picture lies, and what reads its labels."""
+
+Found = tuple[dict[str, Files], list[str]]
+"""Frames by name, and the names of which one of the two files is missing."""
+
+IGNORE, BACKGROUND, UNKNOWN = -1, -2, -3
+"""What a label value can mean other than a class index (0 and above)."""
+
+_LABEL_SUFFIX = "_instanceIds"
+_INSTANCES = 1000
+_GROUPS = range(161, 169)
+
+
+def fits(path: Path) -> bool:
+    """Whether the folder has this layout."""
+    return (path / "train_color").is_dir() and (path / "train_label").is_dir()
+
+
+def find(path: Path, classes: tuple[str, ...]) -> Found:
+    """The frames of the folder, by name."""
+    images = {p.stem: p for p in path.glob("train_color/*.jpg")}
+    labels = {
+        p.stem.removesuffix(_LABEL_SUFFIX): p
+        for p in path.glob(f"train_label/*{_LABEL_SUFFIX}.png")
+    }
+    return pair(images, labels, lambda name: partial(read_labels, labels[name], name, classes))
+
+
+def pair(
+    images: dict[str, Path],
+    labels: dict[str, Path],
+    reader: Callable[[str], Callable[[], FrameLabels]],
+) -> Found:
+    """The names that have both files, with the label reader of each, and those that have one."""
+    both = sorted(images.keys() & labels.keys())
+    return {n: (images[n], reader(n)) for n in both}, sorted(images.keys() ^ labels.keys())
+
+
+def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
+    """The labels of one frame from its label map."""
+    return labels_from_map(read_label(path), path=path, name=name, meanings=_meanings(classes))
+
+
+def labels_from_map(
+    label: UInt16[np.ndarray, "h w"],
+    *,
+    path: Path,
+    name: str,
+    meanings: Int16[np.ndarray, "65536"],
+) -> FrameLabels:
+    """Labels from a label map and what each value means: a class index or one of the three above.
+
+    Raises DataError for a value of unknown meaning. The values 0 and 1 must not be classes.
+    """
+    # Background becomes 0 and all that is unknown becomes 1, so that a foreign picture with
+    # thousands of values costs one mask, and the map is looked through once.
+    table = np.arange(2**16, dtype=np.uint16)
+    table[meanings == BACKGROUND], table[meanings == UNKNOWN] = 0, 1
+    try:
+        values, masks = mask_ops.from_label_map(table[label], background=0)
+    except TinysegError as error:
+        raise error.at(path=path) from error
+    if 1 in values:
+        raise _unknown_value(label, path, meanings)
+    meaning = meanings[values].astype(np.int64)
+    is_object = meaning >= 0
+    instances = Instances.from_labels(masks.select(is_object), meaning[is_object])
+    return FrameLabels(name, label.shape, instances, masks.select(~is_object))
+
+
+def _unknown_value(
+    label: UInt16[np.ndarray, "h w"], path: Path, meanings: Int16[np.ndarray, "65536"]
+) -> DataError:
+    pixels = np.bincount(label.ravel(), minlength=2**16)
+    unknown = np.flatnonzero((meanings == UNKNOWN) & (pixels > 0))
+    value, others = int(unknown[0]), len(unknown) - 1
+    thousands = (meanings[:65000] != UNKNOWN).reshape(-1, _INSTANCES).all(axis=1)
+    classes = np.flatnonzero(thousands)
+    got = f"{value // _INSTANCES} on {pixels[value]} pixels"
+    got += f", and {others} other values" if others else ""
+    rule = f"the class of a label value, value // {_INSTANCES}, must be known"
+    expected = f"{classes[0]} ... {classes[-1]}"
+    return DataError(rule, path=path, where=f"value {value}", expected=expected, got=got)
+
+
+@cache
+def _meanings(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
+    """What each value of a WAD label map means under this class list."""
+    table = np.full(2**16, UNKNOWN, np.int16)
+    for class_id, name in {**WAD_IDS, WAD_RIDER: "rider"}.items():
+        # A rider is never scored, whatever the class list says.
+        index = None if class_id == WAD_RIDER else index_of(name, classes)
+        first = class_id * _INSTANCES
+        table[first : first + _INSTANCES] = IGNORE if index is None else index
+    table[_GROUPS.start : _GROUPS.stop] = IGNORE
+    table[WAD_IGNORE], table[WAD_BACKGROUND] = IGNORE, BACKGROUND
+    return table

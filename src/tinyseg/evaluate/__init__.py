@@ -1,0 +1,1 @@
+"""How good predictions are: average precision by COCO's rules, and its table."""
