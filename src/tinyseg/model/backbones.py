@@ -16,7 +16,11 @@ class TimmBackbone(nn.Module):
         """`name` is timm's; `norm_eps` replaces the batch norms' own (torchvision's COCO_V1 needs 0)."""
         super().__init__()
         self.body = timm.create_model(name, pretrained=False, features_only=True)
-        kept = [i for i, stride in enumerate(self.body.feature_info.reduction()) if stride in (4, 8, 16, 32)]
+        kept = [
+            i
+            for i, stride in enumerate(self.body.feature_info.reduction())
+            if stride in (4, 8, 16, 32)
+        ]
         self.body = timm.create_model(name, pretrained=False, features_only=True, out_indices=kept)
         self.channels: list[int] = self.body.feature_info.channels()
         if norm_eps is not None:

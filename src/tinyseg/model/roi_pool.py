@@ -28,7 +28,9 @@ def pool_levels(
 
     `aligned` puts feature centres at + 0.5 as boxes have them; torchvision's Mask R-CNN does not.
     """
-    image = torch.cat([torch.full((len(r), 1), float(i), device=r.device) for i, r in enumerate(rois)])
+    image = torch.cat(
+        [torch.full((len(r), 1), float(i), device=r.device) for i, r in enumerate(rois)]
+    )
     boxes = torch.cat(rois)
     level = choose_levels(boxes, count=len(maps))
     pooled = boxes.new_zeros((len(boxes), maps[0].shape[1], size, size))

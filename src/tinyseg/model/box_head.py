@@ -1,0 +1,145 @@
+"""The box head (Girshick 2015, Fast R-CNN): class and refined box of each proposal.
+
+Two forms of the head: two fully connected layers ("mlp"), or convolutions and one such layer ("conv").
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import (
+    Conv2dNormActivation,
+    batched_nms,
+    clip_boxes_to_image,
+    remove_small_boxes,
+)
+
+from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
+from tinyseg.model.box_code import Weights, decode, encode
+from tinyseg.model.proposals import SMOOTH
+from tinyseg.model.targets import Target
+
+CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
+POOL_SIZE = 7
+
+
+@dataclass(frozen=True, slots=True)
+class BoxRules:
+    """Sampling of proposals in training, selection of detections; counts for each image."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
+
+    sampled: int = 512
+    positive_share: float = 0.25
+    positive_iou: float = 0.5
+    min_score: float = 0.05
+    nms_iou: float = 0.5
+    detections: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """The proposals of one image that learn: boxes, the class (0 is background) and object of each.
+
+    The first `positives` are the ones with an object.
+    """
+
+    boxes: Float[Tensor, "n 4"]
+    labels: Int64[Tensor, " n"]
+    objects: Int64[Tensor, " n"]
+    positives: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Boxes of one image after the box head; labels count from 1."""
+
+    boxes: Float[Tensor, "n 4"]
+    labels: Int64[Tensor, " n"]
+    scores: Float[Tensor, " n"]
+
+
+def mlp(channels: int, hidden: int) -> nn.Sequential:
+    """Two fully connected layers."""
+    first = nn.Linear(channels * POOL_SIZE**2, hidden)
+    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+
+
+def convolutions(channels: int, hidden: int, *, depth: int = 4) -> nn.Sequential:
+    """`depth` 3 x 3 convolutions with batch norm, then one fully connected layer."""
+    layers = [Conv2dNormActivation(channels, channels, 3) for _ in range(depth)]
+    last = nn.Linear(channels * POOL_SIZE**2, hidden)
+    return nn.Sequential(*layers, nn.Flatten(), last, nn.ReLU())
+
+
+class BoxHead(nn.Module):
+    """`trunk` makes `hidden` numbers of a pooled proposal; `classes` counts the background too."""
+
+    def __init__(self, trunk: nn.Module, hidden: int, classes: int, rules: BoxRules) -> None:
+        super().__init__()
+        self.rules = rules
+        self.trunk = trunk
+        self.classes = nn.Linear(hidden, classes)
+        self.deltas = nn.Linear(hidden, classes * 4)
+
+    def forward(
+        self, pooled: Float[Tensor, "n c 7 7"]
+    ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes 4"]]:
+        """Class logits, and box corrections for each class."""
+        seen = self.trunk(pooled)
+        return self.classes(seen), self.deltas(seen).view(len(seen), -1, 4)
+
+    @torch.no_grad()
+    def sample(self, proposals: Float[Tensor, "n 4"], target: Target) -> Sampled:
+        """Which proposals of an image learn what; its own boxes join the proposals."""
+        boxes = torch.cat([proposals, target.boxes])
+        iou = self.rules.positive_iou
+        matched = match(
+            boxes, target.boxes, positive_iou=iou, negative_iou=iou, best_for_each=False
+        )
+        matched = leave_out(matched, target.ignored_share(boxes))
+        share = self.rules.positive_share
+        positive, negative = sample(matched, count=self.rules.sampled, positive_share=share)
+        background = torch.zeros(len(negative), dtype=torch.int64, device=boxes.device)
+        labels = torch.cat([target.labels[matched[positive]], background])
+        objects = torch.cat([matched[positive], background + NEGATIVE])
+        return Sampled(boxes[torch.cat([positive, negative])], labels, objects, len(positive))
+
+    def losses(
+        self,
+        logits: Float[Tensor, "n classes"],
+        deltas: Float[Tensor, "n classes 4"],
+        sampled: list[Sampled],
+        targets: list[Target],
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Class loss over all sampled proposals, box loss over those with an object."""
+        labels = torch.cat([s.labels for s in sampled])
+        classes = functional.cross_entropy(logits, labels)
+        pairs = list(zip(sampled, targets, strict=True))
+        truth = torch.cat([t.boxes[s.objects[: s.positives]] for s, t in pairs])
+        boxes = torch.cat([s.boxes[: s.positives] for s in sampled])
+        positive = (labels > 0).nonzero()[:, 0]
+        code = deltas[positive, labels[positive]]
+        wanted = encode(truth, boxes, CODE_WEIGHTS)
+        box = functional.smooth_l1_loss(code, wanted, beta=SMOOTH, reduction="sum")
+        return classes, box / max(len(labels), 1)
+
+    def select(
+        self,
+        logits: Float[Tensor, "n classes"],
+        deltas: Float[Tensor, "n classes 4"],
+        proposals: Float[Tensor, "n 4"],
+        image_hw: tuple[int, int],
+    ) -> Candidates:
+        """The detections of one image, best first: over the score, alone in their class and place."""
+        scores = logits.softmax(dim=1)[:, 1:]
+        proposal, label = (scores > self.rules.min_score).nonzero(as_tuple=True)
+        score = scores[proposal, label]
+        boxes = decode(deltas[proposal, label + 1], proposals[proposal], CODE_WEIGHTS)
+        boxes = clip_boxes_to_image(boxes, image_hw)
+        large = remove_small_boxes(boxes, 1e-2)
+        boxes, score, label = boxes[large], score[large], label[large] + 1
+        kept = batched_nms(boxes, score, label, self.rules.nms_iou)[: self.rules.detections]
+        return Candidates(boxes[kept], label[kept], score[kept])
