@@ -107,11 +107,9 @@ def _told_with(path: Path) -> Iterator[None]:
         yield
     except ImageError as error:
         raise error.at(path=path) from None
-    except OSError as error:
-        rule = "the file cannot be read or written"
-        raise ImageError(rule, path=path, got=error.strerror or error) from error
-    except ValueError as error:  # a path with a zero byte
-        raise ImageError("the path is not one", path=repr(str(path)), got=error) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        rule, reason = "the file cannot be read or written", getattr(error, "strerror", None)
+        raise ImageError(rule, path=path, got=reason or error) from error
     except cv2.error as error:
         raise ImageError("the picture cannot be coded", path=path, got=error.err) from error
 

@@ -10,7 +10,7 @@ read; until then each image keeps its annotations as JSON text, a fraction of th
 """
 
 import json
-import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,9 @@ from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
 
 LAYOUT = "an instances .json, or a folder with one or several, itself or in annotations/"
+
+_MAX_WHOLE = 2**53
+_MAX_COORDINATE = 2**20
 
 _Row = dict[str, Any]
 
@@ -57,7 +60,7 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
             if name in frames:
                 rule = "a file name occurs once in all .json that are joined"
                 raise DataError(rule, path=json_path, where=name, got=f"also {frames[name][0]}")
-            if image_path.is_file():
+            if os.path.isfile(image_path):
                 frames[name] = image_path, partial(read_labels, json_path, image, annotations)
             else:
                 missing.append(name)
@@ -124,7 +127,7 @@ def _image_folder(json_path: Path, file_names: Sequence[str]) -> Path:
     folders = [near / "images", near / split, above / split, above / "images" / split]
     folders += [near / "images" / split, above / "images", near]
     for folder in folders:
-        if folder.is_dir() and any((folder / name).is_file() for name in file_names):
+        if folder.is_dir() and any(os.path.isfile(folder / name) for name in file_names):
             return folder
     rule = f"none of the {len(file_names)} images was found"
     raise DataError(rule, path=json_path, expected=f"in {' or '.join(map(str, folders))}")
@@ -219,14 +222,15 @@ def _checked_shape(shape: object, hw: tuple[int, int], where: str) -> object:
         rule = "a run-length code has its image's size [height, width]"
         raise DataError(rule, where=where, expected=list(hw), got=_shown(shape.get("size")))
     counts = shape.get("counts")
-    if isinstance(counts, str):
+    if isinstance(counts, str) and counts.isascii():
         return counts
-    if not (isinstance(counts, list) and all(type(count) is int for count in counts)):
-        rule = "'counts' is text or a list of whole numbers"
+    if not isinstance(counts, list):
+        rule = "'counts' is a list of whole numbers, or their code in ASCII"
         raise DataError(rule, where=where, got=_shown(counts))
-    if counts and min(counts) < 0:
-        at = next(i for i, count in enumerate(counts) if count < 0)
-        raise DataError("a run length is negative", where=f"{where}: count {at}", got=counts[at])
+    for at, count in enumerate(counts):
+        if type(count) is not int or not 0 <= count <= hw[0] * hw[1]:
+            rule = "a run length is a whole number from 0 to the image's pixels"
+            raise DataError(rule, where=f"{where}: count {at}", got=_shown(count))
     return {"counts": counts}
 
 
@@ -234,21 +238,15 @@ def _check_polygon(polygon: object, where: str) -> None:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         rule = "a polygon is a list of x, y, x, y, ..., of three corners or more"
         raise DataError(rule, where=where, got=_shown(polygon))
-    try:
-        finite = all(map(math.isfinite, polygon))
-    except (TypeError, OverflowError):
-        finite = False
-    if not finite:
-        at, value = next((i, v) for i, v in enumerate(polygon) if not _is_finite(v))
-        rule = "a polygon's coordinates are finite numbers"
+    if not all(map(_is_coordinate, polygon)):
+        at, value = next((i, v) for i, v in enumerate(polygon) if not _is_coordinate(v))
+        rule = f"a polygon's coordinates are finite numbers up to {_MAX_COORDINATE}"
         raise DataError(rule, where=f"{where}: number {at}", got=_shown(value))
 
 
-def _is_finite(value: object) -> bool:
-    try:
-        return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:
-        return False
+def _is_coordinate(value: Any) -> bool:
+    # False for NaN too, which is neither above nor below.
+    return type(value) in (int, float) and -_MAX_COORDINATE <= value <= _MAX_COORDINATE
 
 
 def _checked_rows(document: _Row, key: str, noun: str) -> dict[int, tuple[_Row, str]]:
@@ -272,8 +270,8 @@ def _checked_rows(document: _Row, key: str, noun: str) -> dict[int, tuple[_Row, 
 def _whole(row: _Row, key: str, where: str, *, low: int) -> int:
     value = row.get(key)
     # A bool is an int to isinstance.
-    if type(value) is not int or value < low:
-        rule = f"'{key}' is a whole number from {low} on"
+    if type(value) is not int or not low <= value <= _MAX_WHOLE:
+        rule = f"'{key}' is a whole number from {low} to {_MAX_WHOLE}"
         raise DataError(rule, where=where, got=_shown(value) if key in row else "no such key")
     return value
 
@@ -295,5 +293,7 @@ def _known(row: _Row, key: str, where: str, known: dict[int, Any]) -> int:
 
 def _shown(value: object) -> str:
     """A value in few words, for an error."""
+    if isinstance(value, list | dict):
+        return f"a {'list' if isinstance(value, list) else 'JSON object'} of {len(value)}"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

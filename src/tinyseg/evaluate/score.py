@@ -10,12 +10,13 @@ counts; it is named here and nowhere else, and sees only run lengths that were m
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import hotcoco
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError, PredictionsError
@@ -161,7 +162,7 @@ def _check_arguments(classes: Sequence[str], max_detections: int) -> None:
         raise PredictionsError("max_detections is at least 1", got=max_detections)
 
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class _Sheet:
         """
         wanted = {(row["image_id"], row["category_id"]): None for row in self.detections}
         return [
-            {**self.ignored[image], "category_id": category}  # type: ignore[index]
+            {**self.ignored[image], "category_id": category}
             for image, category in wanted
             if image in self.ignored
         ]
@@ -203,9 +204,7 @@ class _Sheet:
         return Counts(*(int(np.count_nonzero(mask)) for mask in inside))
 
 
-def _fill(
-    predictions: Predictions, truth: Iterable[FrameLabels], classes: Sequence[str]
-) -> _Sheet:
+def _fill(predictions: Predictions, truth: Iterable[FrameLabels], classes: Sequence[str]) -> _Sheet:
     """The rows of every labelled frame, in the order in which they come."""
     found = {frame.name: frame for frame in predictions.frames}
     places = [index_of(name, classes) for name in predictions.classes]
@@ -231,58 +230,40 @@ def _add_image(sheet: _Sheet, labels: FrameLabels, class_count: int) -> None:
         rule = "labels are indices into the class list"
         raise DataError(rule, where=labels.name, expected=f"0 ... {class_count - 1}", got=got)
     height, width = labels.hw
-    sheet.images.append({"id": len(sheet.images) + 1, "height": height, "width": width})
-    pixels = mask_ops.rasterise(labels.instances.masks, labels.hw)
-    kept = np.flatnonzero(_not_empty(pixels))
-    areas = mask_ops.area(pixels)[kept].tolist()
-    for row, area in zip(_rows(sheet, values, pixels, kept, labels.hw), areas, strict=True):
-        row |= {"id": len(sheet.labels) + 1, "area": area, "iscrowd": 0}
-        sheet.labels.append(row)
+    image = len(sheet.images) + 1
+    sheet.images.append({"id": image, "height": height, "width": width})
+    segmentations, areas = _segmentations(labels.instances.masks, labels.hw)
+    for value, segmentation, area in zip(values.tolist(), segmentations, areas, strict=True):
+        if area:
+            row = {"id": len(sheet.labels) + 1, "image_id": image, "category_id": value + 1}
+            sheet.labels.append({**row, "segmentation": segmentation, "area": area, "iscrowd": 0})
 
 
 def _add_detections(
     sheet: _Sheet, frame: FramePredictions, labels: FrameLabels, to_place: Int64[np.ndarray, " k"]
 ) -> None:
+    """The detections of the last frame, and its ignore region if there is any of either."""
     if frame.hw != labels.hw:
         rule = "predictions and labels need one frame size (height, width)"
         raise PredictionsError(rule, where=frame.name, expected=labels.hw, got=frame.hw)
-    values = to_place[frame.instances.labels]
+    found = frame.instances
+    values = to_place[found.labels]
     sheet.unknown_class += int(np.count_nonzero(values < 0))
-    pixels = mask_ops.rasterise(frame.instances.masks, frame.hw)
-    kept = np.flatnonzero(_not_empty(pixels) & (values >= 0))
-    scores = frame.instances.scores[kept].tolist()
-    for row, value in zip(_rows(sheet, values, pixels, kept, frame.hw), scores, strict=True):
-        row["score"] = value
-        sheet.detections.append(row)
+    segmentations, areas = _segmentations(found.masks, frame.hw)
+    kept = np.flatnonzero((values >= 0) & (np.array(areas, np.int64) > 0))
+    for index in kept.tolist():
+        row = {"image_id": len(sheet.images), "category_id": int(values[index]) + 1}
+        score = float(found.scores[index])
+        sheet.detections.append({**row, "segmentation": segmentations[index], "score": score})
     if len(kept) and len(labels.ignore):
-        _add_ignored(sheet, labels, pixels.boxes[kept])
+        _add_ignored(sheet, labels, found.masks.boxes[kept])
 
 
-def _not_empty(pixels: CropMasks) -> Bool[np.ndarray, " n"]:
-    return np.asarray(pixels.grid_hw.prod(axis=1) > 0)
-
-
-def _rows(
-    sheet: _Sheet,
-    values: Int64[np.ndarray, " n"],
-    pixels: CropMasks,
-    kept: Int64[np.ndarray, " k"],
-    hw: tuple[int, int],
-) -> list[Row]:
-    """What labels and detections have in common: frame (the last), class and run lengths."""
-    codes = mask_ops.to_coco_rle(pixels.select(kept), hw)
-    return [
-        {
-            "image_id": len(sheet.images),
-            "category_id": value + 1,
-            "segmentation": _segmentation(code, hw),
-        }
-        for value, code in zip(values[kept].tolist(), codes, strict=True)
-    ]
-
-
-def _segmentation(code: bytes, hw: tuple[int, int]) -> Row:
-    return {"size": list(hw), "counts": code.decode("ascii")}
+def _segmentations(masks: CropMasks, hw: tuple[int, int]) -> tuple[list[Row], list[int]]:
+    """COCO's form of each mask, cut to the frame, and its pixels."""
+    codes = mask_ops.to_coco_rle(masks, hw)
+    segmentations: list[Row] = [{"size": list(hw), "counts": code.decode()} for code in codes]
+    return segmentations, hotcoco.mask.area(segmentations).tolist() if codes else []
 
 
 def _add_ignored(sheet: _Sheet, labels: FrameLabels, found: Float64[np.ndarray, "n 4"]) -> None:
@@ -291,27 +272,20 @@ def _add_ignored(sheet: _Sheet, labels: FrameLabels, found: Float64[np.ndarray, 
     COCO holds a detection against a crowd by the share of the detection's own pixels, so pixels
     that no detection can have change nothing, and a region may be as large as the frame.
     """
-    low, high = found[:, :2].min(axis=0).tolist(), found[:, 2:].max(axis=0).tolist()
+    low, high = np.floor(found[:, :2].min(axis=0)), np.ceil(found[:, 2:].max(axis=0))
     pixels = mask_ops.rasterise(labels.ignore, labels.hw)
-    near = mask_ops.cut(pixels, (low[0], low[1], high[0], high[1]))
+    near = mask_ops.cut(pixels, (low[0].item(), low[1].item(), high[0].item(), high[1].item()))
     region = mask_ops.union(near) if len(near) > 1 else near
-    if not _not_empty(region).any():
-        return
-    (code,) = mask_ops.to_coco_rle(region, labels.hw)
-    image = len(sheet.images)
-    segmentation = _segmentation(code, labels.hw)
-    sheet.ignored[image] = {
-        "image_id": image,
-        "segmentation": segmentation,
-        "area": 0,
-        "iscrowd": 1,
-    }
+    (segmentation,), (area,) = _segmentations(region, labels.hw)
+    if area:
+        image = len(sheet.images)
+        row: Row = {"image_id": image, "segmentation": segmentation, "area": area, "iscrowd": 1}
+        sheet.ignored[image] = row
 
 
 def _averages(sheet: _Sheet, class_count: int, max_detections: int) -> list[Averages]:
     """Each class's figures."""
-    counter: Callable[..., Float64[np.ndarray, "thresholds recalls classes areas"]] = _hotcoco
-    precision = counter(sheet, class_count, max_detections)
+    precision = _precision(sheet, class_count, max_detections)
     # COCO writes -1 at every threshold and recall where a class has no label of that size.
     table = np.where(precision < 0, np.nan, precision).mean(axis=1)
     return [_one_class(table[:, index]) for index in range(class_count)]
@@ -323,7 +297,7 @@ def _one_class(table: Float64[np.ndarray, "thresholds areas"]) -> Averages:
     return Averages(ap50, ap75, tiny, small, medium, large, whole)
 
 
-def _hotcoco(
+def _precision(
     sheet: _Sheet, class_count: int, max_detections: int
 ) -> Float64[np.ndarray, "thresholds recalls classes areas"]:
     """Precision at IoU .50:.05:.95 and recall 0:.01:1, -1 where nothing is labelled."""

@@ -106,14 +106,14 @@ class Detector(nn.Module):
     def _features(
         self, images: UInt8[Tensor, "b 3 h w"]
     ) -> tuple[tuple[int, int], tuple[int, int], list[Float[Tensor, "b c _h _w"]]]:
-        """Height and width before and after padding, and the pyramid's maps in float32."""
+        """Height and width before and after padding, and the pyramid's maps in the parameters' type."""
         height, width = int(images.shape[2]), int(images.shape[3])
         pad_h, pad_w = -height % self.rules.pad_to, -width % self.rules.pad_to
-        pixels = functional.pad((images.float() - self.mean) / self.std, (0, pad_w, 0, pad_h))
+        pixels = functional.pad((images.to(self.mean.dtype) - self.mean) / self.std, (0, pad_w, 0, pad_h))
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bfloat16):
             maps = self.pyramid(self.backbone(pixels))
-        return (height, width), (height + pad_h, width + pad_w), [m.float() for m in maps]
+        return (height, width), (height + pad_h, width + pad_w), [m.to(self.mean.dtype) for m in maps]
 
     def _pool(
         self,

@@ -4,6 +4,7 @@ Comes in: an empty canvas and the street. Goes out: the canvas painted up to, no
 stands on the ground. Soft things (clouds, asphalt, shade of trees) are made coarse and enlarged.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import cv2
@@ -74,7 +75,7 @@ def _clouds(
 
 def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     """Paving, verges, road, kerbs and markings, then the unevenness of all of them."""
-    camera, light = canvas.camera, canvas.light
+    camera = canvas.camera
     top = min(camera.height, max(0, int(camera.horizon)))
     canvas.image[top:] = _receding(canvas, PAVING, top)[:, None, :]
     _verges(canvas, street)
@@ -86,7 +87,6 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     for x0, x1, z0, z1, colour in _markings(street):
         _flat(canvas, x0, x1, z0, z1, colour)
     _roughen(canvas, street, rng, top)
-    del light
 
 
 def _receding(canvas: Canvas, colour: Colour, top: int) -> UInt8[np.ndarray, "h 3"]:
@@ -113,9 +113,9 @@ def _flat(
 
 def _slices(canvas: Canvas) -> Iterator[tuple[float, float]]:
     """Distances cut so that the haze can be taken as even within each piece."""
-    edges = [canvas.camera.nearest_ground_m() * 0.97, 8, 16, 28, 44, 66, 95, 135, 190, 280, FAR_M]
+    edges = [canvas.camera.nearest_ground_m() * 0.97, 8.0, 16.0, 28.0, 44.0, 66.0, 95.0, 135.0, 190.0, 280.0, FAR_M]
     kept = [edges[0], *[e for e in edges[1:] if e > edges[0]]]
-    yield from zip(kept[:-1], kept[1:], strict=True)
+    yield from itertools.pairwise(kept)
 
 
 def _strip(canvas: Canvas, x0: float, x1: float, colour: Colour, y: float = 0.0) -> None:
@@ -147,8 +147,8 @@ def _median(canvas: Canvas, street: Street) -> None:
 
 def _side_street(canvas: Canvas, z: float) -> None:
     """The crossing street's asphalt, over kerbs, walks and medians."""
-    _flat(canvas, -90, 90, z, z + 7, ASPHALT)
-    _flat(canvas, -90, 90, z + 7, z + 14, ASPHALT)
+    _flat(canvas, -90.0, 90.0, z, z + 7.0, ASPHALT)
+    _flat(canvas, -90.0, 90.0, z + 7.0, z + 14.0, ASPHALT)
 
 
 def _kerbs(canvas: Canvas, street: Street) -> None:
@@ -226,9 +226,7 @@ def _roughen(canvas: Canvas, street: Street, rng: np.random.Generator, top: int)
     under[:] = cv2.multiply(under, cv2.cvtColor(full, cv2.COLOR_GRAY2RGB), scale=1 / 128)
 
 
-def _map_to_picture(
-    canvas: Canvas, top: int, small: tuple[int, int]
-) -> Float[np.ndarray, "3 3"]:
+def _map_to_picture(canvas: Canvas, top: int, small: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
     """The homography from cells of the ground map to pixels of the coarse ground picture."""
     camera = canvas.camera
     metres = np.array([[_CELL_M, 0, -_MAP_M[0] / 2], [0, -_CELL_M, _MAP_M[1]], [0, 0, 1.0]])
@@ -335,9 +333,7 @@ def paint_shadow(canvas: Canvas, size_m: tuple[float, float, float], place: Plac
     _darken(canvas, foot, 0.62, 0.14)
 
 
-def _footprint(
-    size_m: tuple[float, float, float], place: Place
-) -> Float[np.ndarray, "4 3"]:
+def _footprint(size_m: tuple[float, float, float], place: Place) -> Float[np.ndarray, "4 3"]:
     """Corners of the ground a thing covers."""
     half_x, half_z = size_m[0] / 2 * 1.04, size_m[2] / 2 * 1.02
     c, s = np.cos(place.yaw_rad), np.sin(place.yaw_rad)
@@ -347,9 +343,7 @@ def _footprint(
     return np.stack([x, np.zeros(4), z], axis=1)
 
 
-def _darken(
-    canvas: Canvas, ground: Float[np.ndarray, "n 3"], by: float, blur_m: float
-) -> None:
+def _darken(canvas: Canvas, ground: Float[np.ndarray, "n 3"], by: float, blur_m: float) -> None:
     """Darken the hull of ground points, with a soft edge."""
     camera = canvas.camera
     pixels = camera.project(ground)
@@ -362,7 +356,9 @@ def _darken(
         return
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     hull = cv2.convexHull((pixels - np.array([x0, y0])).astype(np.float32))
-    cv2.fillConvexPoly(mask, np.rint(hull * 16).astype(np.int32), (round(255 * by),), cv2.LINE_AA, 4)
+    cv2.fillConvexPoly(
+        mask, np.rint(hull * 16).astype(np.int32), (round(255 * by),), cv2.LINE_AA, 4
+    )
     mask = cv2.bitwise_not(cv2.blur(mask, (2 * round(soft) + 1, 2 * max(1, round(soft / 2)) + 1)))
     under = canvas.image[y0:y1, x0:x1]
     under[:] = cv2.multiply(under, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), scale=1 / 255)

@@ -41,37 +41,37 @@ def _scooterist(rng: np.random.Generator) -> Solid:
 
 SPECIES: dict[str, Species] = {
     "car": Species(
-        33, 0.64, (1.82, 1.5, 4.6), 9, 232,
+        33, 0.64, (1.82, 1.5, 4.6), 9.0, 232.0,
         {"lane": 0.44, "oncoming": 0.26, "parked": 0.17, "crossing": 0.06, "lot": 0.07},
         vehicles.car,
     ),
     "motorcycle": Species(
-        34, 0.025, (0.7, 1.15, 1.8), 9, 125,
+        34, 0.025, (0.7, 1.15, 1.8), 9.0, 125.0,
         {"edge": 0.55, "lane": 0.1, "parked_walk": 0.25, "zebra": 0.1},
         people.motorcycle, _scooterist,
     ),
     "bicycle": Species(
-        35, 0.030, (0.6, 1.05, 1.75), 8, 105,
+        35, 0.030, (0.6, 1.05, 1.75), 8.0, 105.0,
         {"edge": 0.45, "parked_walk": 0.4, "zebra": 0.15},
         people.bicycle, _cyclist,
     ),
     "person": Species(
-        36, 0.20, (0.6, 1.7, 0.5), 7, 128,
+        36, 0.20, (0.6, 1.7, 0.5), 7.0, 128.0,
         {"walk": 0.7, "zebra": 0.2, "edge": 0.1},
         people.person,
     ),
     "truck": Species(
-        38, 0.035, (2.4, 3.0, 7.5), 18, 235,
+        38, 0.035, (2.4, 3.0, 7.5), 18.0, 235.0,
         {"lane": 0.5, "oncoming": 0.35, "crossing": 0.1, "parked": 0.05},
         vehicles.truck,
     ),
     "bus": Species(
-        39, 0.050, (2.5, 3.1, 11.5), 22, 255,
+        39, 0.050, (2.5, 3.1, 11.5), 22.0, 255.0,
         {"lane": 0.5, "oncoming": 0.4, "crossing": 0.1},
         vehicles.bus,
     ),
     "tricycle": Species(
-        40, 0.020, (1.2, 1.65, 2.5), 9, 165,
+        40, 0.020, (1.2, 1.65, 2.5), 9.0, 165.0,
         {"edge": 0.6, "lane": 0.15, "zebra": 0.1, "oncoming": 0.15},
         vehicles.tricycle,
     ),

@@ -117,11 +117,11 @@ def _lamp_posts(street: Street, rng: np.random.Generator) -> Iterator[Item]:
         for z in np.arange(float(rng.uniform(12, 30)), 320.0, step):
             if _clear_of_crossing(street, float(z)):
                 arm = -side * 1.9
-                bend: list[Point] = [(0, 0, 0), (0, 7.6, 0), (arm * 0.2, 8.4, 0), (arm, 8.8, 0)]
+                bend: list[Point] = [(0.0, 0.0, 0.0), (0.0, 7.6, 0.0), (arm * 0.2, 8.4, 0.0), (arm, 8.8, 0.0)]
                 solid = [
                     stroke(bend, 0.14, STEEL),
-                    stroke([(0, 0, 0), (0, 1.1, 0)], 0.24, gain(STEEL, 0.8), 1),
-                    stroke([(arm, 8.8, 0), (arm * 1.4, 8.86, 0)], 0.24, gain(STEEL, 0.9), 1),
+                    stroke([(0.0, 0.0, 0.0), (0.0, 1.1, 0.0)], 0.24, gain(STEEL, 0.8), 1),
+                    stroke([(arm, 8.8, 0.0), (arm * 1.4, 8.86, 0.0)], 0.24, gain(STEEL, 0.9), 1),
                 ]
                 yield _solid(solid, Place(edge + side * 0.6, float(z)))
 
@@ -158,9 +158,9 @@ def _square(x: float, y: float, half_w: float, half_h: float, colour: Colour, la
 def _round_sign(side: float) -> Solid:
     """A speed limit: red ring, white face, dark figures."""
     return [
-        stroke([(0, 0, 0), (0, 2.9, 0)], 0.08, STEEL),
-        _round(0, 2.55, 0.4, (196, 36, 36), 1),
-        _round(0, 2.55, 0.31, (236, 236, 234), 2),
+        stroke([(0.0, 0.0, 0.0), (0.0, 2.9, 0.0)], 0.08, STEEL),
+        _round(0.0, 2.55, 0.4, (196, 36, 36), 1),
+        _round(0.0, 2.55, 0.31, (236, 236, 234), 2),
         _square(-0.11, 2.55, 0.07, 0.14, (30, 30, 32), 3),
         _square(0.11, 2.55, 0.07, 0.14, (30, 30, 32), 3),
     ]
@@ -169,10 +169,10 @@ def _round_sign(side: float) -> Solid:
 def _square_sign(side: float) -> Solid:
     """A blue board with white marks."""
     return [
-        stroke([(0, 0, 0), (0, 2.9, 0)], 0.08, STEEL),
-        _square(0, 2.5, 0.44, 0.44, (232, 234, 236), 1),
-        _square(0, 2.5, 0.41, 0.41, (34, 84, 176), 2),
-        _square(0, 2.42, 0.05, 0.24, (236, 238, 240), 3),
+        stroke([(0.0, 0.0, 0.0), (0.0, 2.9, 0.0)], 0.08, STEEL),
+        _square(0.0, 2.5, 0.44, 0.44, (232, 234, 236), 1),
+        _square(0.0, 2.5, 0.41, 0.41, (34, 84, 176), 2),
+        _square(0.0, 2.42, 0.05, 0.24, (236, 238, 240), 3),
         _square(0.0, 2.62, 0.2, 0.06, (236, 238, 240), 3),
     ]
 
@@ -181,8 +181,8 @@ def _gantry(side: float) -> Solid:
     """A direction board on an arm over the road."""
     arm, blue = -side * 3.4, (28, 76, 164)
     solid = [
-        stroke([(0, 0, 0), (0, 6.4, 0)], 0.26, STEEL),
-        stroke([(0, 6.0, 0), (arm * 1.5, 6.0, 0)], 0.16, STEEL),
+        stroke([(0.0, 0.0, 0.0), (0.0, 6.4, 0.0)], 0.26, STEEL),
+        stroke([(0.0, 6.0, 0.0), (arm * 1.5, 6.0, 0.0)], 0.16, STEEL),
         _square(arm, 5.9, 1.75, 1.05, (230, 232, 236), 1),
         _square(arm, 5.9, 1.69, 0.99, blue, 2),
         _square(arm, 5.6, 0.07, 0.55, (236, 238, 240), 3),
@@ -197,7 +197,7 @@ def _shelter(side: float) -> Solid:
     """A bus shelter: roof, posts, a lit poster."""
     solid: Solid = []
     for z in (-2.4, 2.4):
-        solid.append(stroke([(side * 1.1, 0, z), (side * 1.1, 2.5, z)], 0.1, (90, 94, 98)))
+        solid.append(stroke([(side * 1.1, 0.0, z), (side * 1.1, 2.5, z)], 0.1, (90, 94, 98)))
     solid += box((1.7, 0.14, 5.6), (side * 0.9, 2.5, 0.0), (108, 112, 116), (150, 154, 158))
     poster: list[Point] = [(side * 1.2, 0.4, -2.2), (side * 1.2, 2.2, -2.2)]
     poster += [(side * 1.2, 2.2, 2.0), (side * 1.2, 0.4, 2.0)]
@@ -218,10 +218,10 @@ def _fence(street: Street) -> Iterator[Item]:
 
 def _railing(bars: int) -> Solid:
     """One panel of three metres along the street."""
-    solid = [stroke([(0, y, -1.5), (0, y, 1.5)], 0.05, WHITE) for y in (0.2, 0.95)]
+    solid = [stroke([(0.0, y, -1.5), (0.0, y, 1.5)], 0.05, WHITE) for y in (0.2, 0.95)]
     for z in np.linspace(-1.4, 1.4, bars):
-        solid.append(stroke([(0, 0.2, float(z)), (0, 0.95, float(z))], 0.03, WHITE))
-    solid.append(stroke([(0, 0, -1.5), (0, 1.1, -1.5)], 0.1, (206, 208, 208), 1))
+        solid.append(stroke([(0.0, 0.2, float(z)), (0.0, 0.95, float(z))], 0.03, WHITE))
+    solid.append(stroke([(0.0, 0.0, -1.5), (0.0, 1.1, -1.5)], 0.1, (206, 208, 208), 1))
     return solid
 
 
@@ -232,8 +232,8 @@ def _traffic_lights(street: Street) -> Iterator[Item]:
     shining = round(street.crossing_m * 7) % 3
     arm = -3.2
     solid = [
-        stroke([(0, 0, 0), (0, 6.2, 0)], 0.2, STEEL),
-        stroke([(0, 6.0, 0), (arm - 0.6, 6.0, 0)], 0.14, STEEL),
+        stroke([(0.0, 0.0, 0.0), (0.0, 6.2, 0.0)], 0.2, STEEL),
+        stroke([(0.0, 6.0, 0.0), (arm - 0.6, 6.0, 0.0)], 0.14, STEEL),
         _square(arm, 5.95, 0.62, 0.24, (30, 32, 34), 1),
         _square(0.3, 2.6, 0.2, 0.5, (30, 32, 34), 1),
     ]

@@ -94,7 +94,9 @@ def _cut(
     across, down = _SIDE / (span[2] - span[0]), _SIDE / (span[3] - span[1])
     left, top = (x0 - span[0]) * across, (y0 - span[1]) * down
     right, low = (x1 - span[0]) * across, (y1 - span[1]) * down
-    part = texture[int(top) : max(int(top) + 1, int(low)), int(left) : max(int(left) + 1, int(right))]
+    part = texture[
+        int(top) : max(int(top) + 1, int(low)), int(left) : max(int(left) + 1, int(right))
+    ]
     how = cv2.INTER_AREA if across > 1 else cv2.INTER_LINEAR
     return cv2.resize(part, (x1 - x0, y1 - y0), interpolation=how).astype(np.uint8, copy=False)
 

@@ -76,10 +76,8 @@ def ring(centre: Point, radius_m: float, width_m: float, colour: Colour, layer: 
     return Part(points, colour, round_m=width_m, filled=False, layer=layer)
 
 
-def disc(
-    centre: Point, radius_m: float, colour: Colour, side: float = 0.0, layer: int = 2
-) -> Part:
-    """A round plate in the plane of the object's length; `side` -1 or 1 shows it from there only."""
+def disc(centre: Point, radius_m: float, colour: Colour, side: float = 0.0, layer: int = 2) -> Part:
+    """A round plate along the object's length; `side` -1 or 1 shows it from there only."""
     turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     points = np.stack(
         [
@@ -93,7 +91,7 @@ def disc(
 
 
 Station = tuple[float, float, float]
-"""A point of a body's outline seen from the side, and how wide the body is there: (z, y, half x)."""
+"""A point of a body's outline seen from the side, and its half width there: (z, y, half x)."""
 
 
 @dataclass(frozen=True, slots=True)

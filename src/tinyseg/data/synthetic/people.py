@@ -55,8 +55,11 @@ def _legs(tall: float, swing: float, colour: Colour) -> Solid:
         foot = (x, 0.09, ahead * 1.15)
         solid.append(stroke([hip, knee], 0.155, colour))
         solid.append(stroke([knee, foot], 0.12, gain(colour, 0.93)))
-        solid.append(stroke([(x, 0.05, ahead * 1.15 - 0.03), (x, 0.04, ahead * 1.15 + 0.13)],
-                            0.09, (36, 32, 30)))
+        solid.append(
+            stroke(
+                [(x, 0.05, ahead * 1.15 - 0.03), (x, 0.04, ahead * 1.15 + 0.13)], 0.09, (36, 32, 30)
+            )
+        )
     return solid
 
 
@@ -99,7 +102,12 @@ def _head(centre: Point, helmet: Colour | None) -> Solid:
 
 def _skirt(tall: float, colour: Colour) -> Part:
     hem, waist = tall * 0.3, tall * 0.56
-    points: list[Point] = [(-0.2, hem, 0.0), (0.2, hem, 0.0), (0.11, waist, 0.0), (-0.11, waist, 0.0)]
+    points: list[Point] = [
+        (-0.2, hem, 0.0),
+        (0.2, hem, 0.0),
+        (0.11, waist, 0.0),
+        (-0.11, waist, 0.0),
+    ]
     return blob(points, 0.08, colour, 1)
 
 
@@ -121,14 +129,21 @@ def _umbrella(tall: float, colour: Colour) -> Solid:
 
 def bicycle(rng: np.random.Generator) -> Solid:
     """A city or hire bicycle, without its rider."""
-    paint = _choice(rng, [(222, 118, 30), (230, 190, 40), (40, 42, 46), (52, 96, 156), (160, 40, 40)])
+    paint = _choice(
+        rng, [(222, 118, 30), (230, 190, 40), (40, 42, 46), (52, 96, 156), (160, 40, 40)]
+    )
     tyre: Colour = (30, 30, 32)
     crank, seat, head = (0.0, 0.32, -0.03), (0.0, 0.86, -0.2), (0.0, 0.88, 0.36)
     rear, front = (0.0, 0.33, -0.52), (0.0, 0.33, 0.54)
     solid = [ring(rear, 0.31, 0.05, tyre), ring(front, 0.31, 0.05, tyre)]
     solid += [stroke([rear], 0.09, (120, 120, 122)), stroke([front], 0.09, (120, 120, 122))]
-    for line in ([rear, crank, (0.0, 0.74, 0.34)], [crank, seat], [rear, (0.0, 0.74, -0.16)],
-                 [(0.0, 0.74, -0.16), (0.0, 0.76, 0.34)], [front, (0.0, 0.74, 0.36), head]):
+    for line in (
+        [rear, crank, (0.0, 0.74, 0.34)],
+        [crank, seat],
+        [rear, (0.0, 0.74, -0.16)],
+        [(0.0, 0.74, -0.16), (0.0, 0.76, 0.34)],
+        [front, (0.0, 0.74, 0.36), head],
+    ):
         solid.append(stroke(line, 0.045, paint, 1))
     solid += [
         stroke([(-0.28, 1.0, 0.28), (0.0, 0.94, 0.38), (0.28, 1.0, 0.28)], 0.04, tyre, 1),
@@ -145,13 +160,20 @@ def bicycle(rng: np.random.Generator) -> Solid:
 
 def motorcycle(rng: np.random.Generator) -> Solid:
     """A motor scooter, as most powered two-wheelers of these streets are, without its rider."""
-    paint = _choice(rng, [(160, 34, 34), (34, 36, 40), (44, 82, 142), (214, 216, 216), (60, 116, 84)])
+    paint = _choice(
+        rng, [(160, 34, 34), (34, 36, 40), (44, 82, 142), (214, 216, 216), (60, 116, 84)]
+    )
     tyre: Colour = (24, 24, 26)
     solid: Solid = []
     for z in (-0.58, 0.62):
         solid.append(ring((0.0, 0.26, z), 0.2, 0.13, tyre))
         solid.append(stroke([(0.0, 0.26, z)], 0.2, (96, 98, 100)))
-    tail: list[Point] = [(0.0, 0.42, -0.62), (0.0, 0.72, -0.72), (0.0, 0.74, 0.02), (0.0, 0.36, 0.06)]
+    tail: list[Point] = [
+        (0.0, 0.42, -0.62),
+        (0.0, 0.72, -0.72),
+        (0.0, 0.74, 0.02),
+        (0.0, 0.36, 0.06),
+    ]
     shield: list[Point] = [(-0.17, 0.36, 0.36), (0.17, 0.36, 0.36), (0.15, 0.92, 0.42)]
     solid += [
         blob(tail, 0.26, paint, 1),
@@ -197,12 +219,18 @@ def rider_of(kind: str, rng: np.random.Generator) -> Solid:
     solid: Solid = []
     for side in (-1.0, 1.0):
         knee = (side * 0.14, hip[1] - 0.16 - 0.08 * side, hip[2] + 0.42)
-        foot = (side * 0.12, 0.42 - 0.14 * side * (not scooter), hip[2] + (0.42 if scooter else 0.24))
+        foot = (
+            side * 0.12,
+            0.42 - 0.14 * side * (not scooter),
+            hip[2] + (0.42 if scooter else 0.24),
+        )
         solid.append(stroke([(side * 0.1, *hip[1:]), knee, foot], 0.135, trousers, 1))
         solid.append(stroke([foot, (foot[0], foot[1] - 0.02, foot[2] + 0.14)], 0.09, HAIR, 1))
         shoulder = (side * 0.18, neck[1] - 0.06, neck[2])
         elbow = (side * 0.27, neck[1] - 0.3, (neck[2] + bar_z) / 2 - 0.02)
-        solid.append(stroke([shoulder, elbow, (side * 0.25, bar_y, bar_z)], 0.09, gain(shirt, 0.9), 2))
+        solid.append(
+            stroke([shoulder, elbow, (side * 0.25, bar_y, bar_z)], 0.09, gain(shirt, 0.9), 2)
+        )
     body: list[Point] = [(-0.1, *hip[1:]), (0.1, *hip[1:]), (0.13, neck[1] - 0.07, neck[2])]
     solid.append(blob([*body, (-0.13, neck[1] - 0.07, neck[2])], 0.18, shirt, 2))
     helmet = _choice(rng, SHIRTS) if scooter and rng.random() < 0.7 else None

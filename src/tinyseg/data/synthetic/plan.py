@@ -209,8 +209,10 @@ def _lot(rng: np.random.Generator, street: Street, z: float) -> Spot:
     off = street.verge_m + street.walk_m + float(rng.uniform(1.5, 4.0))
     right = rng.random() < 0.6
     x = street.right_m + off if right else street.left_m - off
-    return x, z, float(rng.choice([0.0, math.pi / 2, math.pi, -math.pi / 2])) + float(
-        rng.normal(0, 0.15)
+    return (
+        x,
+        z,
+        float(rng.choice([0.0, math.pi / 2, math.pi, -math.pi / 2])) + float(rng.normal(0, 0.15)),
     )
 
 

@@ -5,6 +5,7 @@ at +z. A body is a loft: the outline from the side, a half width at each of its 
 lamps and plates are patches on it.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,8 +178,14 @@ def _hull(loft: Loft, paint: Colour, low: Colour) -> Solid:
     solid += loft.flanks(LOWER, low) + loft.flanks(UPPER, paint)
     for first, along in ((3, (0.1, 0.9)), (6, (0.1, 0.92))):
         solid.append(loft.patch(first, (-0.92, 0.92), along, gain(colours[first], 1.0)))
-        solid.append(loft.patch(first, (-0.88, 0.88), (0.6, 0.9) if first == 3 else (0.1, 0.4),
-                                mix(colours[first], (150, 170, 186), 0.35)))
+        solid.append(
+            loft.patch(
+                first,
+                (-0.88, 0.88),
+                (0.6, 0.9) if first == 3 else (0.1, 0.4),
+                mix(colours[first], (150, 170, 186), 0.35),
+            )
+        )
     return solid
 
 
@@ -199,13 +206,16 @@ def _side_windows(loft: Loft, length: float) -> Solid:
     return panes
 
 
-def _pane(
-    low: np.ndarray, top: np.ndarray, pillar_z: float, side: float, centre: Point
-) -> Part:
+def _pane(low: np.ndarray, top: np.ndarray, pillar_z: float, side: float, centre: Point) -> Part:
     """One side window between a slanted end of the cabin and the upright pillar."""
     foot, head = low + (top - low) * 0.08, low + (top - low) * 0.84
     inward = 0.10 if pillar_z > low[0] else -0.10
-    corners = [(foot[0] + inward, foot), (head[0] + inward, head), (pillar_z, head), (pillar_z, foot)]
+    corners = [
+        (foot[0] + inward, foot),
+        (head[0] + inward, head),
+        (pillar_z, head),
+        (pillar_z, foot),
+    ]
     points = [(side * float(s[2]) * 1.005, float(s[1]), float(z)) for z, s in corners]
     return panel(points, GLASS, centre, layer=2)
 
@@ -328,7 +338,7 @@ def _rows_of_windows(size_m: Point, centre: Point, band: Colour, *, doors: bool)
         solid.append(panel(sheet(back, front, 0.34, 0.72), gain(band, 0.62), centre, 2))
         solid.append(panel(sheet(back, front, 0.95, 1.2), band, centre, 2))
         edges = np.linspace(back, front, 8)
-        for z0, z1 in zip(edges[:-1], edges[1:], strict=True):
+        for z0, z1 in itertools.pairwise(edges):
             pane = sheet(float(z0) + 0.05, float(z1) - 0.05, height * 0.46, height * 0.84)
             solid.append(panel(pane, GLASS, centre, 3))
         if doors and side > 0:
@@ -481,8 +491,12 @@ def _cargo_bed(paint: Colour) -> Solid:
         stroke([(0.0, 0.35, 0.95), (0.0, 0.95, 0.78), (0.0, 1.02, 0.74)], 0.08, (50, 50, 54), 1),
         stroke([(-0.3, 1.02, 0.68), (0.3, 1.02, 0.68)], 0.05, (40, 40, 42), 1),
         stroke([(0.0, 0.5, 0.2), (0.0, 0.45, 0.8)], 0.16, paint, 1),
-        blob([(-0.14, 0.78, 0.28), (0.14, 0.78, 0.28), (0.17, 1.26, 0.34), (-0.17, 1.26, 0.34)],
-             0.16, (52, 62, 88), 2),
+        blob(
+            [(-0.14, 0.78, 0.28), (0.14, 0.78, 0.28), (0.17, 1.26, 0.34), (-0.17, 1.26, 0.34)],
+            0.16,
+            (52, 62, 88),
+            2,
+        ),
         stroke([(-0.16, 1.24, 0.34), (-0.26, 1.0, 0.66)], 0.1, (52, 62, 88), 2),
         stroke([(0.16, 1.24, 0.34), (0.26, 1.0, 0.66)], 0.1, (52, 62, 88), 2),
         stroke([(0.0, 1.46, 0.36), (0.0, 1.52, 0.36)], 0.2, (40, 34, 30), 3),

@@ -1,0 +1,1 @@
+"""Training: step -> views (sampler, augment), views -> batches (batches), batches -> weights (loop)."""
