@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -141,7 +140,7 @@ def _write(path: Path, data: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _parse_header(stream: BinaryIO) -> _Header:
+def _parse_header(stream: io.BufferedIOBase) -> _Header:
     """Format and size from the first bytes; refuses other formats and pictures over the limit."""
     start = stream.read(8)
     stream.seek(0)
@@ -158,7 +157,7 @@ def _parse_header(stream: BinaryIO) -> _Header:
     return header
 
 
-def _parse_png_header(stream: BinaryIO) -> _Header:
+def _parse_png_header(stream: io.BufferedIOBase) -> _Header:
     head = stream.read(33)
     if len(head) < 33 or head[8:16] != b"\x00\x00\x00\rIHDR":
         raise ImageError("a PNG begins with a header of 33 bytes", got=f"{len(head)} bytes")
@@ -166,7 +165,7 @@ def _parse_png_header(stream: BinaryIO) -> _Header:
     return _Header("png", (height, width), bits=head[24], colour_type=head[25])
 
 
-def _parse_jpeg_header(stream: BinaryIO) -> _Header:
+def _parse_jpeg_header(stream: io.BufferedIOBase) -> _Header:
     """Steps from segment to segment until the one that states the frame's size."""
     stream.seek(2)
     while True:
@@ -185,7 +184,7 @@ def _parse_jpeg_header(stream: BinaryIO) -> _Header:
         stream.seek(length - 2, os.SEEK_CUR)
 
 
-def _next_marker(stream: BinaryIO) -> int:
+def _next_marker(stream: io.BufferedIOBase) -> int:
     """The second byte of the marker here; any number of FF bytes may come before it."""
     byte = stream.read(1)
     if byte == b"\xff":

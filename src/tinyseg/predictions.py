@@ -65,7 +65,7 @@ class Predictions:
 def _check_frame(frame: FramePredictions, class_count: int) -> None:
     labels, boxes = frame.instances.labels, frame.instances.boxes
     where = f"frame {frame.name!r}"
-    if len(labels) and not (0 <= labels.min() and labels.max() < class_count):
+    if len(labels) and not (labels.min() >= 0 and labels.max() < class_count):
         rule = "labels are indices into the class list"
         got = f"{labels.min()} ... {labels.max()}"
         raise PredictionsError(rule, where=where, expected=f"0 ... {class_count - 1}", got=got)

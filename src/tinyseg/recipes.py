@@ -59,8 +59,9 @@ class Train(_Section):
     weight_decay: float = Field(0.02, ge=0)
     warm_up: int = Field(100, ge=0)
     clip_norm: float = Field(5.0, gt=0)
-    bfloat16: bool = True
-    """Backbone and pyramid in bfloat16; the rest stays in float32."""
+    bfloat16: bool = False
+    """Backbone and pyramid in bfloat16, the rest in float32. On a CPU the backward pass of
+    depthwise convolutions is slower in bfloat16 than in float32 (benchmarks/train_step.py)."""
     save_every: int = Field(250, ge=1)
     seed: int = 0
 

@@ -225,7 +225,7 @@ def _fill(predictions: Predictions, truth: Iterable[FrameLabels], classes: Seque
 
 def _add_image(sheet: _Sheet, labels: FrameLabels, class_count: int) -> None:
     values = labels.instances.labels
-    if len(values) and not (0 <= values.min() and values.max() < class_count):
+    if len(values) and not (values.min() >= 0 and values.max() < class_count):
         got = f"{values.min()} ... {values.max()}"
         rule = "labels are indices into the class list"
         raise DataError(rule, where=labels.name, expected=f"0 ... {class_count - 1}", got=got)

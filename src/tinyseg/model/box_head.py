@@ -83,6 +83,9 @@ class BoxHead(nn.Module):
         self.trunk = trunk
         self.classes = nn.Linear(hidden, classes)
         self.deltas = nn.Linear(hidden, classes * 4)
+        for layer, std in ((self.classes, 0.01), (self.deltas, 0.001)):
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.bias)
 
     def forward(
         self, pooled: Float[Tensor, "n c 7 7"]

@@ -58,8 +58,12 @@ class Detector(nn.Module):
         self.proposals, self.box_head, self.mask_head = proposals, box_head, mask_head
         self.rules = rules
         self.bfloat16 = False
-        self.register_buffer("mean", torch.tensor(rules.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(rules.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(rules.mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(rules.std, dtype=torch.float32).view(1, 3, 1, 1), persistent=False
+        )
 
     def train(self, mode: bool = True) -> "Detector":
         """Training mode; batch norms keep their stored statistics all the same."""
@@ -109,11 +113,17 @@ class Detector(nn.Module):
         """Height and width before and after padding, and the pyramid's maps in the parameters' type."""
         height, width = int(images.shape[2]), int(images.shape[3])
         pad_h, pad_w = -height % self.rules.pad_to, -width % self.rules.pad_to
-        pixels = functional.pad((images.to(self.mean.dtype) - self.mean) / self.std, (0, pad_w, 0, pad_h))
+        pixels = functional.pad(
+            (images.to(self.mean.dtype) - self.mean) / self.std, (0, pad_w, 0, pad_h)
+        )
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bfloat16):
             maps = self.pyramid(self.backbone(pixels))
-        return (height, width), (height + pad_h, width + pad_w), [m.to(self.mean.dtype) for m in maps]
+        return (
+            (height, width),
+            (height + pad_h, width + pad_w),
+            [m.to(self.mean.dtype) for m in maps],
+        )
 
     def _pool(
         self,

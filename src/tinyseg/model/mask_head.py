@@ -30,6 +30,7 @@ class MaskHead(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.logits.weight, std=0.001)  # starts undecided: a loss of log 2
 
     def forward(
         self, pooled: Float[Tensor, "n c 14 14"], labels: Int64[Tensor, " n"]

@@ -120,12 +120,12 @@ def _paint_facet(
     light, camera = canvas.light, canvas.camera
     z = (facet.start[1] + facet.end[1]) / 2
     wall = light.far(light.lit(base, light.shade(facet.normal) * 0.92), z)
-    corners = _quad(facet, 0, facet.length_m, 0, house.height_m)
+    corners = _quad(facet, 0.0, facet.length_m, 0.0, house.height_m)
     pixels = camera.project(corners)
     if pixels[:, 0].max() < 0 or pixels[:, 0].min() > camera.width:
         return
     fill(canvas, pixels, wall)
-    top = _quad(facet, 0, facet.length_m, house.height_m - 0.7, house.height_m)
+    top = _quad(facet, 0.0, facet.length_m, house.height_m - 0.7, house.height_m)
     fill(canvas, camera.project(top), gain(wall, 1.12))
     _windows(canvas, house, facet, wall, z, rng)
     if facet.normal[0] and rng.random() < 0.75:
@@ -140,7 +140,7 @@ def _windows(
     bay = 1.7 if house.glassy else float(rng.choice([2.4, 3.2, 4.0]))
     floor = 3.3
     inset = 0.07 if house.glassy else 0.26
-    floors = np.arange(1.05 * floor, house.height_m - 1.4, floor)
+    floors = np.arange(1.05 * floor, house.height_m - floor - 0.4, floor)
     bays = np.arange(0.6, facet.length_m - bay, bay)
     if not len(floors) or not len(bays):
         return
@@ -188,15 +188,15 @@ def _shops(canvas: Canvas, facet: _Facet, z: float, rng: np.random.Generator) ->
 def _skyline(canvas: Canvas, rng: np.random.Generator) -> None:
     """Far blocks and a line of trees, nearly lost in the haze."""
     camera, light = canvas.camera, canvas.light
-    for _ in range(34):
+    for _ in range(26):
         x, z = float(rng.uniform(-420, 420)), float(rng.uniform(450, 800))
-        width, high = float(rng.uniform(14, 50)), float(rng.gamma(2.2, 11.0)) + 6
+        width, high = float(rng.uniform(14, 50)), float(rng.gamma(2.0, 9.0)) + 6
         seen = light.far(light.lit((140, 144, 150), light.exposure * 0.8), z)
         corners = np.array([[x, 0, z], [x, high, z], [x + width, high, z], [x + width, 0, z]])
         fill(canvas, camera.project(corners), seen)
-    x = np.linspace(-460, 460, 180)
-    high = 6 + 3.5 * np.abs(rng.standard_normal(180))
-    crowns = np.stack([x, high, np.full(180, 470.0)], axis=1)
+    columns = np.linspace(-460, 460, 600)
+    lumps = np.convolve(rng.standard_normal(612), np.hanning(13) / 2.0, mode="valid")
+    crowns = np.stack([columns, 4.2 + 1.3 * lumps, np.full(600, 470.0)], axis=1)
     feet = np.array([[460.0, -1.0, 470.0], [-460.0, -1.0, 470.0]])
-    seen = light.far(light.lit((70, 88, 60), light.exposure * 0.8), 470)
+    seen = light.far(light.lit((70, 88, 60), light.exposure * 0.8), 470.0)
     fill(canvas, camera.project(np.concatenate([crowns, feet])), seen)

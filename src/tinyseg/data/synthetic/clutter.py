@@ -117,7 +117,12 @@ def _lamp_posts(street: Street, rng: np.random.Generator) -> Iterator[Item]:
         for z in np.arange(float(rng.uniform(12, 30)), 320.0, step):
             if _clear_of_crossing(street, float(z)):
                 arm = -side * 1.9
-                bend: list[Point] = [(0.0, 0.0, 0.0), (0.0, 7.6, 0.0), (arm * 0.2, 8.4, 0.0), (arm, 8.8, 0.0)]
+                bend: list[Point] = [
+                    (0.0, 0.0, 0.0),
+                    (0.0, 7.6, 0.0),
+                    (arm * 0.2, 8.4, 0.0),
+                    (arm, 8.8, 0.0),
+                ]
                 solid = [
                     stroke(bend, 0.14, STEEL),
                     stroke([(0.0, 0.0, 0.0), (0.0, 1.1, 0.0)], 0.24, gain(STEEL, 0.8), 1),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
-from tinyseg.data.synthetic import backdrop, buildings, clutter, finish
+from tinyseg.data.synthetic import backdrop, buildings, clutter, finish, sky, surface
 from tinyseg.data.synthetic.camera import camera_of
 from tinyseg.data.synthetic.canvas import BACKGROUND, IGNORE, Canvas, Place, new_canvas, paint
 from tinyseg.data.synthetic.catalogue import RIDER, SPECIES
@@ -37,7 +37,7 @@ def render_scene(
     """Frame `index` of the synthetic set `seed`; `zoom` narrows the view to the road's far end."""
     plan = draw_plan(seed, index)
     canvas = new_canvas(camera_of(plan.pose, height=height, width=width, zoom=zoom), plan.light)
-    backdrop.paint_sky(canvas, np.random.default_rng([seed, index, 2]))
+    sky.paint_sky(canvas, np.random.default_rng([seed, index, 2]))
     backdrop.paint_ground(canvas, plan.street, np.random.default_rng([seed, index, 3]))
     buildings.paint_buildings(canvas, plan.street, np.random.default_rng([seed, index, 4]))
     classes = _paint_standing(canvas, plan, np.random.default_rng([seed, index, 5]))
@@ -50,7 +50,7 @@ def _paint_standing(canvas: Canvas, plan: ScenePlan, rng: np.random.Generator) -
     """Everything that stands on the ground, far to near; the class of each identity given."""
     for thing in plan.things:
         size = SPECIES[thing.kind].size_m
-        backdrop.paint_shadow(canvas, size, Place(thing.x_m, thing.z_m, thing.yaw_rad))
+        surface.paint_shadow(canvas, size, Place(thing.x_m, thing.z_m, thing.yaw_rad))
     classes: list[int] = []
     jobs: list[tuple[float, Callable[[], None]]] = [
         (item.z_m, item.paint_on(canvas)) for item in clutter.draw_clutter(plan.street, rng)
