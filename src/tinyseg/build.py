@@ -46,7 +46,11 @@ def build_detector(recipe: Recipe) -> Detector:
     net = recipe.network
     classes, channels = len(recipe.classes) + 1, net.pyramid_channels
     backbone = TimmBackbone(net.backbone, norm_eps=net.norm_eps)
-    trunk = mlp(channels, net.box_hidden) if net.box_trunk == "mlp" else convolutions(channels, net.box_hidden)
+    trunk = (
+        mlp(channels, net.box_hidden)
+        if net.box_trunk == "mlp"
+        else convolutions(channels, net.box_hidden)
+    )
     detector = Detector(
         backbone,
         Pyramid(backbone.channels, channels, norm=net.norm),
@@ -82,7 +86,9 @@ def load_detector(path: Path) -> tuple[Detector, Recipe]:
     file = path / WEIGHTS_NAME if path.is_dir() else path
     state, header = _read_safetensors(file)
     if header.get("format") != FORMAT:
-        raise WeightsError("not a weights file of ours", path=file, expected=FORMAT, got=header.get("format"))
+        raise WeightsError(
+            "not a weights file of ours", path=file, expected=FORMAT, got=header.get("format")
+        )
     try:
         recipe = recipe_from_tree(json.loads(header["recipe"]))
     except (KeyError, json.JSONDecodeError, RecipeError) as error:
@@ -98,7 +104,9 @@ def load_state(detector: Detector, state: Mapping[str, Tensor], *, path: Path) -
     if looks_like_torchvision(list(named)):
         named, unknown = translate(named)
         if unknown:
-            raise WeightsError("names that this network has no place for", path=path, got=unknown[:5])
+            raise WeightsError(
+                "names that this network has no place for", path=path, got=unknown[:5]
+            )
     own = detector.state_dict()
     # Frozen batch norms of torchvision hold no count of batches, and nothing here reads it.
     counters = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")}
@@ -130,7 +138,7 @@ def load_torchvision(detector: Detector, path: Path, *, norm_eps: float | None =
 
 
 def load_imagenet(detector: Detector, recipe: Recipe) -> bool:
-    """Fill the backbone from its ImageNet package, if there is one installed; says whether it did."""
+    """Fill the backbone from its ImageNet package if that is installed; says whether it did."""
     if recipe.network.backbone not in IMAGENET_PACKAGES:
         return False
     module, name, requirement = IMAGENET_PACKAGES[recipe.network.backbone]
@@ -142,7 +150,9 @@ def load_imagenet(detector: Detector, recipe: Recipe) -> bool:
     own = detector.backbone.state_dict()
     # The package names tensors in its own way, but in the network's order.
     if any(t.shape != values[i][1].shape for i, t in enumerate(own.values())):
-        raise WeightsError("the ImageNet package holds another network", path=path, expected=requirement)
+        raise WeightsError(
+            "the ImageNet package holds another network", path=path, expected=requirement
+        )
     detector.backbone.load_state_dict({name: values[i][1] for i, name in enumerate(own)})
     return True
 

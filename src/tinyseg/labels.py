@@ -54,6 +54,6 @@ def canonical(name: str) -> str:
 
 
 def index_of(name: str, classes: Sequence[str]) -> int | None:
-    """Place of the class of this name in a class list, aliases understood; None if it is not there."""
+    """Place of the class of this name in a class list, aliases understood; None if not there."""
     wanted = canonical(name)
     return next((i for i, own in enumerate(classes) if canonical(own) == wanted), None)

@@ -10,6 +10,7 @@ is not the mask's are each refused by a PredictionsError with the file, the item
 import math
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,8 @@ def _check_frame(frame: FramePredictions, class_count: int) -> None:
 
 
 def _first_twice(names: Sequence[str]) -> str | None:
-    seen: set[str] = set()
-    return next((name for name in names if name in seen or seen.add(name)), None)
+    counts = Counter(names)
+    return next((name for name in names if counts[name] > 1), None)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

@@ -27,13 +27,13 @@ class Network(_Section):
 
     backbone: str = "resnet50"
     norm_eps: float | None = None
-    pyramid_channels: int = Field(256, ge=8)
+    pyramid_channels: int = Field(default=256, ge=8)
     norm: bool = False
     """Batch norm in pyramid and heads."""
-    proposal_depth: int = Field(1, ge=1)
+    proposal_depth: int = Field(default=1, ge=1)
     box_trunk: Literal["mlp", "conv"] = "mlp"
-    box_hidden: int = Field(1024, ge=8)
-    mask_depth: int = Field(4, ge=1)
+    box_hidden: int = Field(default=1024, ge=8)
+    mask_depth: int = Field(default=4, ge=1)
     input: InputRules = InputRules()
     proposals: ProposalRules = ProposalRules()
     boxes: BoxRules = BoxRules()
@@ -42,35 +42,35 @@ class Network(_Section):
 class Train(_Section):
     """The run: views are square, `view` pixels wide, cut from native frames."""
 
-    steps: int = Field(2000, ge=1)
-    batch: int = Field(2, ge=1)
-    view: int = Field(640, ge=64, multiple_of=32)
+    steps: int = Field(default=2000, ge=1)
+    batch: int = Field(default=2, ge=1)
+    view: int = Field(default=640, ge=64, multiple_of=32)
     zoom: tuple[float, float] = (0.5, 2.0)
     """Each view draws its zoom from this range, evenly in its logarithm."""
-    near_share: float = Field(0.8, ge=0, le=1)
+    near_share: float = Field(default=0.8, ge=0, le=1)
     """Share of views placed around an instance; the others lie anywhere in the frame."""
-    views_per_frame: int = Field(4, ge=1)
+    views_per_frame: int = Field(default=4, ge=1)
     """Views cut from a frame once it is decoded."""
-    min_visible: float = Field(0.25, ge=0, le=1)
+    min_visible: float = Field(default=0.25, ge=0, le=1)
     """Objects cut by the view's edge below this share of their area are ignored, not learnt."""
     flip: bool = True
-    colour: float = Field(0.3, ge=0, le=1)
-    learning_rate: float = Field(4e-4, gt=0)
-    weight_decay: float = Field(0.02, ge=0)
-    warm_up: int = Field(100, ge=0)
-    clip_norm: float = Field(5.0, gt=0)
-    bfloat16: bool = False
+    colour: float = Field(default=0.3, ge=0, le=1)
+    learning_rate: float = Field(default=4e-4, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    warm_up: int = Field(default=100, ge=0)
+    clip_norm: float = Field(default=5.0, gt=0)
+    mixed: bool = False
     """Backbone and pyramid in bfloat16, the rest in float32. On a CPU the backward pass of
     depthwise convolutions is slower in bfloat16 than in float32 (benchmarks/train_step.py)."""
-    save_every: int = Field(250, ge=1)
+    save_every: int = Field(default=250, ge=1)
     seed: int = 0
 
 
 class Predict(_Section):
     """What `predict` does unless told otherwise: the whole frame in one view."""
 
-    short_side: int = Field(1800, ge=32)
-    longest_side: int = Field(2400, ge=32)
+    short_side: int = Field(default=1800, ge=32)
+    longest_side: int = Field(default=2400, ge=32)
 
 
 class Recipe(_Section):
@@ -95,7 +95,7 @@ def mask_rcnn_r50_v2() -> Recipe:
 
 
 def lite() -> Recipe:
-    """Under 6 M parameters, for a CPU: EfficientNet-Lite0, a narrow pyramid, anchors for tiny boxes."""
+    """Under 6 M parameters, for a CPU: EfficientNet-Lite0, narrow pyramid, tiny anchors."""
     network = Network(
         backbone="tf_efficientnet_lite0",
         pyramid_channels=96,

@@ -10,6 +10,7 @@ read; until then each image keeps its annotations as JSON text, a fraction of th
 """
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def _decode(row: _Row, json_path: Path, hw: tuple[int, int]) -> CropMasks:
     shape = row["segmentation"]
     try:
         if isinstance(shape, list):
-            mask = mask_ops.from_polygons([shape])
+            mask = mask_ops.from_polygons([[list(map(float, polygon)) for polygon in shape]])
         elif isinstance(shape, str):
             mask = mask_ops.from_coco_rle([shape], hw)
         else:
@@ -238,7 +239,14 @@ def _check_polygon(polygon: object, where: str) -> None:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         rule = "a polygon is a list of x, y, x, y, ..., of three corners or more"
         raise DataError(rule, where=where, got=_shown(polygon))
-    if not all(map(_is_coordinate, polygon)):
+    # Tens of millions of numbers come by here: whole lists first, the culprit only if there is one.
+    plain = {*map(type, polygon)} <= {int, float}
+    if not (
+        plain
+        and min(polygon) >= -_MAX_COORDINATE
+        and max(polygon) <= _MAX_COORDINATE
+        and math.isfinite(sum(polygon))
+    ):
         at, value = next((i, v) for i, v in enumerate(polygon) if not _is_coordinate(v))
         rule = f"a polygon's coordinates are finite numbers up to {_MAX_COORDINATE}"
         raise DataError(rule, where=f"{where}: number {at}", got=_shown(value))

@@ -77,16 +77,17 @@ def labels_from_map(
 
     Raises DataError for a value of unknown meaning. The values 0 and 1 must not be classes.
     """
-    # Background becomes 0 and all that is unknown becomes 1, so that a foreign picture with
-    # thousands of values costs one mask, and the map is looked through once.
+    # Background becomes 0 and all that is unknown becomes 1. A foreign picture, with a mask for
+    # each of its thousands of values, would fill the memory: look for unknown values first.
     table = np.arange(2**16, dtype=np.uint16)
     table[meanings == BACKGROUND], table[meanings == UNKNOWN] = 0, 1
+    plain = table[label]
+    if (plain == 1).any():
+        raise _unknown_value(label, path, meanings)
     try:
-        values, masks = mask_ops.from_label_map(table[label], background=0)
+        values, masks = mask_ops.from_label_map(plain, background=0)
     except TinysegError as error:
         raise error.at(path=path) from error
-    if 1 in values:
-        raise _unknown_value(label, path, meanings)
     meaning = meanings[values].astype(np.int64)
     is_object = meaning >= 0
     instances = Instances.from_labels(masks.select(is_object), meaning[is_object])

@@ -315,4 +315,5 @@ def _precision(
     evaluation.params.areaRngLbl = list(AREA_RANGES)
     evaluation.evaluate()
     evaluation.accumulate()
-    return np.asarray(evaluation.eval["precision"], np.float64)[..., 0]
+    curves: dict[str, Any] = evaluation.eval or {}
+    return np.asarray(curves["precision"], np.float64)[..., 0]

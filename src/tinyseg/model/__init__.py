@@ -1,1 +1,1 @@
-"""The detector: Mask R-CNN in small modules over torchvision.ops and timm. Knows no files, no recipes."""
+"""The detector: Mask R-CNN in small modules. Knows no files and no recipes."""

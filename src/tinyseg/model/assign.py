@@ -21,7 +21,7 @@ def match(
     negative_iou: float,
     best_for_each: bool,
 ) -> Int64[Tensor, " n"]:
-    """Index of the object that each reference learns, or NEGATIVE, or UNUSED between the thresholds.
+    """Index of the object that each reference learns, NEGATIVE, or UNUSED between the thresholds.
 
     With `best_for_each` the references that overlap an object most learn it whatever the overlap.
     """
@@ -41,7 +41,7 @@ def match(
 def leave_out(
     matched: Int64[Tensor, " n"], ignored_share: Float[Tensor, " n"], *, limit: float = 0.5
 ) -> Int64[Tensor, " n"]:
-    """The same matches, with negatives that lie by more than `limit` on the ignore region UNUSED."""
+    """The same matches; negatives that lie by more than `limit` on the ignore region are UNUSED."""
     return torch.where((matched == NEGATIVE) & (ignored_share > limit), UNUSED, matched)
 
 

@@ -9,20 +9,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+STRIDES = (4, 8, 16, 32)
+
+
 class TimmBackbone(nn.Module):
     """A timm network cut down to its feature maps at the strides 4, 8, 16 and 32."""
 
     def __init__(self, name: str, *, norm_eps: float | None = None) -> None:
         """`name` is timm's; `norm_eps` replaces the batch norms' own (torchvision's COCO_V1 needs 0)."""
         super().__init__()
-        self.body = timm.create_model(name, pretrained=False, features_only=True)
-        kept = [
-            i
-            for i, stride in enumerate(self.body.feature_info.reduction())
-            if stride in (4, 8, 16, 32)
-        ]
-        self.body = timm.create_model(name, pretrained=False, features_only=True, out_indices=kept)
-        self.channels: list[int] = self.body.feature_info.channels()
+        reductions = timm.create_model(name, features_only=True).feature_info.reduction()
+        kept = [i for i, stride in enumerate(reductions) if stride in STRIDES]
+        body = timm.create_model(name, pretrained=False, features_only=True, out_indices=kept)
+        self.channels: list[int] = body.feature_info.channels()
+        self.body = body
         if norm_eps is not None:
             set_norm_eps(self, norm_eps)
 

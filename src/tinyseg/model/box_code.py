@@ -1,4 +1,4 @@
-"""Boxes as corrections to reference boxes: R-CNN's code (Girshick et al. 2014, appendix C, eq. 6-9).
+"""Boxes as corrections to reference boxes (Girshick et al. 2014, R-CNN, appendix C, eq. 6-9).
 
 dx = wx (cx - cx_ref) / w_ref, dw = ww log(w / w_ref), likewise in y and h.
 """
@@ -32,7 +32,8 @@ def decode(
     """Boxes from corrections to their references; not cut to any image."""
     ref_wh = references[:, 2:] - references[:, :2]
     ref_centre = references[:, :2] + 0.5 * ref_wh
-    shift, log_ratio = (code / code.new_tensor(weights)).split(2, dim=1)
+    plain = code / code.new_tensor(weights)
+    shift, log_ratio = plain[:, :2], plain[:, 2:]
     centre = shift * ref_wh + ref_centre
     half = 0.5 * torch.exp(log_ratio.clamp(max=MAX_LOG_RATIO)) * ref_wh
     return torch.cat([centre - half, centre + half], dim=1)

@@ -1,6 +1,6 @@
 """The box head (Girshick 2015, Fast R-CNN): class and refined box of each proposal.
 
-Two forms of the head: two fully connected layers ("mlp"), or convolutions and one such layer ("conv").
+Two forms of trunk: two fully connected layers ("mlp"), or convolutions and one such layer ("conv").
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def convolutions(channels: int, hidden: int, *, depth: int = 4) -> nn.Sequential
 
 
 class BoxHead(nn.Module):
-    """`trunk` makes `hidden` numbers of a pooled proposal; `classes` counts the background too."""
+    """`trunk` makes `hidden` numbers of a pooled proposal; `classes` counts the background."""
 
     def __init__(self, trunk: nn.Module, hidden: int, classes: int, rules: BoxRules) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class BoxHead(nn.Module):
         proposals: Float[Tensor, "n 4"],
         image_hw: tuple[int, int],
     ) -> Candidates:
-        """The detections of one image, best first: over the score, alone in their class and place."""
+        """The detections of one image, best first: over the score, alone in class and place."""
         scores = logits.softmax(dim=1)[:, 1:]
         proposal, label = (scores > self.rules.min_score).nonzero(as_tuple=True)
         score = scores[proposal, label]

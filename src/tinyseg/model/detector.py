@@ -57,7 +57,10 @@ class Detector(nn.Module):
         self.backbone, self.pyramid = backbone, pyramid
         self.proposals, self.box_head, self.mask_head = proposals, box_head, mask_head
         self.rules = rules
-        self.bfloat16 = False
+        self.mean: Tensor
+        self.std: Tensor
+        self.mixed = False
+        """Whether backbone and pyramid run in bfloat16."""
         self.register_buffer(
             "mean", torch.tensor(rules.mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False
         )
@@ -110,14 +113,14 @@ class Detector(nn.Module):
     def _features(
         self, images: UInt8[Tensor, "b 3 h w"]
     ) -> tuple[tuple[int, int], tuple[int, int], list[Float[Tensor, "b c _h _w"]]]:
-        """Height and width before and after padding, and the pyramid's maps in the parameters' type."""
+        """Height and width before and after padding, and the pyramid's maps, not in bfloat16."""
         height, width = int(images.shape[2]), int(images.shape[3])
         pad_h, pad_w = -height % self.rules.pad_to, -width % self.rules.pad_to
         pixels = functional.pad(
             (images.to(self.mean.dtype) - self.mean) / self.std, (0, pad_w, 0, pad_h)
         )
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
             maps = self.pyramid(self.backbone(pixels))
         return (
             (height, width),

@@ -1,4 +1,4 @@
-"""The five losses of Mask R-CNN, as tensors; nothing is weighted, logged or reduced over ranks here."""
+"""The five losses of Mask R-CNN, as tensors: not weighted, not logged, not reduced over ranks."""
 
 from dataclasses import dataclass, fields
 

@@ -1,4 +1,4 @@
-"""The mask head (He et al. 2017, Mask R-CNN, section 3): a 28 x 28 mask for each class of each box."""
+"""The mask head (He et al. 2017, Mask R-CNN, section 3): a 28 x 28 mask a class for each box."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -14,7 +14,7 @@ MASK_SIZE = 28
 
 
 class MaskHead(nn.Module):
-    """Convolutions, one doubling of the grid, one layer of logits; `classes` counts the background."""
+    """Convolutions, one doubling of the grid, logits; `classes` counts the background."""
 
     def __init__(self, channels: int, classes: int, *, depth: int = 4, norm: bool = False) -> None:
         super().__init__()

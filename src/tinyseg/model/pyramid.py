@@ -1,6 +1,6 @@
 """Feature pyramid (Lin et al. 2017, FPN, section 3): torchvision's, over a list of maps.
 
-One level more than the backbone has, by subsampling the coarsest: anchors of the largest size sit there.
+One level more than the backbone has, the coarsest subsampled: the largest anchors sit there.
 """
 
 from collections import OrderedDict

@@ -24,7 +24,7 @@ def pool_levels(
     strides: list[float],
     aligned: bool,
 ) -> Float[Tensor, "total channels size size"]:
-    """Features of the RoIs of all images (one tensor of boxes an image), in order, each size x size.
+    """Features of all images' RoIs (one tensor of boxes an image), in order, each size x size.
 
     `aligned` puts feature centres at + 0.5 as boxes have them; torchvision's Mask R-CNN does not.
     """

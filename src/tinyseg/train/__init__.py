@@ -1,1 +1,1 @@
-"""Training: step -> views (sampler, augment), views -> batches (batches), batches -> weights (loop)."""
+"""Training: step -> views (sampler, augment) -> batches -> weights (loop)."""

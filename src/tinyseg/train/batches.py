@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from tinyseg.data.dataset import Item
+from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.frame import Frame
 from tinyseg.model.targets import Target
 from tinyseg.recipes import Train
@@ -40,8 +41,16 @@ class Batch:
 class FrameStore:
     """Decoded frames, the least used dropped first, up to a limit of bytes."""
 
-    def __init__(self, items: Sequence[Item], *, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        *,
+        on_skip: Callable[[Item, TinysegError], None] | None = None,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:
+        """With `on_skip`, a frame that cannot be read is told to it and the next one stands in."""
         self.items = items
+        self._on_skip = on_skip
         self._kept_bytes = kept_bytes
         self._frames: OrderedDict[int, Frame] = OrderedDict()
         self._lock = Lock()
@@ -50,14 +59,27 @@ class FrameStore:
         """The decoded frame; raises the reader's error for a file it cannot read."""
         with self._lock:
             if index not in self._frames:
-                self._frames[index] = self.items[index].read()
+                self._frames[index] = self._read(index)
             self._frames.move_to_end(index)
             while len(self._frames) > 1 and self._bytes() > self._kept_bytes:
                 self._frames.popitem(last=False)
             return self._frames[index]
 
+    def _read(self, index: int) -> Frame:
+        if self._on_skip is None:
+            return self.items[index].read()
+        for offset in range(len(self.items)):
+            item = self.items[(index + offset) % len(self.items)]
+            try:
+                return item.read()
+            except TinysegError as error:
+                self._on_skip(item, error)
+        raise TrainingError("no frame can be read", got=f"{len(self.items)} frames tried")
+
     def _bytes(self) -> int:
-        return sum(f.image.nbytes + f.instances.masks.coverage.nbytes for f in self._frames.values())
+        return sum(
+            f.image.nbytes + f.instances.masks.coverage.nbytes for f in self._frames.values()
+        )
 
 
 def make_sample(frames: FrameStore, index: int, rules: Train) -> Frame:
@@ -76,9 +98,7 @@ def batches(
     """The batches of steps first ... last - 1, in order."""
 
     def make(step: int) -> Batch:
-        samples = [
-            make_sample(frames, step * rules.batch + i, rules) for i in range(rules.batch)
-        ]
+        samples = [make_sample(frames, step * rules.batch + i, rules) for i in range(rules.batch)]
         stacked = np.stack([s.image.transpose(2, 0, 1) for s in samples])
         targets = [Target.of(s.instances, s.ignore, device) for s in samples]
         return Batch(torch.from_numpy(stacked).to(device), targets, [s.name for s in samples])

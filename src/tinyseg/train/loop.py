@@ -17,7 +17,6 @@ import torch
 import yaml
 
 from tinyseg.build import WEIGHTS_NAME, save_weights
-from tinyseg.data.dataset import Item
 from tinyseg.errors import TrainingError
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, Train
@@ -41,21 +40,21 @@ class StepReport:
 def train(
     detector: Detector,
     recipe: Recipe,
-    items: tuple[Item, ...],
+    frames: FrameStore,
     out: Path,
     *,
     device: torch.device,
     on_step: Callable[[StepReport], None],
 ) -> None:
     """Train the detector in place; KeyboardInterrupt passes on once the weights are saved."""
-    if not items:
+    if not frames.items:
         raise TrainingError("there is no frame to learn from", path=out)
     rules = recipe.train
     _open_folder(out, recipe)
     detector.to(device).train()
-    detector.bfloat16 = rules.bfloat16
+    detector.mixed = rules.mixed
     optimizer = torch.optim.AdamW(_parameter_groups(detector, rules), lr=rules.learning_rate)
-    steps = batches(FrameStore(items), rules, device, first=0, last=rules.steps)
+    steps = batches(frames, rules, device, first=0, last=rules.steps)
     try:
         with (out / "log.jsonl").open("ab") as log:
             for step in range(rules.steps):

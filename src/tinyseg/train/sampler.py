@@ -40,9 +40,7 @@ def draw_view(frame: Frame, index: int, rules: Train) -> View:
     side = max(round(rules.view / zoom), 1)
     near = generator.random() < rules.near_share and len(frame.instances) > 0
     centre = _near_instance(frame, side, generator) if near else _anywhere(frame, generator)
-    x0, y0 = (
-        _start(c, side, length) for c, length in zip(centre, frame.hw[::-1], strict=True)
-    )
+    x0, y0 = (_start(c, side, length) for c, length in zip(centre, frame.hw[::-1], strict=True))
     flip = rules.flip and bool(generator.random() < 0.5)
     return View((x0, y0, x0 + side, y0 + side), (rules.view, rules.view), flip)
 

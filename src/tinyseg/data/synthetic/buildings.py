@@ -127,9 +127,27 @@ def _paint_facet(
     fill(canvas, pixels, wall)
     top = _quad(facet, 0.0, facet.length_m, house.height_m - 0.7, house.height_m)
     fill(canvas, camera.project(top), gain(wall, 1.12))
+    _ledges(canvas, house, facet, gain(wall, 0.88 if house.looks % 2 else 1.1))
     _windows(canvas, house, facet, wall, z, rng)
     if facet.normal[0] and rng.random() < 0.75:
         _shops(canvas, facet, z, rng)
+
+
+def _ledges(canvas: Canvas, house: House, facet: _Facet, colour: Colour) -> None:
+    """A line between the floors, and upright ones on every second house."""
+    floors = np.arange(3.3, house.height_m - 1.0, 3.3)
+    along = np.tile(np.array([[0.0, facet.length_m]]), (len(floors), 1))
+    spans, heights = along, np.stack([floors, floors + 0.3], axis=1)
+    if house.looks % 4 < 2:
+        piers = np.arange(0.2, facet.length_m - 0.5, 6.0)
+        spans = np.concatenate([spans, np.stack([piers, piers + 0.45], axis=1)])
+        rise = np.tile(np.array([[0.0, house.height_m - 0.7]]), (len(piers), 1))
+        heights = np.concatenate([heights, rise])
+    if len(spans):
+        quads = facet.quads(spans, heights)
+        pixels = canvas.camera.project(quads.reshape(-1, 3)).reshape(-1, 4, 2)
+        for quad in pixels:
+            fill(canvas, quad, colour)
 
 
 def _windows(

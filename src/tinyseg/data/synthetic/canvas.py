@@ -23,6 +23,9 @@ _SUBPIXEL_BITS = 4
 _LAMP_VEIL = 0.35
 """A lamp is dimmed by haze only this much of what a surface is."""
 
+_HALO_M = 0.75
+"""How far the light of a lamp scatters, in metres at its distance."""
+
 Box = tuple[int, int, int, int]
 
 
@@ -54,6 +57,7 @@ class _Shape:
     colour: Colour
     line: float
     filled: bool
+    halo: float = 0.0
 
 
 def new_canvas(camera: Camera, light: Light) -> Canvas:
@@ -71,6 +75,24 @@ def paint(canvas: Canvas, solid: Solid, place: Place, identity: int = BACKGROUND
         return
     colour, cover = _raster(shapes, bounds)
     blend(canvas, bounds, colour, cover, identity)
+    for shape in shapes:
+        if shape.halo:
+            _shine(canvas, shape)
+
+
+def _shine(canvas: Canvas, shape: _Shape) -> None:
+    """Light scattered around a lamp, over what is behind it."""
+    radius = math.ceil(shape.halo)
+    column, row = (round(float(v)) for v in shape.pixels.mean(axis=0))
+    x0, y0 = max(0, column - radius), max(0, row - radius)
+    x1, y1 = min(canvas.camera.width, column + radius), min(canvas.camera.height, row + radius)
+    if x1 <= x0 or y1 <= y0:
+        return
+    across = (np.arange(x0, x1) - column)[None, :] / radius
+    down = (np.arange(y0, y1) - row)[:, None] / radius
+    fall = np.exp(-6.0 * np.sqrt(across**2 + down**2)) * (across**2 + down**2 < 1) * 0.75
+    glow = (fall[..., None] * np.array(shape.colour)).astype(np.uint8)
+    canvas.image[y0:y1, x0:x1] = cv2.add(canvas.image[y0:y1, x0:x1], glow)
 
 
 def fill(canvas: Canvas, pixels: Float[np.ndarray, "n 2"], colour: Colour) -> None:
@@ -145,11 +167,13 @@ def _shape(
             return None
         shade = light.shade((float(normal[0]), float(normal[1]), float(normal[2])))
     line = part.round_m * canvas.camera.per_metre(depth_m)
-    if part.glows:
+    shines = part.lamp and light.weather.lamps
+    halo = min(_HALO_M * canvas.camera.per_metre(depth_m), 300.0) if shines else 0.0
+    if part.glows or shines:
         colour = light.far(part.colour, depth_m * _LAMP_VEIL)
     else:
         colour = light.far(light.lit(part.colour, shade), depth_m)
-    return _Shape(pixels, colour, line, part.filled)
+    return _Shape(pixels, colour, line, part.filled, halo)
 
 
 def _bounds(shapes: list[_Shape], canvas: Canvas) -> Box | None:

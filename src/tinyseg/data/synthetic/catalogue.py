@@ -46,17 +46,17 @@ SPECIES: dict[str, Species] = {
         vehicles.car,
     ),
     "motorcycle": Species(
-        34, 0.025, (0.7, 1.15, 1.8), 9.0, 125.0,
+        34, 0.025, (0.5, 1.15, 1.8), 9.0, 125.0,
         {"edge": 0.55, "lane": 0.1, "parked_walk": 0.25, "zebra": 0.1},
         people.motorcycle, _scooterist,
     ),
     "bicycle": Species(
-        35, 0.030, (0.6, 1.05, 1.75), 8.0, 105.0,
+        35, 0.030, (0.4, 1.05, 1.75), 8.0, 105.0,
         {"edge": 0.45, "parked_walk": 0.4, "zebra": 0.15},
         people.bicycle, _cyclist,
     ),
     "person": Species(
-        36, 0.20, (0.6, 1.7, 0.5), 7.0, 128.0,
+        36, 0.20, (0.5, 1.7, 0.45), 7.0, 128.0,
         {"walk": 0.7, "zebra": 0.2, "edge": 0.1},
         people.person,
     ),

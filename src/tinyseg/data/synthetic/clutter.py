@@ -1,4 +1,4 @@
-"""What stands along a street and is never labelled: trees, hedges, lamp posts, signs, fences.
+"""What stands along a street and is never labelled: lamp posts, signs, fences, bridges.
 
 Comes in: a street. Goes out: items with a distance, each ready to be painted in its turn among the
 labelled things, which it may hide.
@@ -6,108 +6,33 @@ labelled things, which it may hide.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.data.synthetic.canvas import Canvas, Place, paint
-from tinyseg.data.synthetic.foliage import CROWNS, crown, paint_leaves
+from tinyseg.data.synthetic.canvas import Place
+from tinyseg.data.synthetic.item import Item, clear_of_crossing, solid_item
 from tinyseg.data.synthetic.light import Colour, gain, jitter
 from tinyseg.data.synthetic.parts import Part, Point, Solid, blob, box, stroke
 from tinyseg.data.synthetic.plan import Street
 
-BARK: Colour = (84, 72, 60)
 STEEL: Colour = (156, 160, 164)
 WHITE: Colour = (224, 226, 226)
-LEAF_TINTS: list[Colour] = [(70, 92, 44), (62, 88, 50), (84, 98, 40), (140, 112, 40), (58, 80, 52)]
 
-_TREES_TO_M = 260.0
+BANNERS: list[Colour] = [(176, 38, 36), (36, 84, 168), (40, 120, 84)]
+
 _FENCE_TO_M = 170.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A piece of clutter: how far, and how to paint it."""
-
-    z_m: float
-    paint: Callable[[Canvas], None]
-
-    def paint_on(self, canvas: Canvas) -> Callable[[], None]:
-        """The job of painting it on this canvas."""
-        return lambda: self.paint(canvas)
-
-
 def draw_clutter(street: Street, rng: np.random.Generator) -> list[Item]:
-    """All clutter of a street, in no order."""
-    items = [*_trees(street, rng), *_lamp_posts(street, rng), *_signs(street, rng)]
+    """All street furniture, in no order."""
+    items = [*_lamp_posts(street, rng), *_signs(street, rng), *_cones(street, rng)]
     if street.median == "fence":
-        items += _fence(street)
-    if street.median == "green":
-        items += _hedge(street, rng)
+        items += _fence(street, rng)
     if street.crossing_m is not None:
         items += _traffic_lights(street)
+    if street.towers > 0.86:
+        items += _footbridge(street, rng)
     return items
-
-
-def _solid(solid: Solid, place: Place) -> Item:
-    return Item(place.z_m, lambda canvas: paint(canvas, solid, place))
-
-
-def _clear_of_crossing(street: Street, z: float) -> bool:
-    """Whether the crossing street leaves this distance free."""
-    return street.crossing_m is None or not street.crossing_m - 6 < z < street.crossing_m + 17
-
-
-def _trees(street: Street, rng: np.random.Generator) -> Iterator[Item]:
-    """A row behind each kerb, as dense as the street has it."""
-    tint = LEAF_TINTS[int(rng.integers(len(LEAF_TINTS)))]
-    kind = int(rng.integers(CROWNS))
-    high = float(rng.uniform(6.5, 12.0))
-    washed = bool(rng.random() < 0.5)
-    for edge, side in ((street.right_m, 1.0), (street.left_m, -1.0)):
-        z = float(rng.uniform(6, 14))
-        x = edge + side * (max(street.verge_m * 0.5, 0.9))
-        while z < _TREES_TO_M:
-            if rng.random() < street.trees and _clear_of_crossing(street, z):
-                number = kind if rng.random() < 0.6 else int(rng.integers(CROWNS))
-                tall = high * float(rng.uniform(0.8, 1.15))
-                place = Place(x + float(rng.normal(0, 0.15)), z)
-                yield _tree(place, tall, number, jitter(tint, rng, 9), washed=washed)
-            z += float(rng.uniform(6.5, 9.0))
-
-
-def _tree(place: Place, tall: float, number: int, tint: Colour, *, washed: bool) -> Item:
-    """A trunk with boughs, its foot painted white in many streets, and a crown."""
-    stem = tall * 0.34
-    solid = [
-        stroke([(0.0, 0.05, 0.0), (0.03, stem, 0.0), (0.0, tall * 0.7, 0.0)], tall * 0.026, BARK),
-        stroke([(0.03, stem, 0.0), (-tall * 0.12, tall * 0.6, 0.0)], tall * 0.014, BARK),
-        stroke([(0.03, stem, 0.0), (tall * 0.13, tall * 0.58, 0.0)], tall * 0.014, BARK),
-    ]
-    if washed:
-        solid.append(stroke([(0.0, 0.08, 0.0), (0.01, 1.05, 0.0)], tall * 0.028, WHITE, 1))
-
-    def job(canvas: Canvas) -> None:
-        paint(canvas, solid, place)
-        middle = Place(place.x_m, place.z_m, ground_m=tall * 0.66)
-        paint_leaves(canvas, crown(number), middle, (tall * 0.84, tall * 0.84), tint)
-
-    return Item(place.z_m, job)
-
-
-def _hedge(street: Street, rng: np.random.Generator) -> Iterator[Item]:
-    """Low shrubs along the green between the directions."""
-    x = street.middle_m - street.median_m / 2
-    tint = jitter(LEAF_TINTS[int(rng.integers(3))], rng, 8)
-    for z in np.arange(5.0, 160.0, 1.6):
-        if _clear_of_crossing(street, float(z)):
-            place = Place(x + float(rng.normal(0, 0.1)), float(z), ground_m=0.42)
-            yield _shrub(place, int(rng.integers(4)), float(rng.uniform(0.9, 1.15)), tint)
-
-
-def _shrub(place: Place, number: int, high: float, tint: Colour) -> Item:
-    size = (high * 2.1, high)
-    return Item(place.z_m, lambda canvas: paint_leaves(canvas, crown(number), place, size, tint))
 
 
 def _lamp_posts(street: Street, rng: np.random.Generator) -> Iterator[Item]:
@@ -115,7 +40,7 @@ def _lamp_posts(street: Street, rng: np.random.Generator) -> Iterator[Item]:
     step = float(rng.uniform(26, 36))
     for edge, side in ((street.right_m, 1.0), (street.left_m, -1.0)):
         for z in np.arange(float(rng.uniform(12, 30)), 320.0, step):
-            if _clear_of_crossing(street, float(z)):
+            if clear_of_crossing(street, float(z)):
                 arm = -side * 1.9
                 bend: list[Point] = [
                     (0.0, 0.0, 0.0),
@@ -128,7 +53,7 @@ def _lamp_posts(street: Street, rng: np.random.Generator) -> Iterator[Item]:
                     stroke([(0.0, 0.0, 0.0), (0.0, 1.1, 0.0)], 0.24, gain(STEEL, 0.8), 1),
                     stroke([(arm, 8.8, 0.0), (arm * 1.4, 8.86, 0.0)], 0.24, gain(STEEL, 0.9), 1),
                 ]
-                yield _solid(solid, Place(edge + side * 0.6, float(z)))
+                yield solid_item(solid, Place(edge + side * 0.6, float(z)))
 
 
 def _signs(street: Street, rng: np.random.Generator) -> Iterator[Item]:
@@ -138,8 +63,8 @@ def _signs(street: Street, rng: np.random.Generator) -> Iterator[Item]:
         side = 1.0 if rng.random() < 0.7 else -1.0
         edge = street.right_m if side > 0 else street.left_m
         draw = SIGNS[int(rng.choice(len(SIGNS), p=[0.4, 0.3, 0.15, 0.15]))]
-        if _clear_of_crossing(street, z):
-            yield _solid(draw(side), Place(edge + side * 0.5, z))
+        if clear_of_crossing(street, z):
+            yield solid_item(draw(side), Place(edge + side * 0.5, z))
 
 
 def _plate(points: list[Point], colour: Colour, layer: int) -> Part:
@@ -213,12 +138,16 @@ def _shelter(side: float) -> Solid:
 SIGNS: list[Callable[[float], Solid]] = [_round_sign, _square_sign, _gantry, _shelter]
 
 
-def _fence(street: Street) -> Iterator[Item]:
-    """The white railing between the directions, in panels; far ones as two rails."""
+def _fence(street: Street, rng: np.random.Generator) -> Iterator[Item]:
+    """The white railing between the directions, in panels, a banner on some; far ones as rails."""
     x = street.middle_m - street.median_m / 2
+    banner = jitter(BANNERS[int(rng.integers(len(BANNERS)))], rng, 15)
     for z in np.arange(3.5, _FENCE_TO_M, 3.0):
-        if _clear_of_crossing(street, float(z)):
-            yield _solid(_railing(16 if z < 45 else 7 if z < 90 else 0), Place(x, float(z)))
+        if clear_of_crossing(street, float(z)):
+            panel = _railing(16 if z < 45 else 7 if z < 90 else 0)
+            if rng.random() < 0.08:
+                panel += _banner(banner)
+            yield solid_item(panel, Place(x, float(z)))
 
 
 def _railing(bars: int) -> Solid:
@@ -228,6 +157,53 @@ def _railing(bars: int) -> Solid:
         solid.append(stroke([(0.0, 0.2, float(z)), (0.0, 0.95, float(z))], 0.03, WHITE))
     solid.append(stroke([(0.0, 0.0, -1.5), (0.0, 1.1, -1.5)], 0.1, (206, 208, 208), 1))
     return solid
+
+
+def _banner(colour: Colour) -> Solid:
+    """A cloth over a panel, with marks like writing."""
+    cloth: list[Point] = [(0.0, 0.25, -1.4), (0.0, 0.95, -1.4), (0.0, 0.95, 1.4), (0.0, 0.25, 1.4)]
+    solid = [blob(cloth, 0.0, colour, 2)]
+    for z in np.linspace(-1.1, 1.1, 6):
+        low, high = float(z) - 0.11, float(z) + 0.11
+        mark: list[Point] = [(0.0, 0.45, low), (0.0, 0.76, low), (0.0, 0.76, high)]
+        solid.append(blob([*mark, (0.0, 0.45, high)], 0.0, (232, 226, 214), 3))
+    return solid
+
+
+def _cones(street: Street, rng: np.random.Generator) -> Iterator[Item]:
+    """A few cones at a kerb, on some streets."""
+    if rng.random() > 0.3:
+        return
+    start, edge = float(rng.uniform(14, 60)), street.right_m - float(rng.uniform(0.3, 1.2))
+    for number in range(int(rng.integers(3, 8))):
+        cone: list[Point] = [
+            (-0.17, 0.06, 0.0),
+            (-0.04, 0.7, 0.0),
+            (0.04, 0.7, 0.0),
+            (0.17, 0.06, 0.0),
+        ]
+        band: list[Point] = [(-0.11, 0.34, 0.0), (-0.08, 0.48, 0.0), (0.08, 0.48, 0.0)]
+        foot: list[Point] = [(-0.2, 0.02, 0.0), (0.2, 0.02, 0.0)]
+        solid = [
+            stroke(foot, 0.06, (40, 40, 42)),
+            blob(cone, 0.02, (226, 88, 36), 1),
+            blob([*band, (0.11, 0.34, 0.0)], 0.0, (232, 232, 228), 2),
+        ]
+        yield solid_item(solid, Place(edge, start + 2.5 * number))
+
+
+def _footbridge(street: Street, rng: np.random.Generator) -> Iterator[Item]:
+    """A bridge for pedestrians over the whole street, with its piers."""
+    z = float(rng.uniform(70, 170))
+    if not clear_of_crossing(street, z, 6.0):
+        return
+    left, right = street.left_m - 3.0, street.right_m + 3.0
+    middle, wide = (left + right) / 2, right - left
+    solid = box((wide + 6, 1.0, 3.0), (middle, 5.4, 0.0), (150, 150, 148), (176, 176, 172))
+    solid += box((wide + 6, 0.9, 0.1), (middle, 6.4, -1.4), (96, 124, 148))
+    for x in (left, right):
+        solid += box((0.9, 5.4, 1.2), (x, 0.0, 0.0), (164, 162, 158), layer=0)
+    yield solid_item(solid, Place(0.0, z))
 
 
 def _traffic_lights(street: Street) -> Iterator[Item]:
@@ -247,4 +223,4 @@ def _traffic_lights(street: Street) -> Iterator[Item]:
         lit = number == shining
         bulb = _round(arm + 0.38 * (number - 1), 5.95, 0.14, colour if lit else (52, 48, 46), 2)
         solid.append(Part(bulb.points, bulb.colour, bulb.normal, layer=2, glows=lit))
-    yield _solid(solid, Place(street.right_m + 0.9, street.crossing_m + 15.0))
+    yield solid_item(solid, Place(street.right_m + 0.9, street.crossing_m + 15.0))

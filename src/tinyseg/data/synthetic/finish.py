@@ -20,22 +20,40 @@ _NOISE_SIGMAS = (2.0, 3.0, 4.5)
 def paint_own_car(canvas: Canvas, rng: np.random.Generator) -> None:
     """The roof and mirror of the car that carries the camera, on the left or the right."""
     side = float(rng.choice([-1.0, 1.0]))
-    paint: Colour = ((34, 36, 40), (58, 60, 62), (24, 26, 30))[int(rng.integers(3))]
-    top = float(rng.uniform(0.27, 0.30))
-    roof = [(0.9, top + 0.01), (0.3, top), (-0.08, top + 0.006), (-0.13, top + 0.06)]
-    roof += [(-0.22, top + 0.3), (0.9, top + 0.3)]
-    pane = [(0.9, top + 0.022), (0.3, top + 0.013), (-0.03, top + 0.018), (-0.1, top + 0.11)]
-    pane += [(-0.08, top + 0.125), (0.9, top + 0.13)]
-    glint = [(0.3, top + 0.02), (0.24, top + 0.02), (0.2, top + 0.12), (0.34, top + 0.12)]
-    mirror = [(-0.16, top + 0.09), (-0.25, top + 0.085), (-0.26, top + 0.13), (-0.17, top + 0.15)]
+    paint: Colour = ((34, 36, 40), (62, 64, 66), (26, 28, 32))[int(rng.integers(3))]
+    top = float(rng.uniform(0.30, 0.34))
     light = canvas.light
+    below = canvas.camera.horizon + top * canvas.camera.focal
+    if below > canvas.camera.height:
+        return
+    roof = [(0.9, 0.008), (0.3, 0.0), (-0.02, 0.004), (-0.07, 0.016), (-0.11, 0.07), (-0.2, 0.3)]
+    pane = [(0.9, 0.028), (0.3, 0.018), (0.02, 0.022), (-0.035, 0.036), (-0.065, 0.11)]
+    mirror = [(-0.17, 0.07), (-0.245, 0.066), (-0.265, 0.085), (-0.26, 0.115), (-0.17, 0.13)]
     for outline, colour, shade in (
-        (mirror, paint, 0.5),
-        (roof, paint, 1.0),
-        (pane, gain(paint, 1.6), 1.0),
-        (glint, light.weather.sky_low, 0.8),
+        (mirror, paint, 0.45),
+        ([*roof, (0.9, 0.3)], paint, 1.0),
+        ([*pane, (-0.05, 0.125), (0.9, 0.135)], gain(paint, 1.35), 1.0),
     ):
-        _overlay(canvas, outline, side, light.lit(colour, light.exposure * shade))
+        shape = [(x, top + y) for x, y in outline]
+        _overlay(canvas, shape, side, light.lit(colour, light.exposure * shade))
+    _reflect(canvas, top, side, float(rng.uniform(0.1, 0.4)))
+
+
+def _reflect(canvas: Canvas, top: float, side: float, at: float) -> None:
+    """The sky in the roof: a soft bright patch, added to what is there."""
+    camera = canvas.camera
+    y0 = max(0, int(camera.horizon + (top + 0.022) * camera.focal))
+    y1 = min(camera.height, int(camera.horizon + (top + 0.125) * camera.focal))
+    if y1 <= y0:
+        return
+    slope = (np.arange(camera.width) - camera.vanish_col) / camera.focal * side
+    across = np.exp(-(((slope - at) / 0.11) ** 2)) + 0.25 * np.exp(
+        -(((slope - at - 0.2) / 0.05) ** 2)
+    )
+    down = np.linspace(1.0, 0.25, y1 - y0)[:, None] * (across * (slope > -0.02))[None, :]
+    sky = np.array(canvas.light.weather.sky_low) * 0.55
+    glow = (down[..., None] * sky).astype(np.uint8)
+    canvas.image[y0:y1] = cv2.add(canvas.image[y0:y1], glow)
 
 
 def _overlay(

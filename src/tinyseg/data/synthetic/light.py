@@ -160,4 +160,4 @@ def draw_light(rng: np.random.Generator) -> Light:
         math.sin(lift),
         math.cos(lift) * math.cos(bearing),
     )
-    return Light(weather, sun, float(rng.uniform(0.82, 1.08)))
+    return Light(weather, sun, float(rng.uniform(0.9, 1.15)))

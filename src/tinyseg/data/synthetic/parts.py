@@ -6,7 +6,7 @@ layer, from far to near. Parts with a normal are dropped where they face away.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +27,9 @@ class Part:
     filled: bool = True
     layer: int = 0
     glows: bool = False
+    """Bright by itself: a brake lamp, a traffic light."""
+    lamp: bool = False
+    """Bright by itself, with a halo, where the weather asks for lamps."""
 
 
 Solid = list[Part]
@@ -40,11 +43,6 @@ def stroke(points: Sequence[Point], width_m: float, colour: Colour, layer: int =
 def blob(points: Sequence[Point], round_m: float, colour: Colour, layer: int = 0) -> Part:
     """A polygon seen from both sides, its outline rounded."""
     return Part(np.array(points, float), colour, round_m=round_m, layer=layer)
-
-
-def lamp(points: Sequence[Point], colour: Colour, normal: Point, layer: int = 3) -> Part:
-    """A polygon that shines: no shading, no haze to speak of."""
-    return Part(np.array(points, float), colour, normal=normal, layer=layer, glows=True)
 
 
 def normal_of(points: Float[np.ndarray, "n 3"], away_from: Point) -> Point:
@@ -153,12 +151,4 @@ def box(
 
 def moved(part: Part, by_x: float) -> Part:
     """The part shifted to the right."""
-    return Part(
-        part.points + np.array([by_x, 0.0, 0.0]),
-        part.colour,
-        part.normal,
-        part.round_m,
-        part.filled,
-        part.layer,
-        part.glows,
-    )
+    return replace(part, points=part.points + np.array([by_x, 0.0, 0.0]))

@@ -135,7 +135,7 @@ def bicycle(rng: np.random.Generator) -> Solid:
     tyre: Colour = (30, 30, 32)
     crank, seat, head = (0.0, 0.32, -0.03), (0.0, 0.86, -0.2), (0.0, 0.88, 0.36)
     rear, front = (0.0, 0.33, -0.52), (0.0, 0.33, 0.54)
-    solid = [ring(rear, 0.31, 0.05, tyre), ring(front, 0.31, 0.05, tyre)]
+    solid = [ring(rear, 0.31, 0.055, tyre), ring(front, 0.31, 0.055, tyre)]
     solid += [stroke([rear], 0.09, (120, 120, 122)), stroke([front], 0.09, (120, 120, 122))]
     for line in (
         [rear, crank, (0.0, 0.74, 0.34)],
@@ -144,7 +144,7 @@ def bicycle(rng: np.random.Generator) -> Solid:
         [(0.0, 0.74, -0.16), (0.0, 0.76, 0.34)],
         [front, (0.0, 0.74, 0.36), head],
     ):
-        solid.append(stroke(line, 0.045, paint, 1))
+        solid.append(stroke(line, 0.045, paint))
     solid += [
         stroke([(-0.28, 1.0, 0.28), (0.0, 0.94, 0.38), (0.28, 1.0, 0.28)], 0.04, tyre, 1),
         stroke([(0.0, 0.9, -0.3), (0.0, 0.92, -0.12)], 0.12, tyre, 1),

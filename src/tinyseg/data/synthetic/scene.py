@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
-from tinyseg.data.synthetic import backdrop, buildings, clutter, finish, sky, surface
+from tinyseg.data.synthetic import backdrop, buildings, clutter, finish, greenery, sky, surface
 from tinyseg.data.synthetic.camera import camera_of
 from tinyseg.data.synthetic.canvas import BACKGROUND, IGNORE, Canvas, Place, new_canvas, paint
 from tinyseg.data.synthetic.catalogue import RIDER, SPECIES
@@ -53,7 +53,11 @@ def _paint_standing(canvas: Canvas, plan: ScenePlan, rng: np.random.Generator) -
         surface.paint_shadow(canvas, size, Place(thing.x_m, thing.z_m, thing.yaw_rad))
     classes: list[int] = []
     jobs: list[tuple[float, Callable[[], None]]] = [
-        (item.z_m, item.paint_on(canvas)) for item in clutter.draw_clutter(plan.street, rng)
+        (item.z_m, item.paint_on(canvas))
+        for item in [
+            *greenery.draw_greenery(plan.street, rng),
+            *clutter.draw_clutter(plan.street, rng),
+        ]
     ]
     jobs += [(thing.z_m, _thing_painter(canvas, thing, classes)) for thing in plan.things]
     for _, job in sorted(jobs, key=lambda pair: -pair[0]):

@@ -6,7 +6,7 @@ lamps and plates are patches on it.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from tinyseg.data.synthetic.parts import (
 )
 
 GLASS: Colour = (38, 46, 54)
+SKY_GLEAM: Colour = (150, 170, 186)
 TYRE: Colour = (24, 24, 26)
 RIM: Colour = (132, 134, 138)
 UNDER: Colour = (20, 20, 22)
@@ -131,6 +132,9 @@ SHELLS: dict[str, Shell] = {
     ),
 }
 
+_ROUND_M = 0.07
+"""Width of the rounded edges of a car's sheet metal."""
+
 LOWER, UPPER = (0, 1, 2, 3, 7, 8, 9, 10), (3, 4, 5, 6, 7)
 
 
@@ -170,22 +174,18 @@ def _under(width: float, height: float, length: float) -> Solid:
 
 
 def _hull(loft: Loft, paint: Colour, low: Colour) -> Solid:
-    """Bumpers, tail, glass, roof, bonnet and sides."""
-    rear_glass, front_glass = mix(GLASS, paint, 0.04), (52, 62, 70)
-    colours = [gain(low, 0.8), low, paint, rear_glass, paint, paint, front_glass]
-    colours += [paint, low, gain(low, 0.78)]
-    solid = [loft.strip(i, colour) for i, colour in enumerate(colours)]
-    solid += loft.flanks(LOWER, low) + loft.flanks(UPPER, paint)
-    for first, along in ((3, (0.1, 0.9)), (6, (0.1, 0.92))):
-        solid.append(loft.patch(first, (-0.92, 0.92), along, gain(colours[first], 1.0)))
-        solid.append(
-            loft.patch(
-                first,
-                (-0.88, 0.88),
-                (0.6, 0.9) if first == 3 else (0.1, 0.4),
-                mix(colours[first], (150, 170, 186), 0.35),
-            )
-        )
+    """Bumpers, tail, glass, roof, bonnet and sides, their edges rounded."""
+    colours = [gain(low, 0.8), low, paint, paint, paint, paint, paint, paint, low, gain(low, 0.78)]
+    shell = [loft.strip(i, colour) for i, colour in enumerate(colours)]
+    shell += loft.flanks(LOWER, low) + loft.flanks(UPPER, paint)
+    solid = [replace(part, round_m=_ROUND_M) for part in shell]
+    for first, along, gleam in ((3, (0.08, 0.9), (0.62, 0.9)), (6, (0.06, 0.9), (0.06, 0.34))):
+        glass = mix(GLASS, paint, 0.05)
+        solid.append(loft.patch(first, (-0.9, 0.9), along, glass))
+        solid.append(loft.patch(first, (-0.9, 0.9), gleam, mix(glass, SKY_GLEAM, 0.3), 3))
+        low_end = along[0] if first == 3 else along[1] - 0.07
+        band = (low_end, low_end + 0.07)
+        solid.append(loft.patch(first, (-0.9, 0.9), band, (18, 20, 22), 3))
     return solid
 
 
@@ -249,7 +249,7 @@ def _tail(loft: Loft, low: Colour, *, braking: bool) -> Solid:
     ]
     for side in (-1.0, 1.0):
         part = loft.patch(1, (side * 0.56, side * 0.98), (0.42, 0.92), red)
-        solid.append(Part(part.points, red, part.normal, layer=3, glows=braking))
+        solid.append(replace(part, layer=3, glows=braking, lamp=True))
         solid.append(loft.patch(1, (side * 0.72, side * 0.9), (0.5, 0.7), (206, 120, 96), 4))
     return solid
 
@@ -264,7 +264,8 @@ def _face(loft: Loft, low: Colour) -> Solid:
     ]
     for side in (-1.0, 1.0):
         solid.append(loft.patch(8, (side * 0.58, side * 0.97), (0.05, 0.75), (232, 236, 238), 3))
-        solid.append(loft.patch(8, (side * 0.66, side * 0.86), (0.2, 0.6), (150, 158, 166), 4))
+        bulb = loft.patch(8, (side * 0.66, side * 0.86), (0.2, 0.6), (150, 158, 166), 4)
+        solid += [bulb, replace(bulb, colour=(255, 250, 232), layer=5, lamp=True, glows=False)]
     return solid
 
 
@@ -447,7 +448,7 @@ def _cab(size_m: Point, middle_z: float, paint: Colour) -> Solid:
         solid.append(panel(pane, GLASS, loft.centre, 2))
         mirror = (side * (half + 0.14), height * 0.62, front - 0.1)
         top = (side * (half + 0.14), height * 0.8, front - 0.1)
-        solid.append(stroke([mirror, top], 0.14, (28, 28, 30), 2))
+        solid.append(stroke([mirror, top], 0.14, (28, 28, 30), 1))
     return solid
 
 

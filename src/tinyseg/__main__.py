@@ -1,0 +1,5 @@
+"""`python -m tinyseg`."""
+
+from tinyseg.cli import main
+
+main()

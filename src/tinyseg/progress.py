@@ -1,0 +1,53 @@
+"""Progress for long work: a bar with a rate and the time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+console = Console(stderr=True, soft_wrap=True)
+"""Where everything that is not a result goes."""
+
+
+class RateColumn(ProgressColumn):
+    """Finished units a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once there is one."""
+        return Text("" if task.speed is None else f"{task.speed:.2f}/s", style="cyan")
+
+
+class Bar:
+    """One running piece of work."""
+
+    def __init__(self, progress: Progress, title: str, total: int) -> None:
+        self._progress, self._task = progress, progress.add_task(title, total=total, note="")
+
+    def advance(self, note: str = "") -> None:
+        """One unit is done."""
+        self._progress.update(self._task, advance=1, note=note)
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Bar]:
+    """A bar for `total` units of work, gone from the screen's live part at the end."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as progress:
+        yield Bar(progress, title, total)
