@@ -17,14 +17,14 @@ from tinyseg.data.synthetic.parts import blob
 from tinyseg.data.synthetic.plan import draw_plan
 from tinyseg.data.synthetic.scene import MIN_VISIBLE_PX
 
-SMALL_HW = {"height": 512, "width": 640}
+SMALL_HW = {"height": 256, "width": 320}
 SCORED = {species.label for species in SPECIES.values()}
-FULL_FRAMES = 12
+FULL_FRAMES = 10
 
 
 @lru_cache(maxsize=1)
 def full_size_labels() -> list[UInt16[np.ndarray, "h w"]]:
-    """The band of rows that holds the labels of a few full-size frames."""
+    """The labels of a few full-size frames."""
     return [render_scene(seed=11, index=i).label for i in range(FULL_FRAMES)]
 
 
@@ -36,9 +36,9 @@ def scored_areas(label: UInt16[np.ndarray, "h w"]) -> dict[int, int]:
 
 
 def test_same_seed_gives_the_same_bytes_whatever_came_before() -> None:
-    first = render_scene(seed=3, index=2, zoom=3.0, **SMALL_HW)
+    first = render_scene(seed=3, index=2, zoom=6.0, **SMALL_HW)
     render_scene(seed=3, index=1, **SMALL_HW)
-    again = render_scene(seed=3, index=2, zoom=3.0, **SMALL_HW)
+    again = render_scene(seed=3, index=2, zoom=6.0, **SMALL_HW)
     np.testing.assert_array_equal(first.image, again.image)
     np.testing.assert_array_equal(first.label, again.label)
 
@@ -50,10 +50,10 @@ def test_another_seed_or_index_gives_another_scene(seed: int, index: int) -> Non
     assert float(np.mean(first.image != other.image)) > 0.5
 
 
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", range(4))
 def test_labels_follow_the_wad_code(index: int) -> None:
-    scene = render_scene(seed=5, index=index, zoom=2.0, **SMALL_HW)
-    assert scene.image.shape == (512, 640, 3)
+    scene = render_scene(seed=5, index=index, zoom=4.0, **SMALL_HW)
+    assert scene.image.shape == (256, 320, 3)
     by_class: dict[int, list[int]] = {}
     for code, count in zip(*np.unique(scene.label, return_counts=True), strict=True):
         if code in (BACKGROUND, IGNORE):
@@ -65,9 +65,9 @@ def test_labels_follow_the_wad_code(index: int) -> None:
         assert instances == list(range(len(instances)))
 
 
-@pytest.mark.parametrize("hw", [(64, 80), (300, 900), (271, 338)])
+@pytest.mark.parametrize("hw", [(64, 80), (200, 600)])
 def test_any_size_and_zoom_renders(hw: tuple[int, int]) -> None:
-    for zoom in (0.7, 1.0, 6.0):
+    for zoom in (0.7, 6.0):
         scene = render_scene(seed=1, index=0, height=hw[0], width=hw[1], zoom=zoom)
         assert scene.image.shape == (*hw, 3)
         assert scene.label.shape == hw
@@ -90,7 +90,7 @@ def test_small_instances_lie_in_a_band_at_the_horizon() -> None:
 
 
 def test_classes_and_counts_of_many_plans() -> None:
-    plans = [draw_plan(1, index).things for index in range(400)]
+    plans = [draw_plan(1, index).things for index in range(250)]
     kinds = [thing.kind for things in plans for thing in things if not thing.ignored]
     counts = [sum(not thing.ignored for thing in things) for things in plans]
     assert 13 <= np.mean(counts) <= 20
@@ -165,13 +165,13 @@ def test_objects_have_their_size(kind: str, yaw: float) -> None:
 def test_written_files_read_back(tmp_path: Path) -> None:
     heard: list[int] = []
     stems = write_wad(
-        tmp_path, count=2, seed=9, first=12, zoom=2.0, progress=heard.append, **SMALL_HW
+        tmp_path, count=2, seed=9, first=12, zoom=4.0, progress=heard.append, **SMALL_HW
     )
     assert stems == ["synth_000012_Camera_5", "synth_000013_Camera_6"]
     assert heard == [1, 2]
     assert (tmp_path / "train.txt").read_text().split() == stems
     for index, stem in zip((12, 13), stems, strict=True):
-        scene = render_scene(seed=9, index=index, zoom=2.0, **SMALL_HW)
+        scene = render_scene(seed=9, index=index, zoom=4.0, **SMALL_HW)
         label = cv2.imread(
             str(tmp_path / "train_label" / f"{stem}_instanceIds.png"), cv2.IMREAD_UNCHANGED
         )

@@ -1,7 +1,7 @@
 """Pure geometry on arrays of boxes, `(n, 4)` as x0, y0, x1, y1 in pixels.
 
 Boxes are half open, here and everywhere: pixel column c covers [c, c + 1), so the box of the
-single pixel in column 2, row 1 is (2, 1, 3, 2), its width is x1 - x0 = 1, and its centre (2.5, 1.5).
+single pixel in column 2, row 1 is (2, 1, 3, 2), its width is x1 - x0 = 1, its centre (2.5, 1.5).
 
         0   1   2   3
       0 +---+---+---+
@@ -28,7 +28,7 @@ def areas(boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, " n"]:
 def clip(
     boxes: Float64[np.ndarray, "n 4"], rect: tuple[float, float, float, float]
 ) -> Float64[np.ndarray, "n 4"]:
-    """Each box cut to the rectangle (x0, y0, x1, y1); a box outside becomes an empty one on its rim."""
+    """Each box cut to the rectangle (x0, y0, x1, y1); one outside becomes empty, on its rim."""
     low = np.array([rect[0], rect[1], rect[0], rect[1]])
     high = np.array([rect[2], rect[3], rect[2], rect[3]])
     return np.clip(boxes, low, high)
@@ -53,7 +53,7 @@ def iou(a: Float64[np.ndarray, "n 4"], b: Float64[np.ndarray, "m 4"]) -> Float64
 def overlapping_pairs(
     a: Float64[np.ndarray, "n 4"], b: Float64[np.ndarray, "m 4"]
 ) -> tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]:
-    """Index pairs (into `a`, into `b`) of the boxes that share some area, ordered by `a`, then `b`."""
+    """Index pairs (into `a`, into `b`) of boxes that share some area, ordered by `a`, then `b`."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     first, second = np.nonzero((high > low).all(axis=2))

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -77,7 +78,8 @@ def save_weights(path: Path, detector: nn.Module, recipe: Recipe) -> str:
     except OSError as error:
         raise WeightsError("the weights cannot be written", path=path, got=error) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -174,7 +176,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0][:120]
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise WeightsError("damaged, or holds more than tensors", path=path, got=reason) from None
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
         raise WeightsError("a checkpoint is a dict of tensors", path=path, got=type(state).__name__)

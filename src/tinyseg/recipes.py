@@ -6,10 +6,18 @@ the detector's parts are the parts' own records: nothing is said twice.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
 
 from tinyseg.errors import RecipeError
 from tinyseg.labels import WAD_CLASSES
@@ -26,7 +34,7 @@ class Network(_Section):
     """The detector's parts; sizes in channels."""
 
     backbone: str = "resnet50"
-    norm_eps: float | None = None
+    norm_eps: NonNegativeFloat | None = None
     pyramid_channels: int = Field(default=256, ge=8)
     norm: bool = False
     """Batch norm in pyramid and heads."""
@@ -38,6 +46,12 @@ class Network(_Section):
     proposals: ProposalRules = ProposalRules()
     boxes: BoxRules = BoxRules()
 
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        if self.proposals.negative_iou > self.proposals.positive_iou:
+            raise ValueError("proposals.negative_iou must not be above proposals.positive_iou")
+        return self
+
 
 class Train(_Section):
     """The run: views are square, `view` pixels wide, cut from native frames."""
@@ -45,7 +59,7 @@ class Train(_Section):
     steps: int = Field(default=2000, ge=1)
     batch: int = Field(default=2, ge=1)
     view: int = Field(default=640, ge=64, multiple_of=32)
-    zoom: tuple[float, float] = (0.5, 2.0)
+    zoom: tuple[PositiveFloat, PositiveFloat] = (0.5, 2.0)
     """Each view draws its zoom from this range, evenly in its logarithm."""
     near_share: float = Field(default=0.8, ge=0, le=1)
     """Share of views placed around an instance; the others lie anywhere in the frame."""
@@ -63,7 +77,13 @@ class Train(_Section):
     """Backbone and pyramid in bfloat16, the rest in float32. On a CPU the backward pass of
     depthwise convolutions is slower in bfloat16 than in float32 (benchmarks/train_step.py)."""
     save_every: int = Field(default=250, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _zoom_in_order(self) -> Self:
+        if self.zoom[0] > self.zoom[1]:
+            raise ValueError("zoom must be (lowest, highest)")
+        return self
 
 
 class Predict(_Section):
@@ -77,10 +97,16 @@ class Recipe(_Section):
     """One system: its classes, network, training and use."""
 
     name: str
-    classes: tuple[str, ...] = WAD_CLASSES
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = WAD_CLASSES
     network: Network = Network()
     train: Train = Train()
     predict: Predict = Predict()
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> Self:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("a class is named twice")
+        return self
 
 
 def mask_rcnn_r50() -> Recipe:

@@ -15,6 +15,7 @@ moving a box or a mask between frame and view is one scale and one shift, and ex
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 import cv2
 import numpy as np
@@ -40,7 +41,8 @@ class View:
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.rect
-        if not (x1 > x0 and y1 > y0 and min(self.out_hw) >= 1):
+        # An infinite or missing edge fails one of these comparisons too.
+        if not (0 < x1 - x0 < np.inf and 0 < y1 - y0 < np.inf and min(self.out_hw) >= 1):
             raise DataError("a view needs an area", got=f"rect {self.rect}, out_hw {self.out_hw}")
 
     @property
@@ -113,10 +115,14 @@ def whole(*, short_side: int, longest_side: int) -> Plan:
 
 def tiles(*, size: int, overlap: int, zoom: float = 1.0) -> Plan:
     """Square views of size x size view pixels that cover the frame, neighbours sharing at least
-    `overlap` frame pixels; a view of a smaller frame sticks out of it to the right and below."""
+    `overlap` frame pixels; a view of a smaller frame sticks out of it to the right and below, and
+    so may the last one, by a part of a pixel."""
+    if not zoom > 0:
+        raise DataError("tiles need a zoom above 0", got=zoom)
     side = size / zoom
-    if not 0 <= overlap < side:
-        raise DataError("tiles overlap by less than their side", expected=f"< {side}", got=overlap)
+    if not 0 <= overlap < int(side):
+        expected = f"0 ... {int(side) - 1}"
+        raise DataError("tiles overlap by less than their side", expected=expected, got=overlap)
 
     def plan(frame_hw: tuple[int, int]) -> list[View]:
         rows, columns = (_starts(length, side, overlap) for length in frame_hw)
@@ -134,8 +140,9 @@ def _starts(length: int, side: float, overlap: int) -> list[float]:
     """Whole-pixel starts of the fewest windows that cover 0 ... length, spread evenly."""
     if length <= side:
         return [0.0]
-    count = int(np.ceil((length - overlap) / (side - overlap)))
-    return [float(np.floor(i * (length - side) / (count - 1))) for i in range(count)]
+    last, stride = ceil(length - side), int(side) - overlap
+    steps = ceil(last / stride)
+    return [float(i * last // steps) for i in range(steps + 1)]
 
 
 def _mirrored(boxes: Float64[np.ndarray, "n 4"], width: float) -> Float64[np.ndarray, "n 4"]:
@@ -151,15 +158,10 @@ def _resample(
     """The rectangle of the image at out_hw pixels, grey outside the image."""
     out_h, out_w = out_hw
     if all(float(edge).is_integer() for edge in rect):
-        crop = _padded_crop(image, rect)
-        if crop.shape[:2] == out_hw:
-            return np.ascontiguousarray(crop)
-        shrinks = crop.shape[0] >= out_h and crop.shape[1] >= out_w
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(crop, (out_w, out_h), interpolation=method).astype(np.uint8, copy=False)
+        return _resize(_padded_crop(image, rect), out_hw)
     # Between pixels: sample at a step of at most one frame pixel, then average whole blocks.
     step_x, step_y = (rect[2] - rect[0]) / out_w, (rect[3] - rect[1]) / out_h
-    fine_x, fine_y = max(int(np.ceil(step_x)), 1), max(int(np.ceil(step_y)), 1)
+    fine_x, fine_y = ceil(step_x), ceil(step_y)
     step_x, step_y = step_x / fine_x, step_y / fine_y
     to_source = np.array(
         [
@@ -170,9 +172,26 @@ def _resample(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (out_w * fine_x, out_h * fine_y)
     view = cv2.warpAffine(image, to_source, size, flags=flags, borderValue=PADDING)
-    if (fine_x, fine_y) != (1, 1):
-        view = cv2.resize(view, (out_w, out_h), interpolation=cv2.INTER_AREA)
-    return view.astype(np.uint8, copy=False)
+    return _resize(view.astype(np.uint8, copy=False), out_hw)
+
+
+def _resize(
+    image: UInt8[np.ndarray, "height width 3"], out_hw: tuple[int, int]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A new image: averaged along an axis that shrinks, interpolated along one that grows.
+
+    OpenCV averages only where no axis grows, so that the one that shrinks is brought down first.
+    """
+    height, width = image.shape[:2]
+    smaller = min(height, out_hw[0]), min(width, out_hw[1])
+    view = image
+    if smaller != (height, width):
+        size = (smaller[1], smaller[0])
+        view = cv2.resize(view, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    if smaller != out_hw:
+        size = (out_hw[1], out_hw[0])
+        view = cv2.resize(view, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return view.copy() if view is image else view
 
 
 def _padded_crop(
@@ -188,6 +207,5 @@ def _padded_crop(
     if crop.size == 0:
         return np.full((y1 - y0, x1 - x0, 3), PADDING, np.uint8)
     margins = (inner[1] - y0, y1 - inner[3], inner[0] - x0, x1 - inner[2])
-    return cv2.copyMakeBorder(crop, *margins, cv2.BORDER_CONSTANT, value=PADDING).astype(
-        np.uint8, copy=False
-    )
+    padded = cv2.copyMakeBorder(crop, *margins, cv2.BORDER_CONSTANT, value=PADDING)
+    return padded.astype(np.uint8, copy=False)

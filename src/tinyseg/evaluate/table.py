@@ -38,7 +38,7 @@ def scores_table(scores: Scores) -> Table:
     table.add_column("class", no_wrap=True)
     for head in ("n", "tiny", "small", *FIGURES):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_row("mean of classes", *_cells(scores.counts, scores.averages), style="bold")
+    table.add_row("all classes", *_cells(scores.counts, scores.averages), style="bold")
     table.add_row("any class", *_cells(scores.counts, scores.any_class), end_section=True)
     for item in scores.classes:
         table.add_row(item.name, *_cells(item.counts, item.averages))

@@ -10,9 +10,8 @@ runs.py     the two run-length forms: COCO's and the challenge's
 from tinyseg.masks.build import from_bitmaps, from_label_map, from_polygons, from_roi_grids
 from tinyseg.masks.measure import area, intersections, iou, share_inside, union
 from tinyseg.masks.raster import cut, paint, rasterise, tighten
-from tinyseg.masks.record import CropMasks
+from tinyseg.masks.record import MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (
-    MAX_COVERAGE_BYTES,
     MAX_FRAME_PIXELS,
     from_challenge_runs,
     from_coco_counts,

@@ -44,8 +44,9 @@ def from_label_map(
 def _rows_with_content(
     label: UInt16[np.ndarray, "height width"], background: int
 ) -> Bool[np.ndarray, " height"]:
-    """Rows that hold something else than background, compared four pixels at a time where possible."""
-    if label.shape[1] % 4 or not label.flags.c_contiguous:
+    """Rows that hold something else than background, compared four pixels at a time if possible."""
+    plain = label.flags.c_contiguous and label.dtype.isnative
+    if label.size == 0 or label.shape[1] % 4 or not plain:
         return np.asarray((label != background).any(axis=1))
     four = np.array([background] * 4, np.uint16).view(np.uint64)[0]
     return np.asarray((label.view(np.uint64) != four).any(axis=1))
@@ -91,7 +92,9 @@ def from_bitmaps(bitmaps: Sequence[Bool[np.ndarray, "_h _w"]]) -> CropMasks:
 def from_roi_grids(
     boxes: Float64[np.ndarray, "n 4"], probabilities: Float32[np.ndarray, "n h w"]
 ) -> CropMasks:
-    """A mask head's grids, values 0 ... 1, each stretched over its box."""
+    """A mask head's grids, values 0 ... 1, each stretched over its box; refuses NaN."""
+    if np.isnan(probabilities).any():
+        raise MaskError("mask probabilities must be numbers", got="NaN")
     cells = np.rint(np.clip(probabilities, 0.0, 1.0) * 255.0).astype(np.uint8)
     grid_hw = np.tile(np.array(cells.shape[1:], np.int64), (len(boxes), 1))
     return CropMasks(boxes, grid_hw, cells.ravel())
@@ -135,6 +138,5 @@ def _draw_polygons(
         # fillPoly puts integer coordinates at pixel centres and takes 4 binary digits of fraction.
         points = np.rint(((corners - (x0, y0)) * fine - 0.5) * 16).astype(np.int32)
         cv2.fillPoly(canvas, [points], (255,), shift=4)
-    return (x0, y0), cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA).astype(
-        np.uint8
-    )
+    coverage = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    return (x0, y0), coverage.astype(np.uint8, copy=False)

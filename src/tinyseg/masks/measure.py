@@ -46,7 +46,7 @@ def iou(a: CropMasks, b: CropMasks) -> Float64[np.ndarray, "n m"]:
 
 
 def share_inside(masks: CropMasks, region: CropMasks) -> Float64[np.ndarray, " n"]:
-    """Share of each mask's own area that lies in the union of the region's masks; 0 for an empty mask."""
+    """Share of each mask's own area that lies in the union of the region's; 0 for an empty mask."""
     pixels = _pixels(masks)
     shared = intersections(pixels, union(region)) if len(region) else np.zeros((len(masks), 1))
     own = area(pixels)
@@ -54,32 +54,36 @@ def share_inside(masks: CropMasks, region: CropMasks) -> Float64[np.ndarray, " n
 
 
 def union(masks: CropMasks, groups: Int64[np.ndarray, " n"] | None = None) -> CropMasks:
-    """One mask for each group 0 ... max(groups), all pixels of its members; one mask in all without groups."""
+    """One mask for each group 0 ... max(groups), all pixels of its members.
+
+    Without groups all masks are one, and no masks give one empty mask.
+    """
     if groups is None:
-        groups = np.zeros(len(masks), np.int64)
+        groups, count = np.zeros(len(masks), np.int64), 1
+    else:
+        count = int(groups.max(initial=-1)) + 1
     pixels = _pixels(masks)
-    count = int(groups.max()) + 1 if len(groups) else 1
+    grids = list(pixels.grids())
     members: list[list[int]] = [[] for _ in range(count)]
     for index, group in enumerate(groups.tolist()):
-        if pixels.grid_hw[index].prod() > 0:
+        if grids[index].size:
             members[group].append(index)
-    merged = [_merge(pixels, group) for group in members]
+    merged = [_merge(pixels.boxes[m].astype(int), [grids[i] for i in m]) for m in members]
     return CropMasks.pack_pixels([origin for origin, _ in merged], [grid for _, grid in merged])
 
 
 def _merge(
-    pixels: CropMasks, members: list[int]
+    corners: Int64[np.ndarray, "n 4"], grids: list[UInt8[np.ndarray, "_h _w"]]
 ) -> tuple[tuple[int, int], UInt8[np.ndarray, "h w"]]:
-    """Origin (x, y) and pixels of the union of these masks."""
-    if not members:
+    """Origin (x, y) and pixels of the union of masks in pixel form."""
+    if not grids:
         return (0, 0), np.zeros((0, 0), np.uint8)
-    corners = pixels.boxes[members].astype(int)
     left, top = corners[:, :2].min(axis=0).tolist()
     right, bottom = corners[:, 2:].max(axis=0).tolist()
     canvas = np.zeros((bottom - top, right - left), np.uint8)
-    for index, (x0, y0, x1, y1) in zip(members, corners.tolist(), strict=True):
+    for grid, (x0, y0, x1, y1) in zip(grids, corners.tolist(), strict=True):
         window = canvas[y0 - top : y1 - top, x0 - left : x1 - left]
-        np.maximum(window, pixels.grid(index), out=window)
+        np.maximum(window, grid, out=window)
     return (left, top), canvas
 
 

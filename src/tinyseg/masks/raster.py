@@ -1,33 +1,41 @@
 """Stretched grids become pixels here, and nowhere else.
 
-A grid's value at a point is interpolated bilinearly between the centres of its cells and falls to
-zero over half a cell beyond its rim, so that a grid full of 255 covers exactly its box. A pixel
-belongs to the mask where the value at its centre is at least one half.
+A grid's value at a point is interpolated bilinearly between the centres of its cells, as if a ring
+of zeros lay around them. So a grid full of 255 falls to one half on the sides of its box, and
+fills it but for the corners, rounded within half a cell. A pixel belongs to the mask where its
+centre lies in the box and the value there is at least one half.
 """
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
-from tinyseg.masks.record import HALF, CropMasks
+from tinyseg import boxes as box_math
+from tinyseg.errors import MaskError
+from tinyseg.masks.record import HALF, MAX_COVERAGE_BYTES, CropMasks
+
+_ONE_HALF = HALF - 0.51
+"""Halfway between 127 and 128; the hundredth is for a side's 127.5, rounded in float32."""
 
 
 def rasterise(masks: CropMasks, frame_hw: tuple[int, int] | None = None) -> CropMasks:
     """The masks in pixel form, tight around their pixels and, if a frame is given, inside it.
 
     Masks in pixel form keep their pixels as they are; an empty mask stays, with an empty grid.
+    Raises MaskError where the pixels would take more than MAX_COVERAGE_BYTES.
     """
+    ranges = [_pixel_range(box, frame_hw) for box in masks.boxes]
+    total = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in ranges)
+    if total > MAX_COVERAGE_BYTES:
+        rule = f"the pixels of one call may take {MAX_COVERAGE_BYTES} bytes"
+        raise MaskError(rule, got=f"{total} for {len(masks)} masks")
     as_pixels = masks.in_pixel_form().tolist()
-    origins, grids = [], []
-    for box, grid, is_pixels in zip(masks.boxes, masks.grids(), as_pixels, strict=True):
-        x0, y0, x1, y1 = _pixel_range(box, frame_hw)
-        origins.append((x0, y0))
-        if is_pixels:
-            left, top = int(box[0]), int(box[1])
-            window = grid[y0 - top : y1 - top, x0 - left : x1 - left]
-            grids.append(np.where(window >= HALF, np.uint8(255), np.uint8(0)))
-        else:
-            grids.append(_stretch(grid, box, (x0, y0, x1, y1)))
-    return tighten(CropMasks.pack_pixels(origins, grids))
+    grids = [
+        _window(grid, box, pixels) if is_pixels else _stretch(grid, box, pixels)
+        for grid, box, pixels, is_pixels in zip(
+            masks.grids(), masks.boxes, ranges, as_pixels, strict=True
+        )
+    ]
+    return tighten(CropMasks.pack_pixels([(x0, y0) for x0, y0, _, _ in ranges], grids))
 
 
 def _pixel_range(
@@ -39,6 +47,18 @@ def _pixel_range(
         x0, x1 = (min(max(x, 0), frame_hw[1]) for x in (x0, x1))
         y0, y1 = (min(max(y, 0), frame_hw[0]) for y in (y0, y1))
     return x0, y0, x1, y1
+
+
+def _window(
+    grid: UInt8[np.ndarray, "h w"],
+    box: Float64[np.ndarray, " 4"],
+    pixels: tuple[int, int, int, int],
+) -> UInt8[np.ndarray, "out_h out_w"]:
+    """0 or 255 for each pixel of the range, from a grid in pixel form."""
+    left, top = int(box[0]), int(box[1])
+    x0, y0, x1, y1 = pixels
+    window = grid[y0 - top : y1 - top, x0 - left : x1 - left]
+    return np.where(window >= HALF, np.uint8(255), np.uint8(0))
 
 
 def _stretch(
@@ -53,7 +73,7 @@ def _stretch(
     rows = _interpolation(y0, y1, float(box[1]), float(box[3]), grid.shape[0])
     columns = _interpolation(x0, x1, float(box[0]), float(box[2]), grid.shape[1])
     values = rows @ grid.astype(np.float32) @ columns.T
-    return np.where(values >= HALF - 0.5, np.uint8(255), np.uint8(0))
+    return np.where(values >= _ONE_HALF, np.uint8(255), np.uint8(0))
 
 
 def _interpolation(
@@ -81,11 +101,9 @@ def cut(masks: CropMasks, rect: tuple[float, float, float, float]) -> CropMasks:
 
     A mask wholly outside stays in its place in the row, as an empty one.
     """
-    inside = (masks.boxes[:, :2] >= rect[:2]).all(axis=1) & (masks.boxes[:, 2:] <= rect[2:]).all(
-        axis=1
-    )
+    inside = (box_math.clip(masks.boxes, rect) == masks.boxes).all(axis=1).tolist()
     ranges = []
-    for box, grid, whole in zip(masks.boxes, masks.grids(), inside.tolist(), strict=True):
+    for box, grid, whole in zip(masks.boxes, masks.grids(), inside, strict=True):
         h, w = grid.shape
         c0, c1 = (0, w) if whole else _cells_between(rect[0], rect[2], box[0], box[2], w)
         r0, r1 = (0, h) if whole else _cells_between(rect[1], rect[3], box[1], box[3], h)
@@ -107,7 +125,7 @@ def _cells_between(
 
 
 def _filled_range(grid: UInt8[np.ndarray, "h w"]) -> tuple[int, int, int, int]:
-    """Half-open rows r0, r1 and columns c0, c1 around the cells above zero; zeros if there are none."""
+    """Half-open rows r0, r1 and columns c0, c1 around the cells above zero; zeros if none is."""
     rows = np.flatnonzero(grid.any(axis=1))
     if rows.size == 0:
         return 0, 0, 0, 0
@@ -132,9 +150,8 @@ def paint(masks: CropMasks, frame_hw: tuple[int, int]) -> UInt8[np.ndarray, "hei
     """One frame-sized bitmap, 255 where any mask is: for regions and pictures, never for a list."""
     canvas = np.zeros(frame_hw, np.uint8)
     pixels = rasterise(masks, frame_hw)
-    for (x0, y0, x1, y1), grid in zip(
-        pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True
-    ):
+    corners = pixels.boxes.astype(int).tolist()
+    for (x0, y0, x1, y1), grid in zip(corners, pixels.grids(), strict=True):
         window = canvas[y0:y1, x0:x1]
         np.maximum(window, grid, out=window)
     return canvas

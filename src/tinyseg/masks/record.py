@@ -23,13 +23,19 @@ from tinyseg.errors import MaskError
 HALF = 128
 """A cell or pixel of at least this coverage belongs to the mask."""
 
+MAX_COVERAGE_BYTES = 2**31
+"""Most mask cells, a byte each, that one call makes from run lengths or by rasterising."""
+
+MAX_COORDINATE = 2.0**31
+"""Pixels from the origin within which mask boxes lie, so that they convert to integers."""
+
 
 @dataclass(frozen=True, slots=True)
 class CropMasks:
     """n masks: boxes in pixels, grid heights and widths, and all cells in one row after the other.
 
     A mask without a cell (grid 0 x 0) is the empty mask. Raises MaskError where the parts do not
-    fit each other or a box is not finite.
+    fit each other, or a box is not finite, inside out or beyond MAX_COORDINATE.
     """
 
     boxes: Float64[np.ndarray, "n 4"]
@@ -37,13 +43,25 @@ class CropMasks:
     coverage: UInt8[np.ndarray, " total"]
 
     def __post_init__(self) -> None:
-        cells = int(self.grid_hw.prod(axis=1).sum())
-        if cells != self.coverage.size:
-            raise MaskError("cells must fill the grids", expected=cells, got=self.coverage.size)
-        if not np.isfinite(self.boxes).all():
-            raise MaskError("mask boxes must be finite", got=self.boxes.tolist())
-        if (self.boxes[:, 2:] < self.boxes[:, :2]).any():
-            raise MaskError("mask boxes must have x0 <= x1 and y0 <= y1", got=self.boxes.tolist())
+        shapes = self.boxes.shape, self.grid_hw.shape, self.coverage.ndim
+        if shapes != ((len(self.boxes), 4), (len(self.boxes), 2), 1):
+            raise MaskError("boxes are n x 4, grids n x 2, cells in one row", got=shapes)
+        cells = self.grid_hw.prod(axis=1)
+        # No grid above the total: their sum could wrap around to it.
+        bad = (self.grid_hw < 0).any(axis=1) | (cells < 0) | (cells > self.coverage.size)
+        if bad.any() or cells.sum() != self.coverage.size:
+            raise MaskError(
+                "cells must fill the grids", expected=cells.sum(), got=self.coverage.size
+            )
+        self._refuse(~(np.abs(self.boxes) <= MAX_COORDINATE), "mask boxes must be finite, to 2^31")
+        turned = self.boxes[:, 2:] < self.boxes[:, :2]
+        self._refuse(turned, "mask boxes must have x0 <= x1 and y0 <= y1")
+
+    def _refuse(self, bad: Bool[np.ndarray, "n edges"], rule: str) -> None:
+        """MaskError for the first box with a true entry."""
+        if bad.any():
+            at = int(np.flatnonzero(bad.any(axis=1))[0])
+            raise MaskError(rule, where=f"mask {at}", got=self.boxes[at].tolist())
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -10,19 +10,19 @@ MAX_FRAME_PIXELS pixels, and one call makes at most MAX_COVERAGE_BYTES of mask c
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
 from tinyseg.errors import MaskError
 from tinyseg.masks.raster import rasterise
-from tinyseg.masks.record import HALF, CropMasks
+from tinyseg.masks.record import HALF, MAX_COVERAGE_BYTES, CropMasks
 
 MAX_FRAME_PIXELS = 2**28
-MAX_COVERAGE_BYTES = 2**31
 
 _MAX_GROUPS = 6
-"""Characters of one COCO number: 6 x 5 bits, sign included, hold any count within the pixel limit."""
+"""Characters of one COCO number: 6 x 5 bits, sign included, hold any count of a frame."""
 
 _CHALLENGE_FORM = re.compile(r"(?:[0-9]{1,12} [0-9]{1,12}\|)*")
 
@@ -44,14 +44,15 @@ def from_coco_rle(codes: Sequence[bytes | str], frame_hw: tuple[int, int]) -> Cr
 
 
 def from_coco_counts(
-    counts: Sequence[Sequence[int] | Int64[np.ndarray, " _k"]], frame_hw: tuple[int, int]
+    counts: Sequence[Sequence[object] | Int64[np.ndarray, " _k"]], frame_hw: tuple[int, int]
 ) -> CropMasks:
-    """Masks in pixel form from COCO's uncompressed counts, of a frame of this height and width."""
+    """Masks in pixel form from COCO's uncompressed counts, of a frame of this height and width.
+
+    Counts come from files: whatever is not a whole number, `true` and `1.0` included, is refused.
+    """
     height, width = _checked_frame(frame_hw)
     runs = [_counts_to_runs(_checked_counts(c, height * width)) for c in counts]
-    transposed = _runs_to_masks(runs, (width, height))
-    boxes = transposed.boxes[:, [1, 0, 3, 2]]
-    return CropMasks.pack(boxes, [np.ascontiguousarray(g.T) for g in transposed.grids()])
+    return _runs_to_masks(runs, (width, height), transposed=True)
 
 
 def to_challenge_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[str]:
@@ -69,13 +70,12 @@ def to_challenge_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[str]:
 def from_challenge_runs(texts: Sequence[str], frame_hw: tuple[int, int]) -> CropMasks:
     """Masks in pixel form from the challenge's runs, of a frame of this height and width."""
     height, width = _checked_frame(frame_hw)
-    return _runs_to_masks(
-        [_parse_challenge(text, height * width) for text in texts], (height, width)
-    )
+    runs = [_parse_challenge(text, height * width) for text in texts]
+    return _runs_to_masks(runs, (height, width))
 
 
 def _checked_frame(frame_hw: tuple[int, int]) -> tuple[int, int]:
-    height, width = frame_hw
+    height, width = (int(side) for side in frame_hw)
     if height < 1 or width < 1 or height * width > MAX_FRAME_PIXELS:
         rule = f"a frame has 1 ... {MAX_FRAME_PIXELS} pixels"
         raise MaskError(rule, got=f"height {height} x width {width}")
@@ -104,16 +104,30 @@ def _grid_to_runs(grid: UInt8[np.ndarray, "h w"], origin_rc: tuple[int, int], wi
     return starts.astype(np.int64), (ends - starts).astype(np.int64)
 
 
-def _runs_to_masks(runs: Sequence[Runs], frame_hw: tuple[int, int]) -> CropMasks:
-    """Masks in pixel form; runs ascend, are disjoint and lie inside the frame."""
+def _runs_to_masks(
+    runs: Sequence[Runs], frame_hw: tuple[int, int], *, transposed: bool = False
+) -> CropMasks:
+    """Masks in pixel form; runs ascend, are disjoint and lie inside the frame.
+
+    `transposed`: of the frame whose columns these rows are.
+    """
     width = frame_hw[1]
     boxes = np.array([_runs_to_box(s, n, width) for s, n in runs], np.int64).reshape(len(runs), 4)
     total = int(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
     if total > MAX_COVERAGE_BYTES:
         rule = f"the masks of one call may take {MAX_COVERAGE_BYTES} bytes"
         raise MaskError(rule, got=f"{total} for {len(runs)} masks")
-    grids = [_fill(s, n, box, width) for (s, n), box in zip(runs, boxes.tolist(), strict=True)]
-    return CropMasks.pack(boxes.astype(np.float64), grids)
+    # Filled in place: a list of grids and then their copy would double the memory.
+    coverage = np.zeros(total, np.uint8)
+    end = 0
+    for (starts, lengths), box in zip(runs, boxes.tolist(), strict=True):
+        grid = _fill(starts, lengths, box, width)
+        start, end = end, end + grid.size
+        coverage[start:end] = (grid.T if transposed else grid).ravel()
+    if transposed:
+        boxes = boxes[:, [1, 0, 3, 2]]
+    grid_hw = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
+    return CropMasks(boxes.astype(np.float64), grid_hw, coverage)
 
 
 def _runs_to_box(
@@ -145,10 +159,9 @@ def _fill(
         # An end at the beginning of the next row is the end of the row before.
         last = edge - (step < 0)
         row, column = np.divmod(last, width)
-        np.add.at(steps, (row - y0) * (x1 - x0) + column - x0 + (step < 0), np.int8(step))
-    return (np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8) * np.uint8(255)).reshape(
-        y1 - y0, -1
-    )
+        steps[(row - y0) * (x1 - x0) + column - x0 + (step < 0)] += step
+    bits = np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8)
+    return (bits * np.uint8(255)).reshape(y1 - y0, x1 - x0)
 
 
 def _runs_to_counts(
@@ -169,48 +182,49 @@ def _counts_to_runs(counts: Int64[np.ndarray, " k"]) -> Runs:
 
 
 def _checked_counts(
-    counts: Sequence[int] | Int64[np.ndarray, " k"], total: int
+    counts: Sequence[object] | Int64[np.ndarray, " k"], total: int
 ) -> Int64[np.ndarray, " k"]:
     """The counts as an array: whole numbers, none negative, that add up to the frame's pixels."""
-    try:
-        values = np.asarray(counts, np.int64).ravel() if len(counts) else np.zeros(0, np.int64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise MaskError("run lengths must be whole numbers", got=str(error)) from None
+    values = counts if isinstance(counts, np.ndarray) else _whole_numbers(counts)
     if (values < 0).any():
         at = int(np.flatnonzero(values < 0)[0])
         raise MaskError("a run length is negative", where=f"count {at}", got=int(values[at]))
-    # A sum of many large counts could wrap around: look at the largest first.
-    if (values.size and int(values.max()) > total) or int(values.sum()) != total:
-        raise MaskError(
-            "run lengths must add up to the frame's pixels", expected=total, got=_sum(values)
-        )
+    if _sum(values) != total:
+        rule = "run lengths must add up to the frame's pixels"
+        raise MaskError(rule, expected=total, got=_sum(values))
     return values
 
 
+def _whole_numbers(counts: Sequence[object]) -> Int64[np.ndarray, " k"]:
+    """Python integers as an array; numpy alone would take 1.5, True and "1" too."""
+    for at, count in enumerate(counts):
+        if type(count) is not int:
+            rule = "run lengths must be whole numbers"
+            raise MaskError(rule, where=f"count {at}", got=repr(count)[:60])
+        if not -(2**63) <= count < 2**63:
+            rule = "run lengths must be below 2^63"
+            raise MaskError(rule, where=f"count {at}", got=f"a number of {count.bit_length()} bits")
+    return np.array(counts, np.int64).reshape(len(counts))
+
+
 def _sum(values: Int64[np.ndarray, " k"]) -> int:
-    return sum(values[:100_000].tolist())
+    """The sum of numbers that are not negative, which may be above 2^63."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
 def _compress(counts: Sequence[Int64[np.ndarray, " _k"]]) -> list[bytes]:
     """COCO's printable code of each list of counts, all lists at once."""
-    if not counts:
-        return []
-    flat = np.concatenate([_differences(c) for c in counts])
+    flat = np.concatenate([np.zeros(0, np.int64), *map(_differences, counts)])[:, None]
     # Signed 5-bit groups, lowest first, until the rest is only sign.
     groups = np.arange(_MAX_GROUPS)
-    fits = np.stack(
-        [(flat >= -(1 << (5 * k + 4))) & (flat < 1 << (5 * k + 4)) for k in groups], axis=1
-    )
-    used = fits.argmax(axis=1)
-    code = (flat[:, None] >> (5 * groups)) & 31
-    code = (code | np.where(groups < used[:, None], 32, 0)) + 48
-    text = code[groups <= used[:, None]].astype(np.uint8)
-    lengths = np.add.reduceat(used + 1, np.cumsum([0] + [len(c) for c in counts[:-1]]))
-    cuts = np.cumsum(lengths)
-    return [
-        text[end - n : end].tobytes()
-        for end, n in zip(cuts.tolist(), lengths.tolist(), strict=True)
-    ]
+    bound = 1 << (5 * groups + 4)
+    last = ((flat >= -bound) & (flat < bound)).argmax(axis=1)[:, None]
+    code = ((flat >> (5 * groups)) & 31 | np.where(groups < last, 32, 0)) + 48
+    text = code[groups <= last].astype(np.uint8)
+    # Where each number ends in the text, and of those the last of each list.
+    number_ends = np.concatenate([[0], np.cumsum(last + 1)])
+    cuts = number_ends[np.cumsum([0, *map(len, counts)])]
+    return [text[start:end].tobytes() for start, end in pairwise(cuts.tolist())]
 
 
 def _differences(counts: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
@@ -222,34 +236,37 @@ def _differences(counts: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
 
 def _decompress(code: bytes | str) -> Int64[np.ndarray, " k"]:
     """The counts in COCO's printable code; they may still be any numbers."""
-    raw = code.encode("utf-8", "surrogateescape") if isinstance(code, str) else code
-    text = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
-    if ((text < 0) | (text > 63)).any():
-        at = int(np.flatnonzero((text < 0) | (text > 63))[0])
-        raise MaskError(
-            "a COCO run-length code has characters '0' ... 'o'",
-            where=f"byte {at}",
-            got=raw[at : at + 1],
-        )
+    text = _code_digits(code)
+    if text.size == 0:
+        return text
     last = np.flatnonzero(text < 32)
-    if text.size and (last.size == 0 or last[-1] != text.size - 1):
-        raise MaskError(
-            "a COCO run-length code ends within a number", where=f"byte {text.size - 1}"
-        )
-    first = np.concatenate([[0], last + 1])[:-1]
+    first = np.concatenate([[0], last[:-1] + 1])
     used = last - first + 1
     if (used > _MAX_GROUPS).any():
         at = int(first[np.flatnonzero(used > _MAX_GROUPS)[0]])
         rule = f"a number of a COCO run-length code has at most {_MAX_GROUPS} characters"
         raise MaskError(rule, where=f"byte {at}")
-    if text.size == 0:
-        return np.zeros(0, np.int64)
     place = np.arange(text.size) - np.repeat(first, used)
     values = np.add.reduceat((text & 31) << (5 * place), first)
     values -= np.where(text[last] & 16, np.int64(1) << (5 * used), 0)
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     return values
+
+
+def _code_digits(code: bytes | str) -> Int64[np.ndarray, " k"]:
+    """The characters as numbers 0 ... 63; the last one ends a number, so it is below 32."""
+    raw = code.encode("utf-8", "surrogatepass") if isinstance(code, str) else code
+    text = np.frombuffer(raw, np.uint8).astype(np.int64) - ord("0")
+    foreign = np.flatnonzero((text < 0) | (text > 63))
+    if foreign.size:
+        at = int(foreign[0])
+        rule = "a COCO run-length code has characters '0' ... 'o'"
+        raise MaskError(rule, where=f"byte {at}", got=raw[at : at + 1])
+    if text.size and text[-1] >= 32:
+        rule = "a COCO run-length code ends within a number"
+        raise MaskError(rule, where=f"byte {text.size - 1}")
+    return text
 
 
 def _parse_challenge(text: str, total: int) -> Runs:

@@ -4,10 +4,13 @@ Batch norms keep their stored statistics in training too (batches of two high-re
 too small to renew them); `Detector.train` sees to it.
 """
 
+from typing import Any
+
 import timm
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tinyseg.errors import RecipeError
 
 STRIDES = (4, 8, 16, 32)
 
@@ -16,19 +19,29 @@ class TimmBackbone(nn.Module):
     """A timm network cut down to its feature maps at the strides 4, 8, 16 and 32."""
 
     def __init__(self, name: str, *, norm_eps: float | None = None) -> None:
-        """`name` is timm's; `norm_eps` replaces the batch norms' own (torchvision's COCO_V1 needs 0)."""
+        """`name` is timm's; `norm_eps` replaces the batch norms' own (torchvision's COCO_V1
+        needs 0). Raises RecipeError for a network that timm lacks or that has other strides."""
         super().__init__()
-        reductions = timm.create_model(name, features_only=True).feature_info.reduction()
-        kept = [i for i, stride in enumerate(reductions) if stride in STRIDES]
-        body = timm.create_model(name, pretrained=False, features_only=True, out_indices=kept)
-        self.channels: list[int] = body.feature_info.channels()
-        self.body = body
+        if not timm.is_model(name):
+            raise RecipeError("timm has no network of this name", where="backbone", got=name)
+        info = _features(name).feature_info
+        kept = [i for i, stride in enumerate(info.reduction()) if stride in STRIDES]
+        if len(kept) != len(STRIDES):
+            rule = "a backbone gives one map for each stride"
+            raise RecipeError(rule, where=name, expected=STRIDES, got=info.reduction())
+        self.body = _features(name, out_indices=kept)
+        self.channels: list[int] = self.body.feature_info.channels()
         if norm_eps is not None:
             set_norm_eps(self, norm_eps)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _c _h _w"]]:
         """Feature maps from fine to coarse."""
         return list(self.body(images))
+
+
+def _features(name: str, **options: Any) -> Any:
+    """timm's network with fresh weights, as a list of feature maps."""
+    return timm.create_model(name, pretrained=False, features_only=True, **options)
 
 
 def set_norm_eps(module: nn.Module, eps: float) -> None:

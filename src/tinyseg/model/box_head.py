@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import (
@@ -18,7 +19,7 @@ from torchvision.ops import (
 
 from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
-from tinyseg.model.proposals import SMOOTH
+from tinyseg.model.proposals import SMOOTH, Share
 from tinyseg.model.targets import Target
 
 CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
@@ -31,12 +32,12 @@ class BoxRules:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
 
-    sampled: int = 512
-    positive_share: float = 0.25
-    positive_iou: float = 0.5
-    min_score: float = 0.05
-    nms_iou: float = 0.5
-    detections: int = 100
+    sampled: PositiveInt = 512
+    positive_share: Share = 0.25
+    positive_iou: Share = 0.5
+    min_score: NonNegativeFloat = 0.05
+    nms_iou: Share = 0.5
+    detections: PositiveInt = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class BoxHead(nn.Module):
     ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes 4"]]:
         """Class logits, and box corrections for each class."""
         seen = self.trunk(pooled)
-        return self.classes(seen), self.deltas(seen).view(len(seen), -1, 4)
+        return self.classes(seen), self.deltas(seen).unflatten(1, (-1, 4))
 
     @torch.no_grad()
     def sample(self, proposals: Float[Tensor, "n 4"], target: Target) -> Sampled:
@@ -119,7 +120,8 @@ class BoxHead(nn.Module):
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Class loss over all sampled proposals, box loss over those with an object."""
         labels = torch.cat([s.labels for s in sampled])
-        classes = functional.cross_entropy(logits, labels)
+        count = max(len(labels), 1)  # a batch that lies on the ignore region has no samples
+        classes = functional.cross_entropy(logits, labels, reduction="sum") / count
         pairs = list(zip(sampled, targets, strict=True))
         truth = torch.cat([t.boxes[s.objects[: s.positives]] for s, t in pairs])
         boxes = torch.cat([s.boxes[: s.positives] for s in sampled])
@@ -127,7 +129,7 @@ class BoxHead(nn.Module):
         code = deltas[positive, labels[positive]]
         wanted = encode(truth, boxes, CODE_WEIGHTS)
         box = functional.smooth_l1_loss(code, wanted, beta=SMOOTH, reduction="sum")
-        return classes, box / max(len(labels), 1)
+        return classes, box / count
 
     def select(
         self,

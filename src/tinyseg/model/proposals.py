@@ -6,9 +6,11 @@ losses. Nothing here knows classes or masks.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import (
@@ -27,6 +29,8 @@ SMOOTH = 1 / 9
 
 CODE_WEIGHTS: Weights = (1.0, 1.0, 1.0, 1.0)
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class ProposalRules:
@@ -34,16 +38,24 @@ class ProposalRules:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
 
-    anchor_sizes: tuple[float, ...] = (32, 64, 128, 256, 512)
-    aspect_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    positive_iou: float = 0.7
-    negative_iou: float = 0.3
-    sampled: int = 256
-    positive_share: float = 0.5
-    nms_iou: float = 0.7
-    kept_before_nms: tuple[int, int] = (2000, 1000)
+    anchor_sizes: Annotated[tuple[PositiveFloat, ...], Field(min_length=5, max_length=5)] = (
+        32,
+        64,
+        128,
+        256,
+        512,
+    )
+    """One for each level of the pyramid, from fine to coarse."""
+    aspect_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
+    """Height / width."""
+    positive_iou: Share = 0.7
+    negative_iou: Share = 0.3
+    sampled: PositiveInt = 256
+    positive_share: Share = 0.5
+    nms_iou: Share = 0.7
+    kept_before_nms: tuple[PositiveInt, PositiveInt] = (2000, 1000)
     """For each level, in training and in detection."""
-    kept: tuple[int, int] = (2000, 1000)
+    kept: tuple[PositiveInt, PositiveInt] = (2000, 1000)
 
 
 class ProposalHead(nn.Module):
@@ -75,7 +87,7 @@ class ProposalHead(nn.Module):
         return scores, deltas
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def anchor_boxes(
     grids_hw: tuple[tuple[int, int], ...],
     image_hw: tuple[int, int],

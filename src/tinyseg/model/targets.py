@@ -33,7 +33,7 @@ class SummedMasks:
         starts = np.cumsum([0, *(len(r) for r in rows)])[: len(rows)].astype(np.int64)
         return SummedMasks(
             torch.from_numpy(masks.boxes.astype(np.float32)).to(device),
-            torch.from_numpy(masks.grid_hw.copy()).to(device),
+            torch.from_numpy(masks.grid_hw.clip(min=1)).to(device),
             torch.from_numpy(starts).to(device),
             torch.from_numpy(np.concatenate(rows) if rows else np.zeros(0)).to(device),
         )
@@ -97,6 +97,8 @@ class Target:
 
 
 def _integral(grid: np.ndarray) -> Float64[np.ndarray, " sums"]:
+    if grid.size == 0:
+        return np.zeros(4)  # an empty mask is one cell that covers nothing
     h, w = grid.shape
     sums = np.zeros((h + 1, w + 1))
     np.cumsum(np.cumsum(grid / 255.0, axis=0), axis=1, out=sums[1:, 1:])

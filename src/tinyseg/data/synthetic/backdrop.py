@@ -7,6 +7,7 @@ and haze; surface.py then roughens it.
 import itertools
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -31,7 +32,9 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     """Paving, verges, road, kerbs and markings, then the unevenness of all of them."""
     camera = canvas.camera
     top = min(camera.height, max(0, int(camera.horizon)))
-    canvas.image[top:] = _receding(canvas, PAVING, top)[:, None, :]
+    column = _receding(canvas, PAVING, top)[:, None, :]
+    size = (camera.width, camera.height - top)
+    canvas.image[top:] = cv2.resize(column, size, interpolation=cv2.INTER_NEAREST)
     _verges(canvas, street)
     _strip(canvas, street.left_m, street.right_m, ASPHALT)
     _median(canvas, street)

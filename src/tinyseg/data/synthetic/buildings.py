@@ -209,6 +209,7 @@ def _skyline(canvas: Canvas, rng: np.random.Generator) -> None:
     for _ in range(26):
         x, z = float(rng.uniform(-420, 420)), float(rng.uniform(450, 800))
         width, high = float(rng.uniform(14, 50)), float(rng.gamma(2.0, 9.0)) + 6
+        high = min(high, 9.0 + abs(x + width / 2) / 4)  # the street's end stays open
         seen = light.far(light.lit((140, 144, 150), light.exposure * 0.8), z)
         corners = np.array([[x, 0, z], [x, high, z], [x + width, high, z], [x + width, 0, z]])
         fill(canvas, camera.project(corners), seen)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.data.synthetic import people, vehicles
+from tinyseg.data.synthetic import cars, people, vehicles
 from tinyseg.data.synthetic.parts import Point, Solid
 
 RIDER = 37
@@ -43,7 +43,7 @@ SPECIES: dict[str, Species] = {
     "car": Species(
         33, 0.64, (1.82, 1.5, 4.6), 9.0, 232.0,
         {"lane": 0.44, "oncoming": 0.26, "parked": 0.17, "crossing": 0.06, "lot": 0.07},
-        vehicles.car,
+        cars.car,
     ),
     "motorcycle": Species(
         34, 0.025, (0.5, 1.15, 1.8), 9.0, 125.0,

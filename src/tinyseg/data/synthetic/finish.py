@@ -46,13 +46,15 @@ def _reflect(canvas: Canvas, top: float, side: float, at: float) -> None:
     y1 = min(camera.height, int(camera.horizon + (top + 0.125) * camera.focal))
     if y1 <= y0:
         return
-    slope = (np.arange(camera.width) - camera.vanish_col) / camera.focal * side
-    across = np.exp(-(((slope - at) / 0.11) ** 2)) + 0.25 * np.exp(
-        -(((slope - at - 0.2) / 0.05) ** 2)
-    )
-    down = np.linspace(1.0, 0.25, y1 - y0)[:, None] * (across * (slope > -0.02))[None, :]
+    columns = np.linspace(0, camera.width, max(2, camera.width // 8))
+    slope = (columns - camera.vanish_col) / camera.focal * side
+    spots = ((at, 0.11, 1.0), (at + 0.2, 0.05, 0.25))
+    across = sum(share * np.exp(-(((slope - m) / wide) ** 2)) for m, wide, share in spots)
+    down = np.linspace(1.0, 0.25, 24)[:, None] * (across * (slope > -0.02))[None, :]
     sky = np.array(canvas.light.weather.sky_low) * 0.55
-    glow = (down[..., None] * sky).astype(np.uint8)
+    glow = cv2.resize(
+        (down[..., None] * sky).clip(0, 255).astype(np.uint8), (camera.width, y1 - y0)
+    )
     canvas.image[y0:y1] = cv2.add(canvas.image[y0:y1], glow)
 
 

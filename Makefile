@@ -1,0 +1,52 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+# Each target makes .venv when it is missing and installs what it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo-out
+REAL ?= ../shared/data/wad
+
+.PHONY: demo test check bench fuzz wheel-test clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,imagenet]'
+	@touch $@
+
+test: check  ## style, types, then all tests
+	$(BIN)/pytest
+
+check: .venv/installed  ## style and types only
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+demo: .venv/installed  ## scenes -> training -> predictions -> table and overlays, on a CPU
+	rm -rf $(DEMO)
+	$(BIN)/tinyseg synth --out $(DEMO)/train --count 24 --seed 1
+	$(BIN)/tinyseg synth --out $(DEMO)/val --count 4 --seed 2
+	$(BIN)/tinyseg train --recipe lite --data $(DEMO)/train --out $(DEMO)/run --set train.steps=300
+	$(BIN)/tinyseg predict $(DEMO)/val/train_color --weights $(DEMO)/run --out $(DEMO)/found \
+		--tile 640 --overlay
+	$(BIN)/tinyseg evaluate $(DEMO)/found --data $(DEMO)/val --json $(DEMO)/scores.json
+	$(BIN)/tinyseg show --data $(DEMO)/val --out $(DEMO)/labels
+	@echo "look at $(DEMO)/found/*_overlay.jpg (found) and $(DEMO)/labels/*_overlay.jpg (true)"
+
+bench: .venv/installed  ## the README's figures, side by side
+	$(BIN)/python benchmarks/label_map.py --data $(REAL)
+	$(BIN)/python benchmarks/masks_to_rle.py
+	$(BIN)/python benchmarks/train_step.py
+
+fuzz: .venv/installed  ## the run-length codecs on many more inputs than the tests take
+	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
+
+wheel-test: .venv/installed  ## build the wheel and run it in an environment of its own
+	rm -rf dist .venv-wheel
+	$(BIN)/python -m build --wheel
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/*.whl
+	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg --help
+	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg synth --out $(CURDIR)/.venv-wheel/scenes --count 1
+
+clean:
+	rm -rf .venv .venv-wheel $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache
