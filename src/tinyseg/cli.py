@@ -8,6 +8,7 @@ import glob as globbing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ import torch
 import typer
 
 from tinyseg.build import build_detector, load_imagenet
-from tinyseg.data import DataSet, Item, open_data
+from tinyseg.data import DataSet, Item, frame_key, open_data
 from tinyseg.data.synthetic import write_wad
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.evaluate.score import score
@@ -223,6 +224,7 @@ def evaluate(
     """
     given = read_predictions(_predictions_file(predictions))
     dataset = _open(data, format, listed, WAD_CLASSES)
+    given = _named_alike(given, dataset)
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(_labels(dataset.items, skipped, bar))
@@ -252,8 +254,10 @@ def show(
     """
     given = None if predictions is None else read_predictions(_predictions_file(predictions))
     classes = WAD_CLASSES if given is None else given.classes
-    by_name = {} if given is None else {frame.name: frame.instances for frame in given.frames}
-    items = _open(data, format, listed, classes).items[:count]
+    dataset = _open(data, format, listed, classes)
+    frames = () if given is None else _named_alike(given, dataset).frames
+    by_name = {frame.name: frame.instances for frame in frames}
+    items = dataset.items[:count]
     out.mkdir(parents=True, exist_ok=True)
     skipped = Skipped(on_error)
     with progress_bar("drawing", len(items)) as bar:
@@ -338,7 +342,20 @@ def _find_pictures(words: Sequence[str]) -> Iterator[Path]:
         if not found:
             raise DataError("no picture of this name", path=word, expected="a file, folder or glob")
         seen.update(dict.fromkeys(found))
+    by_stem: dict[str, Path] = {}
+    for path in seen:
+        if path.stem in by_stem:
+            rule = "pictures of one call need names of their own"
+            raise DataError(rule, path=path, got=f"the same name as {by_stem[path.stem]}")
+        by_stem[path.stem] = path
     yield from seen
+
+
+def _named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
+    """The predictions with the data set's frame names: a file's name, stem or item name will do."""
+    names = {frame_key(item.name): item.name for item in dataset.items}
+    frames = [replace(f, name=names.get(frame_key(f.name), f.name)) for f in predictions.frames]
+    return replace(predictions, frames=tuple(frames))
 
 
 def _predictions_file(path: Path) -> Path:

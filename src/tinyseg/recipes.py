@@ -6,7 +6,7 @@ the detector's parts are the parts' own records: nothing is said twice.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -47,7 +47,7 @@ class Network(_Section):
     boxes: BoxRules = BoxRules()
 
     @model_validator(mode="after")
-    def _thresholds_in_order(self) -> Self:
+    def _thresholds_in_order(self) -> "Network":
         if self.proposals.negative_iou > self.proposals.positive_iou:
             raise ValueError("proposals.negative_iou must not be above proposals.positive_iou")
         return self
@@ -80,7 +80,7 @@ class Train(_Section):
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _zoom_in_order(self) -> Self:
+    def _zoom_in_order(self) -> "Train":
         if self.zoom[0] > self.zoom[1]:
             raise ValueError("zoom must be (lowest, highest)")
         return self
@@ -103,7 +103,7 @@ class Recipe(_Section):
     predict: Predict = Predict()
 
     @model_validator(mode="after")
-    def _classes_differ(self) -> Self:
+    def _classes_differ(self) -> "Recipe":
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class is named twice")
         return self
@@ -187,5 +187,6 @@ def recipe_from_tree(tree: object) -> Recipe:
         return Recipe.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(first["msg"], where=where, got=first.get("input")) from None
+        where = ".".join(str(part) for part in first["loc"]) or None
+        rule, got = first["msg"].removeprefix("Value error, "), first.get("input")
+        raise RecipeError(rule, where=where, got=None if isinstance(got, dict) else got) from None

@@ -200,7 +200,8 @@ def _padded_crop(
     """The whole pixels of an integral rectangle, grey outside the image."""
     height, width = image.shape[:2]
     x0, y0, x1, y1 = (int(edge) for edge in rect)
-    inner = box_math.clip(np.array([rect]), (0, 0, width, height))[0].astype(int).tolist()
+    bounds = (0.0, 0.0, float(width), float(height))
+    inner = box_math.clip(np.array([rect]), bounds)[0].astype(int).tolist()
     crop = image[inner[1] : inner[3], inner[0] : inner[2]]
     if crop.shape[:2] == (y1 - y0, x1 - x0):
         return crop

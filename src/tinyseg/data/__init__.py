@@ -8,6 +8,6 @@ synthetic/     frames made from nothing, with exact labels
 """
 
 from tinyseg.data.coco import coco_class_names
-from tinyseg.data.dataset import FORMATS, DataSet, Item, open_data, recognise
+from tinyseg.data.dataset import FORMATS, DataSet, Item, frame_key, open_data, recognise
 
-__all__ = ["FORMATS", "DataSet", "Item", "coco_class_names", "open_data", "recognise"]
+__all__ = ["FORMATS", "DataSet", "Item", "coco_class_names", "frame_key", "open_data", "recognise"]

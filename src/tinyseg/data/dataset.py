@@ -131,19 +131,19 @@ def _select(names: list[str], listed: Path) -> tuple[list[str], list[str]]:
     by_key: dict[str, list[str]] = {}
     own_names = set(names)
     for name in names:
-        by_key.setdefault(_key(name), []).append(name)
+        by_key.setdefault(frame_key(name), []).append(name)
     kept: dict[str, None] = {}
     missing: dict[str, None] = {}
     for line, entry in _read_list(listed):
-        own = [entry] if entry in own_names else by_key.get(_key(entry), [])
+        own = [entry] if entry in own_names else by_key.get(frame_key(entry), [])
         if len(own) > 1:
             rule = "a listed name must fit one frame"
             raise DataError(rule, path=listed, where=f"line {line}", got=", ".join(own))
-        (kept if own else missing)[own[0] if own else _key(entry)] = None
+        (kept if own else missing)[own[0] if own else frame_key(entry)] = None
     return list(kept), list(missing)
 
 
-def _key(name: str) -> str:
+def frame_key(name: str) -> str:
     """What a name is compared by: the last part of its path, without the format's endings."""
     stem = name.replace("\\", "/").rsplit("/", 1)[-1]
     for ending in (".jpg", ".jpeg", ".png", "_leftImg8bit"):

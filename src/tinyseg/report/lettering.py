@@ -56,7 +56,7 @@ def write_names(canvas: UInt8[np.ndarray, "h w 3"], pixels: CropMasks, names: li
         _write(canvas, name.text, (place[0], place[1]), size=size, colour=name.colour)
 
 
-def _whole(box: list[float]) -> Box:
+def _whole(box: list[float] | list[int]) -> Box:
     x0, y0, x1, y1 = (int(edge) for edge in box)
     return x0, y0, x1, y1
 
@@ -147,7 +147,7 @@ def _candidates(box: Box, text_hw: tuple[int, int]) -> Int64[np.ndarray, "n 4"]:
         (left, top) for away in aways for left in lefts for top in (y0 - away - h, y1 + away)
     ]
     low = np.array(corners, np.int64)
-    return np.concatenate([low, low + (w, h)], axis=1)
+    return np.concatenate([low, low + np.array((w, h))], axis=1)
 
 
 def _between(places: Int64[np.ndarray, "n 4"], box: Box) -> Int64[np.ndarray, "n 4"]:

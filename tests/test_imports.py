@@ -1,0 +1,113 @@
+"""The rooms of the package depend on each other in one direction only."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import tinyseg
+
+ROOT = Path(tinyseg.__file__).parent
+
+# data set -> frame -> views -> detector -> instances -> merged predictions -> metrics / picture
+ORDER = (
+    *("errors", "boxes", "masks", "frame", "labels"),
+    *("image", "data"),
+    "views",
+    *("model", "recipes", "torchvision_keys", "build", "train"),
+    *("merge", "predict", "predictions"),
+    *("evaluate", "report", "progress", "cli"),
+)
+"""A module imports its own room and those before it, never one after it."""
+
+FREE = ("__init__", "__main__")
+"""The package's front doors; __main__ is the one module that may import the command line."""
+
+FORBIDDEN = {
+    "model": {"image", "data", "recipes", "labels", "views"},
+    "masks": {"frame"},
+    "data": {"views"},
+    "evaluate": {"model", "train", "build", "data", "image"},
+    "report": {"model", "train", "build"},
+}
+"""What a room must not know about, whatever the order says."""
+
+
+def room_of(module: tuple[str, ...]) -> str:
+    """The room of tinyseg.<room>.<...>; the package itself is its `__init__`."""
+    return module[1] if len(module) > 1 else "__init__"
+
+
+def imported(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every module or name that the code imports from tinyseg, at whatever depth it stands."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [] if not node.level else list(package[: len(package) + 1 - node.level])
+            base += [node.module] if node.module else []
+            names = [".".join([*base, alias.name]) for alias in node.names]
+        yield from (tuple(name.split(".")) for name in names if name.split(".")[0] == "tinyseg")
+
+
+@cache
+def links() -> dict[tuple[str, str], list[str]]:
+    """Files by (room, imported room), for all imports between two rooms."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        for target in imported(ast.parse(path.read_text("utf-8")), parts[:-1]):
+            pair = (room_of(parts), room_of(target))
+            if pair[0] != pair[1]:
+                found.setdefault(pair, []).append("/".join(parts))
+    return found
+
+
+def test_every_room_has_its_place() -> None:
+    rooms = {p.stem for p in ROOT.glob("*.py")} | {p.parent.name for p in ROOT.glob("*/*.py")}
+    assert sorted(rooms - {*ORDER, *FREE}) == [], "a new room: put it in ORDER"
+    assert sorted({*ORDER} - rooms) == [], "a room that is gone: take it out of ORDER"
+
+
+def test_imports_point_one_way() -> None:
+    found = links()
+    assert len(found) > 30, "the walk has lost the imports"
+    place = {room: i for i, room in enumerate(ORDER)}
+    back = {
+        pair: files
+        for pair, files in found.items()
+        if pair[0] not in FREE and place.get(pair[1], len(ORDER)) >= place[pair[0]]
+    }
+    assert back == {}
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_rooms_do_not_know(room: str) -> None:
+    known = {target: files for (source, target), files in links().items() if source == room}
+    assert {t: f for t, f in known.items() if t in FORBIDDEN[room]} == {}
+
+
+def test_only_the_main_module_knows_the_command_line() -> None:
+    assert {source for source, target in links() if target == "cli"} == {"__main__"}
+
+
+def test_the_walk_sees_every_way_to_import() -> None:
+    code = """
+import os, tinyseg.masks.runs
+from tinyseg import views as v
+def late():
+    from tinyseg.data.wad import find
+    from . import sibling
+    from ..frame import Frame
+"""
+    targets = [".".join(t) for t in imported(ast.parse(code), ("tinyseg", "model"))]
+    assert sorted(targets) == [
+        "tinyseg.data.wad.find",
+        "tinyseg.frame.Frame",
+        "tinyseg.masks.runs",
+        "tinyseg.model.sibling",
+        "tinyseg.views",
+    ]
