@@ -201,7 +201,7 @@ def test_lines_of_text_wrap_at_the_width() -> None:
     assert font_size(3384) > font_size(640) >= 11
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32))
 def test_any_picture_with_any_instances_can_be_drawn(seed: int) -> None:
     rng = np.random.default_rng(seed)

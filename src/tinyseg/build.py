@@ -67,7 +67,7 @@ def save_weights(path: Path, detector: nn.Module, recipe: Recipe) -> str:
     """Write weights and recipe to one file, all or nothing; returns its sha256."""
     header = {"format": FORMAT, "recipe": recipe.model_dump_json()}
     state = {name: t.detach().cpu().contiguous() for name, t in detector.state_dict().items()}
-    data = save(state, metadata=header)
+    data = _sorted_header(save(state, metadata=header))
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as file:
@@ -81,6 +81,14 @@ def save_weights(path: Path, detector: nn.Module, recipe: Recipe) -> str:
         with suppress(OSError):
             beside.unlink()
     return hashlib.sha256(data).hexdigest()
+
+
+def _sorted_header(data: bytes) -> bytes:
+    """The same safetensors file with its header's keys in order: equal weights, equal bytes."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    text = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(data)[start:]])
 
 
 def load_detector(path: Path) -> tuple[Detector, Recipe]:

@@ -5,6 +5,7 @@ come back, so memory does not grow with the frame's pixels times its instances.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,7 +24,6 @@ TILE_OVERLAP = 0.25
 """Share of a tile's side that neighbouring tiles have in common."""
 
 MERGE_IOU = 0.5
-MOST_INSTANCES = 300
 BATCH_PIXELS = 2**21
 """Views that go through the network together hold at most this many pixels, or are one."""
 
@@ -45,7 +45,7 @@ class Predictor:
             at_once = max(BATCH_PIXELS // (views[0].out_hw[0] * views[0].out_hw[1]), 1)
             for start in range(0, len(views), at_once):
                 parts += self._look(image, views[start : start + at_once])
-        return suppress(parts, iou=MERGE_IOU, keep=MOST_INSTANCES)
+        return suppress(parts, iou=MERGE_IOU, keep=self.detector.box_head.rules.detections)
 
     def _look(
         self, image: UInt8[np.ndarray, "height width 3"], views: Sequence[View]
@@ -67,5 +67,9 @@ def default_plan(recipe: Recipe, *, tile: int | None = None) -> Plan:
 def load_predictor(weights: Path, *, device: torch.device, tile: int | None = None) -> Predictor:
     """A predictor from a weights file or a run's folder."""
     detector, recipe = load_detector(weights)
+    limits = recipe.predict
+    detector.box_head.rules = replace(
+        detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
+    )
     plan = default_plan(recipe, tile=tile)
     return Predictor(detector, plan, classes=recipe.classes, device=device)

@@ -91,6 +91,9 @@ class Predict(_Section):
 
     short_side: int = Field(default=1800, ge=32)
     longest_side: int = Field(default=2400, ge=32)
+    min_score: float = Field(default=0.01, ge=0, le=1)
+    detections: int = Field(default=300, ge=1)
+    """Lowest score and largest number of instances that are kept, of a view and of a frame."""
 
 
 class Recipe(_Section):
@@ -126,9 +129,9 @@ def lite() -> Recipe:
         backbone="tf_efficientnet_lite0",
         pyramid_channels=96,
         box_hidden=256,
-        input=InputRules(mean=(127, 127, 127), std=(128, 128, 128), pad_to=64, aligned=True),
+        input=InputRules(mean=(127.0,) * 3, std=(128.0,) * 3, pad_to=64, aligned=True),
         proposals=ProposalRules(
-            anchor_sizes=(12, 28, 64, 144, 320),
+            anchor_sizes=(12.0, 28.0, 64.0, 144.0, 320.0),
             positive_iou=0.5,
             negative_iou=0.3,
             kept_before_nms=(500, 1000),

@@ -74,7 +74,7 @@ class View:
     def lift(self, instances: Instances) -> Instances:
         """Instances from view pixels back into frame pixels; nothing is cut or rasterised."""
         sx, sy = self.scale_xy
-        masks = instances.masks.flip(self.out_hw[1]) if self.flip else instances.masks
+        masks = instances.masks.flip(float(self.out_hw[1])) if self.flip else instances.masks
         masks = masks.scale(1 / sx, 1 / sy).shift(self.rect[0], self.rect[1])
         return Instances(
             self._boxes_to_frame(instances.boxes), masks, instances.labels, instances.scores
@@ -84,16 +84,16 @@ class View:
         """Boxes from frame pixels into view pixels, not cut."""
         x0, y0, _, _ = self.rect
         out = (boxes - np.array([x0, y0, x0, y0])) * np.array(self.scale_xy * 2)
-        return _mirrored(out, self.out_hw[1]) if self.flip else out
+        return _mirrored(out, float(self.out_hw[1])) if self.flip else out
 
     def _boxes_to_frame(self, boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
         x0, y0, _, _ = self.rect
-        plain = _mirrored(boxes, self.out_hw[1]) if self.flip else boxes
+        plain = _mirrored(boxes, float(self.out_hw[1])) if self.flip else boxes
         return plain / np.array(self.scale_xy * 2) + np.array([x0, y0, x0, y0])
 
     def _masks_to_view(self, masks: CropMasks) -> CropMasks:
         moved = masks.shift(-self.rect[0], -self.rect[1]).scale(*self.scale_xy)
-        return moved.flip(self.out_hw[1]) if self.flip else moved
+        return moved.flip(float(self.out_hw[1])) if self.flip else moved
 
 
 Plan = Callable[[tuple[int, int]], list[View]]

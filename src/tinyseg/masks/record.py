@@ -47,8 +47,9 @@ class CropMasks:
         if shapes != ((len(self.boxes), 4), (len(self.boxes), 2), 1):
             raise MaskError("boxes are n x 4, grids n x 2, cells in one row", got=shapes)
         cells = self.grid_hw.prod(axis=1)
-        # No grid above the total: their sum could wrap around to it.
-        bad = (self.grid_hw < 0).any(axis=1) | (cells < 0) | (cells > self.coverage.size)
+        # Large sides could wrap around in their product, and large grids in their sum.
+        bad = ((self.grid_hw < 0) | (self.grid_hw > MAX_COORDINATE)).any(axis=1)
+        bad |= cells > self.coverage.size
         if bad.any() or cells.sum() != self.coverage.size:
             raise MaskError(
                 "cells must fill the grids", expected=cells.sum(), got=self.coverage.size

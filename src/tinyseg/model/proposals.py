@@ -30,6 +30,7 @@ SMOOTH = 1 / 9
 CODE_WEIGHTS: Weights = (1.0, 1.0, 1.0, 1.0)
 
 Share = Annotated[float, Field(ge=0, le=1)]
+FiveSizes = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,7 @@ class ProposalRules:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
 
-    anchor_sizes: Annotated[tuple[PositiveFloat, ...], Field(min_length=5, max_length=5)] = (
-        32,
-        64,
-        128,
-        256,
-        512,
-    )
+    anchor_sizes: FiveSizes = (32.0, 64.0, 128.0, 256.0, 512.0)
     """One for each level of the pyramid, from fine to coarse."""
     aspect_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
     """Height / width."""
