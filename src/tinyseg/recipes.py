@@ -27,7 +27,7 @@ from tinyseg.model.proposals import ProposalRules
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Network(_Section):

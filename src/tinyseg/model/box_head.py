@@ -19,7 +19,7 @@ from torchvision.ops import (
 
 from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
-from tinyseg.model.proposals import SMOOTH, Share
+from tinyseg.model.proposals import READING, SMOOTH, Share
 from tinyseg.model.targets import Target
 
 CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
@@ -30,7 +30,7 @@ POOL_SIZE = 7
 class BoxRules:
     """Sampling of proposals in training, selection of detections; counts for each image."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
+    __pydantic_config__ = READING
 
     sampled: PositiveInt = 512
     positive_share: Share = 0.25

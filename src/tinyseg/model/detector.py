@@ -23,7 +23,7 @@ from tinyseg.model.box_head import BoxHead, Candidates
 from tinyseg.model.losses import Losses
 from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
 from tinyseg.model.mask_head import MaskHead, mask_loss
-from tinyseg.model.proposals import Proposals
+from tinyseg.model.proposals import READING, Proposals
 from tinyseg.model.roi_pool import pool_levels
 from tinyseg.model.targets import Target
 
@@ -32,7 +32,7 @@ from tinyseg.model.targets import Target
 class InputRules:
     """How pixels 0 ... 255 enter the network, and how its maps lie on the image."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
+    __pydantic_config__ = READING
 
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (58.395, 57.12, 57.375)

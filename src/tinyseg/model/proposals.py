@@ -10,7 +10,7 @@ from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import (
@@ -29,6 +29,9 @@ SMOOTH = 1 / 9
 
 CODE_WEIGHTS: Weights = (1.0, 1.0, 1.0, 1.0)
 
+READING = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""How pydantic reads the rules of the detector's parts from a recipe."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 FiveSizes = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
 
@@ -37,7 +40,7 @@ FiveSizes = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, Po
 class ProposalRules:
     """Anchors, assignment and selection; sizes in view pixels, counts for each image."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 (read by pydantic, not a field)
+    __pydantic_config__ = READING
 
     anchor_sizes: FiveSizes = (32.0, 64.0, 128.0, 256.0, 512.0)
     """One for each level of the pyramid, from fine to coarse."""
@@ -111,6 +114,7 @@ class RawProposals:
     scores: list[Float[Tensor, "b _k"]]
     deltas: list[Float[Tensor, "b _k 4"]]
     anchors: list[Float[Tensor, "_k 4"]]
+    padded_hw: tuple[int, int]
 
 
 class Proposals(nn.Module):
@@ -129,7 +133,7 @@ class Proposals(nn.Module):
         grids = tuple((int(m.shape[2]), int(m.shape[3])) for m in maps)
         sizes, ratios = tuple(self.rules.anchor_sizes), tuple(self.rules.aspect_ratios)
         anchors = anchor_boxes(grids, padded_hw, sizes, ratios, maps[0].device)
-        return RawProposals(scores, deltas, anchors)
+        return RawProposals(scores, deltas, anchors, padded_hw)
 
     @torch.no_grad()
     def select(self, raw: RawProposals, image_hw: tuple[int, int]) -> list[Float[Tensor, "_n 4"]]:
@@ -160,6 +164,7 @@ class Proposals(nn.Module):
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Objectness and box loss over the sampled anchors of all images."""
         anchors = torch.cat(raw.anchors)
+        visible = clip_boxes_to_image(anchors, raw.padded_hw)
         scores, deltas = torch.cat(raw.scores, dim=1), torch.cat(raw.deltas, dim=1)
         logits, wanted, code, wanted_code = [], [], [], []
         for image, target in enumerate(targets):
@@ -170,7 +175,7 @@ class Proposals(nn.Module):
                 negative_iou=self.rules.negative_iou,
                 best_for_each=True,
             )
-            matched = leave_out(matched, target.ignored_share(anchors))
+            matched = leave_out(matched, target.ignored_share(visible))
             share = self.rules.positive_share
             positive, negative = sample(matched, count=self.rules.sampled, positive_share=share)
             logits.append(scores[image][torch.cat([positive, negative])])

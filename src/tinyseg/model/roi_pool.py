@@ -69,9 +69,9 @@ def align(
     pixels = row[:, :, None, :, None] * width + x[:, None, :, None, :]
     weights = weight_y[:, :, None, :, None] * weight_x[:, None, :, None, :]
     bins = functional.embedding_bag(
-        pixels.reshape(count * size * size, -1),
+        pixels.flatten(3).flatten(0, 2),
         features.permute(0, 2, 3, 1).reshape(-1, channels),
-        per_sample_weights=weights.reshape(count * size * size, -1),
+        per_sample_weights=weights.flatten(3).flatten(0, 2),
         mode="sum",
     )
     return bins.view(count, size, size, channels).permute(0, 3, 1, 2)

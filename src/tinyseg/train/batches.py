@@ -5,7 +5,7 @@ stay decoded up to a limit of bytes; a small data set is read once.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -94,7 +94,7 @@ def make_sample(frames: FrameStore, index: int, rules: Train) -> Frame:
 
 def batches(
     frames: FrameStore, rules: Train, device: torch.device, *, first: int, last: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches of steps first ... last - 1, in order."""
 
     def make(step: int) -> Batch:
@@ -106,7 +106,7 @@ def batches(
     yield from _ahead(make, range(first, last))
 
 
-def _ahead(make: Callable[[int], Batch], steps: range) -> Iterator[Batch]:
+def _ahead(make: Callable[[int], Batch], steps: range) -> Generator[Batch, None, None]:
     """make(step) for each step in order, up to AHEAD of them running or waiting."""
     waiting: list[Future[Batch]] = []
     with ThreadPoolExecutor(1, thread_name_prefix="views") as pool:

@@ -78,7 +78,7 @@ def train(
                     log.flush()
                     save_weights(out / WEIGHTS_NAME, detector, recipe)
     finally:
-        steps.close()  # type: ignore[attr-defined]
+        steps.close()
         with suppress(KeyboardInterrupt):  # a second Ctrl-C must not cost the weights
             save_weights(out / WEIGHTS_NAME, detector.eval(), recipe)
 

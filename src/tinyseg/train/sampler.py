@@ -59,7 +59,9 @@ def _anywhere(frame: Frame, generator: np.random.Generator) -> tuple[float, floa
 def _start(centre: float, side: int, length: int) -> float:
     """Whole-pixel start of a window around the centre, inside the frame where it fits."""
     start = float(np.round(centre - side / 2))
-    return min(max(start, 0.0), float(length - side)) if side <= length else (length - side) // 2
+    if side > length:
+        return float((length - side) // 2)
+    return min(max(start, 0.0), float(length - side))
 
 
 def learnable(frame: Frame, view: View, rules: Train) -> Frame:

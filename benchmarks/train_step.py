@@ -1,0 +1,242 @@
+"""A training step of `lite` against the same network put together from torchvision's parts.
+
+    python benchmarks/train_step.py [--steps N] [--threads N]
+
+Both have the same layers and start from the same weights: timm's EfficientNet-Lite0, a pyramid of
+96 channels, the same anchors, counts of proposals and samples, and heads. They get the same
+synthetic views (torchvision's with dense masks, made beforehand), the same clipping of gradients
+and the same AdamW; steps go in turns. torchvision's has its own RoIAlign, matching, mask targets
+and memory layout. A third row is ours with train.mixed=true.
+"""
+
+import argparse
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import timm
+import torch
+import torchvision
+from _report import machine, milliseconds, side_by_side, table
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+from tinyseg import masks as mask_ops
+from tinyseg.build import build_detector, load_imagenet, load_state
+from tinyseg.data import open_data
+from tinyseg.data.synthetic import write_wad
+from tinyseg.frame import Frame
+from tinyseg.model.backbones import keep_norm_statistics
+from tinyseg.model.box_head import POOL_SIZE
+from tinyseg.model.detector import Detector
+from tinyseg.model.targets import Target
+from tinyseg.recipes import Recipe, lite
+from tinyseg.train.batches import FrameStore, make_sample
+
+FRAMES = 4
+FRAME_HW = (1600, 2000)
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """One batch in both forms."""
+
+    images: Tensor
+    targets: list[Target]
+    dense: list[dict[str, Tensor]]
+
+
+class TorchvisionBackbone(nn.Module):
+    """timm's features with torchvision's pyramid, as torchvision's MaskRCNN wants it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        name, self.out_channels = recipe.network.backbone, recipe.network.pyramid_channels
+        self.body = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4))
+        channels = self.body.feature_info.channels()
+        extra = LastLevelMaxPool()
+        self.fpn = FeaturePyramidNetwork(channels, self.out_channels, extra_blocks=extra)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Maps by their level's name."""
+        maps = OrderedDict((str(i), level) for i, level in enumerate(self.body(images)))
+        return dict(self.fpn(maps))
+
+
+def torchvision_network(recipe: Recipe) -> MaskRCNN:
+    """torchvision's Mask R-CNN with the recipe's sizes and rules."""
+    net, classes = recipe.network, len(recipe.classes) + 1
+    channels, proposals, boxes = net.pyramid_channels, net.proposals, net.boxes
+    sizes = tuple((size,) for size in proposals.anchor_sizes)
+    network = MaskRCNN(
+        TorchvisionBackbone(recipe),
+        num_classes=classes,
+        min_size=recipe.train.view,
+        max_size=recipe.train.view,
+        image_mean=[value / 255 for value in net.input.mean],
+        image_std=[value / 255 for value in net.input.std],
+        rpn_anchor_generator=AnchorGenerator(sizes, (proposals.aspect_ratios,) * len(sizes)),
+        rpn_pre_nms_top_n_train=proposals.kept_before_nms[0],
+        rpn_post_nms_top_n_train=proposals.kept[0],
+        rpn_nms_thresh=proposals.nms_iou,
+        rpn_fg_iou_thresh=proposals.positive_iou,
+        rpn_bg_iou_thresh=proposals.negative_iou,
+        rpn_batch_size_per_image=proposals.sampled,
+        rpn_positive_fraction=proposals.positive_share,
+        box_head=TwoMLPHead(channels * POOL_SIZE**2, net.box_hidden),
+        box_batch_size_per_image=boxes.sampled,
+        box_positive_fraction=boxes.positive_share,
+        mask_head=MaskRCNNHeads(channels, (channels,) * net.mask_depth, 1),
+    )
+    # torchvision's own predictors have widths of their own.
+    network.roi_heads.box_predictor.cls_score = nn.Linear(net.box_hidden, classes)
+    network.roi_heads.box_predictor.bbox_pred = nn.Linear(net.box_hidden, classes * 4)
+    network.roi_heads.mask_predictor = MaskRCNNPredictor(channels, channels, classes)
+    network.train()
+    keep_norm_statistics(network)
+    return network
+
+
+def make_views(recipe: Recipe, count: int) -> list[Views]:
+    """Batches of training views of synthetic frames."""
+    with TemporaryDirectory() as folder:
+        height, width = FRAME_HW
+        write_wad(Path(folder), count=FRAMES, seed=0, height=height, width=width)
+        frames = FrameStore(open_data(Path(folder)).items)
+        size = recipe.train.batch
+        samples = [make_sample(frames, i, recipe.train) for i in range(count * size)]
+    return [both_forms(samples[i : i + size]) for i in range(0, len(samples), size)]
+
+
+def both_forms(samples: Sequence[Frame]) -> Views:
+    """A batch with packed targets and with dense ones."""
+    images = torch.from_numpy(np.stack([s.image.transpose(2, 0, 1) for s in samples]))
+    targets = [Target.of(s.instances, s.ignore, CPU) for s in samples]
+    dense = [
+        {"boxes": t.boxes, "labels": t.labels, "masks": dense_masks(s)}
+        for s, t in zip(samples, targets, strict=True)
+    ]
+    return Views(images, targets, dense)
+
+
+def dense_masks(sample: Frame) -> Tensor:
+    """One bitmap of the whole view for each instance."""
+    masks = sample.instances.masks
+    each = [mask_ops.paint(masks.select(np.array([i])), sample.hw) for i in range(len(masks))]
+    bitmaps = np.array(each, np.uint8).reshape(len(each), *sample.hw)
+    return torch.from_numpy((bitmaps > 0).astype(np.uint8))
+
+
+def our_loss(network: Detector, views: Views) -> Tensor:
+    """The sum of our losses."""
+    return network(views.images, views.targets).total()
+
+
+def their_loss(network: MaskRCNN, views: Views) -> Tensor:
+    """The sum of torchvision's losses; dividing by 255 is part of its step, as scaling is of ours."""
+    losses = network(list(views.images.float() / 255), views.dense)
+    return torch.stack(list(losses.values())).sum()
+
+
+class Run:
+    """A network with its optimizer and its round of views: call it for one training step."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Callable[[Views], Tensor],
+        views: Sequence[Views],
+        recipe: Recipe,
+    ) -> None:
+        self.network, self.loss, self.views = network, loss, cycle(views)
+        self.clip_norm = recipe.train.clip_norm
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.train.learning_rate / 10)
+        self.losses: list[float] = []
+
+    def __call__(self) -> None:
+        """One step."""
+        loss = self.loss(next(self.views))
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
+        self.optimizer.step()
+        self.losses.append(float(loss.detach()))
+
+
+def make_runs(recipe: Recipe, views: Sequence[Views]) -> dict[str, Run]:
+    """torchvision's network, ours, and ours in mixed precision, from the same weights."""
+    torch.manual_seed(0)
+    theirs, ours, mixed = (
+        torchvision_network(recipe),
+        build_detector(recipe),
+        build_detector(recipe),
+    )
+    load_imagenet(ours, recipe)
+    theirs.backbone.body.load_state_dict(ours.backbone.body.state_dict())
+    for detector in (ours, mixed):
+        load_state(detector, theirs.state_dict(), path=Path("torchvision's network"))
+        detector.train()
+    mixed.mixed = True
+    return {
+        "torchvision's parts": Run(theirs, partial(their_loss, theirs), views, recipe),
+        "ours": Run(ours, partial(our_loss, ours), views, recipe),
+        "ours, train.mixed": Run(mixed, partial(our_loss, mixed), views, recipe),
+    }
+
+
+def costliest(run: Run, *, count: int = 6) -> str:
+    """Where a step's time goes: the operations with the largest shares of it."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        run()
+    events = profiler.key_averages()
+    total = sum(event.self_cpu_time_total for event in events)
+    first = sorted(events, key=lambda event: -event.self_cpu_time_total)[:count]
+    return ", ".join(
+        f"{event.key.removeprefix('aten::').removeprefix('torchvision::')} "
+        f"{event.self_cpu_time_total / total:.0%}"
+        for event in first
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    recipe = lite()
+    runs = make_runs(recipe, make_views(recipe, min(arguments.steps, 4)))
+    times = side_by_side(runs, repeats=arguments.steps)
+    base = times["torchvision's parts"].median_s
+    rows = [
+        (
+            name,
+            milliseconds(times[name].median_s),
+            f"{base / times[name].median_s:.2f}",
+            f"{mean(run.losses):.2f}",
+        )
+        for name, run in runs.items()
+    ]
+    side, batch = recipe.train.view, recipe.train.batch
+    print(table((f"step, {batch} x {side} x {side}", "ms", "times as fast", "mean loss"), rows))
+    for name, run in runs.items():
+        print(f"\n{name}: {costliest(run)}.")
+    print(f"\nMedians of {arguments.steps} steps in turns. {machine()}, ", end="")
+    print(f"torchvision {torchvision.__version__}")
+
+
+if __name__ == "__main__":
+    main()
