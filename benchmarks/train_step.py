@@ -18,6 +18,7 @@ from itertools import cycle
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import timm
@@ -65,9 +66,9 @@ class TorchvisionBackbone(nn.Module):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         name, self.out_channels = recipe.network.backbone, recipe.network.pyramid_channels
-        self.body = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4))
-        channels = self.body.feature_info.channels()
-        extra = LastLevelMaxPool()
+        body: Any = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4))
+        channels, extra = body.feature_info.channels(), LastLevelMaxPool()
+        self.body = body
         self.fpn = FeaturePyramidNetwork(channels, self.out_channels, extra_blocks=extra)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -146,7 +147,7 @@ def our_loss(network: Detector, views: Views) -> Tensor:
 
 
 def their_loss(network: MaskRCNN, views: Views) -> Tensor:
-    """The sum of torchvision's losses; dividing by 255 is part of its step, as scaling is of ours."""
+    """The sum of torchvision's losses; both networks get bytes and scale them in their step."""
     losses = network(list(views.images.float() / 255), views.dense)
     return torch.stack(list(losses.values())).sum()
 
@@ -185,7 +186,7 @@ def make_runs(recipe: Recipe, views: Sequence[Views]) -> dict[str, Run]:
         build_detector(recipe),
     )
     load_imagenet(ours, recipe)
-    theirs.backbone.body.load_state_dict(ours.backbone.body.state_dict())
+    theirs.backbone.load_state_dict(ours.backbone.state_dict(), strict=False)
     for detector in (ours, mixed):
         load_state(detector, theirs.state_dict(), path=Path("torchvision's network"))
         detector.train()
