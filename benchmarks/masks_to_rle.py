@@ -6,7 +6,7 @@ Soft 28 x 28 grids with boxes of the sizes that driving scenes have, a few of th
 run lengths of a 3384 x 2710 frame: by the package, and by torchvision's `paste_masks_in_image`
 with pycocotools' encoder. Every run is a process of its own, so that its peak of memory is its own
 too: the highest resident size, less what it was when the inputs lay ready. torchvision gets the
-masks by the hundred, since 300 at once take over 20 GB. It rounds boxes to whole pixels before it
+masks by fifties, since 300 at once take over 20 GB. It rounds boxes to whole pixels before it
 pastes; so small masks differ, and the mean IoU says by how much.
 """
 
@@ -32,8 +32,8 @@ from tinyseg.masks import from_roi_grids, to_coco_rle
 FRAME_HW = (2710, 3384)
 SIDE = 28
 
-AT_ONCE = 100
-"""Masks given to torchvision in one call: it holds each as a float frame, twice while stacking."""
+AT_ONCE = 50
+"""Masks given to torchvision in one call: it holds each as a float frame three times over."""
 
 Boxes = Float64[np.ndarray, "n 4"]
 Grids = Float32[np.ndarray, "n h w"]
@@ -115,7 +115,7 @@ def run_apart(way: str, count: int) -> Run:
     command = [sys.executable, __file__, "--count", str(count), "--only", way]
     done = subprocess.run(command, stdout=subprocess.PIPE)
     if done.returncode:
-        raise SystemExit(f"{way} ended with {done.returncode}: it takes up to 8 GB, see --count")
+        raise SystemExit(f"{way} ended with {done.returncode}: it takes up to 6 GB, see --count")
     run: Run = Run(*pickle.loads(done.stdout))
     return run
 

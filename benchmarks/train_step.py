@@ -164,7 +164,8 @@ class Run:
     ) -> None:
         self.network, self.loss, self.views = network, loss, cycle(views)
         self.clip_norm = recipe.train.clip_norm
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.train.learning_rate / 10)
+        rate = recipe.train.learning_rate / 10
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, fused=True)
         self.losses: list[float] = []
 
     def __call__(self) -> None:
