@@ -294,11 +294,11 @@ def test_batches_come_in_order_and_name_their_frames(tmp_path: Path) -> None:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    chosen = recipe("train.steps=25", "train.views_per_frame=1", "train.save_every=1000")
+    """Over seeds 0 ... 3 on one and two threads the factor is 0.29 ... 0.43."""
+    chosen = recipe("train.steps=40", "train.views_per_frame=1", "train.save_every=1000")
     reports = run(tmp_path / "run", chosen, items(tmp_path))
-    first, last = (np.mean([r.total for r in part]) for part in (reports[:3], reports[-5:]))
-    assert last < 0.5 * first
-    assert [r.step for r in reports] == list(range(25))
+    assert np.mean([r.total for r in reports[-8:]]) < 0.6 * reports[0].total
+    assert [r.step for r in reports] == list(range(40))
     assert [row["total"] for row in log_of(tmp_path / "run")] == [r.total for r in reports]
     network, again = load_detector(tmp_path / "run")
     assert again == chosen

@@ -31,16 +31,15 @@ def pool_levels(
     image = torch.cat(
         [torch.full((len(r), 1), float(i), device=r.device) for i, r in enumerate(rois)]
     )
-    boxes = torch.cat(rois)
-    level = choose_levels(boxes, count=len(maps))
-    pooled = boxes.new_zeros((len(boxes), maps[0].shape[1], size, size))
-    for index, (features, stride) in enumerate(zip(maps, strides, strict=True)):
-        chosen = (level == index).nonzero()[:, 0]
-        if len(chosen):
-            located = torch.cat([image[chosen], boxes[chosen]], dim=1)
-            values = align(features, located, size=size, scale=1 / stride, aligned=aligned)
-            pooled = pooled.index_copy(0, chosen, values)
-    return pooled
+    located = torch.cat([image, torch.cat(rois)], dim=1)
+    level = choose_levels(located[:, 1:], count=len(maps))
+    chosen = [(level == index).nonzero()[:, 0] for index in range(len(maps))]
+    rows = []
+    for features, stride, which in zip(maps, strides, chosen, strict=True):
+        values = align(features, located[which], size=size, scale=1 / stride, aligned=aligned)
+        rows.append(values.permute(0, 2, 3, 1).flatten(1))
+    pooled = torch.cat(rows)[torch.cat(chosen).argsort()]
+    return pooled.view(-1, size, size, maps[0].shape[1]).permute(0, 3, 1, 2)
 
 
 def choose_levels(boxes: Float[Tensor, "n 4"], *, count: int) -> Int64[Tensor, " n"]:

@@ -53,7 +53,8 @@ def train(
     _open_folder(out, recipe)
     detector.to(device).train()
     detector.mixed = rules.mixed
-    optimizer = torch.optim.AdamW(_parameter_groups(detector, rules), lr=rules.learning_rate)
+    groups = _parameter_groups(detector, rules)
+    optimizer = torch.optim.AdamW(groups, lr=rules.learning_rate, fused=True)
     steps = batches(frames, rules, device, first=0, last=rules.steps)
     try:
         with (out / "log.jsonl").open("ab") as log:
