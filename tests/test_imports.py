@@ -13,12 +13,12 @@ ROOT = Path(tinyseg.__file__).parent
 
 # data set -> frame -> views -> detector -> instances -> merged predictions -> metrics / picture
 ORDER = (
-    *("errors", "boxes", "masks", "frame", "labels"),
+    *("errors", "boxes", "files", "masks", "frame", "labels"),
     *("image", "data"),
     "views",
-    *("model", "recipes", "torchvision_keys", "build", "train"),
-    *("merge", "predict", "predictions"),
-    *("evaluate", "report", "progress", "cli"),
+    *("model", "recipes", "torchvision_keys", "build"),
+    *("merge", "predictions", "predict"),
+    *("evaluate", "report", "train", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

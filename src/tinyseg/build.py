@@ -9,9 +9,7 @@ synced and renamed; a damaged or foreign file is refused with the reason.
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -20,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.files import write_whole
 from tinyseg.model.backbones import TimmBackbone, set_norm_eps
 from tinyseg.model.box_head import BoxHead, convolutions, mlp
 from tinyseg.model.detector import Detector
@@ -68,18 +67,10 @@ def save_weights(path: Path, detector: nn.Module, recipe: Recipe) -> str:
     header = {"format": FORMAT, "recipe": recipe.model_dump_json()}
     state = {name: t.detach().cpu().contiguous() for name, t in detector.state_dict().items()}
     data = _sorted_header(save(state, metadata=header))
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        write_whole(path, data)
     except OSError as error:
         raise WeightsError("the weights cannot be written", path=path, got=error) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink()
     return hashlib.sha256(data).hexdigest()
 
 

@@ -9,7 +9,6 @@ anything is decoded. Files are written beside their place and moved there when c
 
 import io
 import os
-import secrets
 import stat
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from jaxtyping import UInt8, UInt16
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tinyseg.errors import ImageError
+from tinyseg.files import write_whole
 
 MAX_FILE_BYTES = 2**28
 MAX_PIXELS = 2**28
@@ -83,7 +83,7 @@ def write_jpeg(path: Path, image: UInt8[np.ndarray, "h w 3"], quality: int = 92)
             raise ImageError("a JPEG's sides are 1 ... 65500 pixels", got=image.shape[:2])
         pixels = np.ascontiguousarray(image)
         data = simplejpeg.encode_jpeg(pixels, quality=quality, colorsubsampling="420")
-        _write(path, data)
+        write_whole(path, data)
 
 
 def write_png(
@@ -96,7 +96,7 @@ def write_png(
             raise ImageError("a PNG's sides are at least 1 pixel", got=image.shape[:2])
         pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
         _, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
-        _write(path, data.tobytes())
+        write_whole(path, data.tobytes())
 
 
 @contextmanager
@@ -128,16 +128,6 @@ def _check_file(path: Path) -> None:
 def _read(path: Path) -> bytes:
     _check_file(path)
     return path.read_bytes()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A reader sees the old file or the whole new one, never a part."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _parse_header(stream: io.BufferedIOBase) -> _Header:

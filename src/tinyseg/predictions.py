@@ -8,8 +8,6 @@ is not the mask's are each refused by a PredictionsError with the file, the item
 """
 
 import math
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import orjson
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import MaskError, PredictionsError
+from tinyseg.files import write_whole
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 
@@ -89,30 +88,9 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     except orjson.JSONEncodeError as error:
         raise PredictionsError("cannot be told in JSON", path=path, got=str(error)) from None
     try:
-        _replace_file(path, content)
+        write_whole(path, content)
     except OSError as error:
         raise PredictionsError("cannot be written", path=path, got=error.strerror) from error
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes a file for its owner only; a result is as readable as any other file.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _to_document(predictions: Predictions) -> dict[str, object]:

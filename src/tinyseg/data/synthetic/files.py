@@ -4,7 +4,6 @@ Goes out: `train_color/<stem>.jpg`, `train_label/<stem>_instanceIds.png` (16 bit
 A file is written beside its place and renamed, so that a killed run leaves no half of one.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import simplejpeg
 
 from tinyseg.data.synthetic.scene import Scene, render_scene
 from tinyseg.errors import DataError
+from tinyseg.files import write_whole
 
 JPEG_QUALITY = 92
 
@@ -39,17 +39,17 @@ def write_wad(
         _write_scene(out, stems[-1], scene)
         if progress is not None:
             progress(index - first + 1)
-    _write(out / "train.txt", "".join(f"{stem}\n" for stem in stems).encode())
+    write_whole(out / "train.txt", "".join(f"{stem}\n" for stem in stems).encode())
     return stems
 
 
 def _write_scene(out: Path, stem: str, scene: Scene) -> None:
     """The two files of one frame; the image last, for it is what a reader looks for."""
-    _write(out / "train_label" / f"{stem}_instanceIds.png", _png(scene))
+    write_whole(out / "train_label" / f"{stem}_instanceIds.png", _png(scene))
     jpeg = simplejpeg.encode_jpeg(
         scene.image, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
     )
-    _write(out / "train_color" / f"{stem}.jpg", jpeg)
+    write_whole(out / "train_color" / f"{stem}.jpg", jpeg)
 
 
 def _png(scene: Scene) -> bytes:
@@ -59,13 +59,3 @@ def _png(scene: Scene) -> bytes:
     if not done:
         raise DataError("the label could not be encoded", got=scene.label.shape)
     return np.asarray(data).tobytes()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of the bytes at this path, or nothing."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""The command line: one thin command a verb, a file each. Work is done in the rooms; here words
+become calls.
+
+Results go to standard output, everything else to standard error. Bad input ends with exit status
+2 and one line that names file, place and rule; Ctrl-C with 130, and what was finished is kept.
+"""
+
+import sys
+
+import typer
+
+from tinyseg.cli.evaluate import evaluate
+from tinyseg.cli.predict import predict
+from tinyseg.cli.show import show
+from tinyseg.cli.synth import synth
+from tinyseg.cli.train import train
+from tinyseg.errors import TinysegError
+from tinyseg.progress import console
+
+app = typer.Typer(
+    name="tinyseg",
+    help="Find and segment the tiny instances of a driving scene, and every larger one too.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+
+for _verb in (synth, train, predict, evaluate, show):
+    app.command()(_verb)
+
+
+def main() -> None:
+    """Entry point: errors of ours become one line and exit status 2."""
+    try:
+        app(standalone_mode=False)
+    except TinysegError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("interrupted; what was finished is saved")
+        sys.exit(130)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        # Typer carries its own copy of click, whose usage errors know how to show themselves.
+        if not hasattr(error, "show"):
+            raise
+        error.show()
+        sys.exit(int(getattr(error, "exit_code", 2)))

@@ -1,0 +1,117 @@
+"""What the verbs share: options, skipping what cannot be read, data sets, devices."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from tinyseg.data import DataSet, Item, frame_key, open_data
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.frame import FrameLabels
+from tinyseg.predictions import Predictions
+from tinyseg.progress import Bar, console
+
+PREDICTIONS_NAME = "predictions.json"
+OVERLAY_CUT = 0.3
+
+
+class OnError(StrEnum):
+    """What to do with a frame that cannot be read."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+DataOption = Annotated[Path, typer.Option("--data", help="The data set: a folder, or a COCO JSON.")]
+ListOption = Annotated[
+    Path | None, typer.Option("--list", help="Only the frames named in this file, one a line.")
+]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="wad, coco or cityscapes; recognised if not given.")
+]
+OnErrorOption = Annotated[
+    OnError, typer.Option("--on-error", help="Stop at a bad file, or skip it and report the count.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of the network on a CPU.")
+]
+
+
+class Skipped:
+    """Counts what was left out, and says so once at the end."""
+
+    def __init__(self, on_error: OnError) -> None:
+        self.on_error = on_error
+        self.errors: dict[str, TinysegError] = {}
+
+    def __call__(self, name: str, error: TinysegError) -> None:
+        """Keep the error in mind, or raise it where the user wants to stop."""
+        if self.on_error is OnError.stop:
+            raise error
+        self.errors.setdefault(name, error)
+
+    def report(self) -> None:
+        """The number of frames left out, with the first reasons."""
+        for error in list(self.errors.values())[:5]:
+            console.print(f"[yellow]skipped[/] {error}", highlight=False)
+        if self.errors:
+            console.print(f"[yellow]{len(self.errors)} frames skipped[/]")
+
+
+def open_with(
+    data: Path, format: str | None, listed: Path | None, classes: Sequence[str]
+) -> DataSet:
+    dataset = open_data(data, format=format, classes=classes, listed=listed)
+    if dataset.missing:
+        some = ", ".join(dataset.missing[:3])
+        console.print(f"[yellow]{len(dataset.missing)} listed frames are not there[/] ({some} ...)")
+    return dataset
+
+
+def read_all_labels(items: Sequence[Item], skipped: Skipped, bar: Bar) -> Iterator[FrameLabels]:
+    for item in items:
+        try:
+            labels = item.read_labels()
+        except TinysegError as error:
+            skipped(item.name, error)
+            continue
+        bar.advance()
+        yield labels
+
+
+def find_device(name: str, threads: int | None) -> torch.device:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError("no such device", where="--device", got=f"{name}: {reason}") from None
+    return device
+
+
+def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
+    """The predictions with the data set's frame names: a file's name, stem or item name will do."""
+    names = {frame_key(item.name): item.name for item in dataset.items}
+    frames = [replace(f, name=names.get(frame_key(f.name), f.name)) for f in predictions.frames]
+    return replace(predictions, frames=tuple(frames))
+
+
+def predictions_file(path: Path) -> Path:
+    return path / PREDICTIONS_NAME if path.is_dir() else path
+
+
+def rendered(table: object) -> str:
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()

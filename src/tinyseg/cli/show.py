@@ -1,0 +1,67 @@
+"""`tinyseg show`: labels or predictions drawn over the frames."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyseg.cli.common import (
+    OVERLAY_CUT,
+    DataOption,
+    FormatOption,
+    ListOption,
+    OnError,
+    OnErrorOption,
+    Skipped,
+    named_alike,
+    open_with,
+    predictions_file,
+)
+from tinyseg.errors import TinysegError
+from tinyseg.frame import Instances
+from tinyseg.image import write_jpeg
+from tinyseg.labels import WAD_CLASSES
+from tinyseg.masks import CropMasks
+from tinyseg.predictions import read_predictions
+from tinyseg.progress import console, progress_bar
+from tinyseg.report.overlay import draw_overlay
+
+
+def show(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="Show these instead of the labels.")
+    ] = None,
+    listed: ListOption = None,
+    format: FormatOption = None,
+    count: Annotated[int, typer.Option(min=1, help="At most this many frames.")] = 8,
+    min_score: Annotated[float, typer.Option(help="Lowest score shown.")] = OVERLAY_CUT,
+    on_error: OnErrorOption = OnError.stop,
+) -> None:
+    """Draw labels or predictions over the frames, with a strip that magnifies the horizon.
+
+    Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
+    """
+    given = None if predictions is None else read_predictions(predictions_file(predictions))
+    classes = WAD_CLASSES if given is None else given.classes
+    dataset = open_with(data, format, listed, classes)
+    frames = () if given is None else named_alike(given, dataset).frames
+    by_name = {frame.name: frame.instances for frame in frames}
+    items = dataset.items[:count]
+    out.mkdir(parents=True, exist_ok=True)
+    skipped = Skipped(on_error)
+    with progress_bar("drawing", len(items)) as bar:
+        for item in items:
+            try:
+                frame = item.read()
+            except TinysegError as error:
+                skipped(item.name, error)
+                continue
+            shown = frame.instances if given is None else by_name.get(item.name, Instances.empty())
+            ignore: CropMasks = frame.ignore
+            picture = draw_overlay(frame.image, shown, classes, ignore=ignore, min_score=min_score)
+            write_jpeg(out / f"{Path(item.name).stem}_overlay.jpg", picture)
+            bar.advance(item.name)
+    console.print(f"{len(items) - len(skipped.errors)} pictures in {out}, scores from {min_score}")
+    skipped.report()

@@ -1,0 +1,32 @@
+"""Recipes: every choice of a network, its training and its use, in checked, frozen records.
+
+recipe.py     Recipe; changing keys by dotted names; reading plain values
+network.py    the network's parts        training.py   the run        prediction.py   the use
+presets.py    functions that return a Recipe, by name
+"""
+
+from tinyseg.recipes.network import Network
+from tinyseg.recipes.prediction import Predict
+from tinyseg.recipes.presets import (
+    RECIPES,
+    find_recipe,
+    lite,
+    mask_rcnn_r50,
+    mask_rcnn_r50_v2,
+)
+from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_settings
+from tinyseg.recipes.training import Train
+
+__all__ = [
+    "RECIPES",
+    "Network",
+    "Predict",
+    "Recipe",
+    "Train",
+    "find_recipe",
+    "lite",
+    "mask_rcnn_r50",
+    "mask_rcnn_r50_v2",
+    "recipe_from_tree",
+    "with_settings",
+]

@@ -1,0 +1,73 @@
+"""Recipe: every choice of a network, its training and its use, in one checked, frozen record.
+
+`with_settings` changes keys by their dotted names ("train.steps=200"); an unknown key or a value
+of the wrong kind is refused by name.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from tinyseg.errors import RecipeError
+from tinyseg.labels import WAD_CLASSES
+from tinyseg.recipes.network import Network
+from tinyseg.recipes.prediction import Predict
+from tinyseg.recipes.section import Section
+from tinyseg.recipes.training import Train
+
+
+class Recipe(Section):
+    """One system: its classes, network, training and use."""
+
+    name: str
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = WAD_CLASSES
+    network: Network = Network()
+    train: Train = Train()
+    predict: Predict = Predict()
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> "Recipe":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("a class is named twice")
+        return self
+
+
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """The recipe with each "section.key=value" put in; values are read as YAML."""
+    tree = recipe.model_dump()
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator:
+            raise RecipeError("a setting is written key=value", got=setting)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError("the value is not YAML", where=name, got=str(error)) from None
+        _put(tree, name, value)
+    return recipe_from_tree(tree)
+
+
+def _put(tree: dict[str, Any], name: str, value: object) -> None:
+    """Set a key by its dotted name; every part but the last must be there."""
+    *sections, key = name.split(".")
+    place = tree
+    for section in sections:
+        if not isinstance(place.get(section), dict):
+            raise RecipeError("unknown section", where=name, expected=sorted(place), got=section)
+        place = place[section]
+    if key not in place:
+        raise RecipeError("unknown key", where=name, expected=sorted(place), got=key)
+    place[key] = value
+
+
+def recipe_from_tree(tree: object) -> Recipe:
+    """A recipe from plain values (a YAML or JSON file's), every key and value checked."""
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or None
+        rule, got = first["msg"].removeprefix("Value error, "), first.get("input")
+        raise RecipeError(rule, where=where, got=None if isinstance(got, dict) else got) from None

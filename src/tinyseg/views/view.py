@@ -1,0 +1,95 @@
+"""Views: a rectangle of the frame looked at with a zoom, and perhaps flipped.
+
+    frame pixels                          view pixels
+    +--------------------------+          +-----------+
+    |      rect                |   cut    |           | out_hw
+    |     +-------+            | -------> |           |
+    |     |       |            | <------- |           |
+    |     +-------+            |   lift   +-----------+
+    +--------------------------+
+
+Whole-frame inference is one view; tiles, scales, flips and training crops are lists of them.
+Pixel centres lie at + 0.5, so moving a box or a mask between frame and view is one scale and one
+shift, and exact.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from tinyseg import masks as mask_ops
+from tinyseg.errors import DataError
+from tinyseg.frame import Frame, Instances
+from tinyseg.masks import CropMasks
+from tinyseg.views.resample import resample
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A rectangle x0, y0, x1, y1 of the frame (it may stick out), shown at out_hw pixels."""
+
+    rect: tuple[float, float, float, float]
+    out_hw: tuple[int, int]
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.rect
+        # An infinite or missing edge fails one of these comparisons too.
+        if not (0 < x1 - x0 < np.inf and 0 < y1 - y0 < np.inf and min(self.out_hw) >= 1):
+            raise DataError("a view needs an area", got=f"rect {self.rect}, out_hw {self.out_hw}")
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """View pixels per frame pixel, along x and y."""
+        x0, y0, x1, y1 = self.rect
+        return self.out_hw[1] / (x1 - x0), self.out_hw[0] / (y1 - y0)
+
+    def cut(self, frame: Frame) -> Frame:
+        """What the view shows: image, instances and ignore region, in view pixels.
+
+        Instances are cut to the view and their boxes tightened around what is visible; those of
+        which no cell is visible are left out.
+        """
+        seen = mask_ops.cut(frame.instances.masks, self.rect)
+        visible = np.flatnonzero(seen.grid_hw.prod(axis=1) > 0)
+        masks = self._masks_to_view(seen.select(visible))
+        instances = Instances(
+            masks.boxes, masks, frame.instances.labels[visible], frame.instances.scores[visible]
+        )
+        ignore = self._masks_to_view(mask_ops.cut(frame.ignore, self.rect))
+        return Frame(frame.name, self.cut_image(frame.image), instances, ignore)
+
+    def cut_image(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """The pixels of the view: averaged where it shrinks, interpolated where it zooms."""
+        view = resample(image, self.rect, self.out_hw)
+        return np.ascontiguousarray(view[:, ::-1]) if self.flip else view
+
+    def lift(self, instances: Instances) -> Instances:
+        """Instances from view pixels back into frame pixels; nothing is cut or rasterised."""
+        sx, sy = self.scale_xy
+        masks = instances.masks.flip(float(self.out_hw[1])) if self.flip else instances.masks
+        masks = masks.scale(1 / sx, 1 / sy).shift(self.rect[0], self.rect[1])
+        return Instances(
+            self._boxes_to_frame(instances.boxes), masks, instances.labels, instances.scores
+        )
+
+    def boxes_to_view(self, boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
+        """Boxes from frame pixels into view pixels, not cut."""
+        x0, y0, _, _ = self.rect
+        out = (boxes - np.array([x0, y0, x0, y0])) * np.array(self.scale_xy * 2)
+        return _mirrored(out, float(self.out_hw[1])) if self.flip else out
+
+    def _boxes_to_frame(self, boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
+        x0, y0, _, _ = self.rect
+        plain = _mirrored(boxes, float(self.out_hw[1])) if self.flip else boxes
+        return plain / np.array(self.scale_xy * 2) + np.array([x0, y0, x0, y0])
+
+    def _masks_to_view(self, masks: CropMasks) -> CropMasks:
+        moved = masks.shift(-self.rect[0], -self.rect[1]).scale(*self.scale_xy)
+        return moved.flip(float(self.out_hw[1])) if self.flip else moved
+
+
+def _mirrored(boxes: Float64[np.ndarray, "n 4"], width: float) -> Float64[np.ndarray, "n 4"]:
+    x0, y0, x1, y1 = boxes.T
+    return np.stack([width - x1, y0, width - x0, y1], axis=1)
