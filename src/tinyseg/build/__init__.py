@@ -1,0 +1,33 @@
+"""Recipe -> network, and its weights: the only room that knows both.
+
+network.py    recipe -> detector with fresh weights
+weights.py    files of ours and of torchvision: write, read, refuse
+imagenet.py   the backbone's ImageNet weights         transfer.py   start from another network
+"""
+
+from tinyseg.build.imagenet import IMAGENET_PACKAGES, load_imagenet, load_timm
+from tinyseg.build.network import build_detector
+from tinyseg.build.transfer import TransferReport, transfer_weights
+from tinyseg.build.weights import (
+    FORMAT,
+    WEIGHTS_NAME,
+    load_detector,
+    load_state,
+    load_torchvision,
+    save_weights,
+)
+
+__all__ = [
+    "FORMAT",
+    "IMAGENET_PACKAGES",
+    "WEIGHTS_NAME",
+    "TransferReport",
+    "build_detector",
+    "load_detector",
+    "load_imagenet",
+    "load_state",
+    "load_timm",
+    "load_torchvision",
+    "save_weights",
+    "transfer_weights",
+]

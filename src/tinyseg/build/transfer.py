@@ -1,0 +1,137 @@
+"""Weights of one network -> the start of another: what fits by name and shape is carried over.
+
+Class rows of the box and mask heads go by class name (aliases understood), so COCO's "person"
+becomes WAD's wherever it stands in either list; classes that the source lacks start fresh. A plain
+head's first layer starts every level's own layer where the network pools adaptively. Sources: a
+run, a weights file of ours, torchvision's Mask R-CNN checkpoints (COCO's 91 labels).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
+
+from tinyseg.build.weights import our_names, read_own, read_tensors, weights_file
+from tinyseg.errors import WeightsError
+from tinyseg.labels import index_of
+from tinyseg.model.detector import Detector
+from tinyseg.recipes import Recipe
+from tinyseg.torchvision_keys import looks_like_torchvision
+
+CLASS_ROWS = {
+    "box_head.classes.weight": 1,
+    "box_head.classes.bias": 1,
+    "box_head.deltas.weight": 4,
+    "box_head.deltas.bias": 4,
+    "mask_head.logits.weight": 1,
+    "mask_head.logits.bias": 1,
+}
+"""Tensors with rows for each class, background first, and the number of rows of a class."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What a transfer did: names of tensors carried over and of those left fresh; class names."""
+
+    carried: tuple[str, ...]
+    fresh: tuple[str, ...]
+    classes_carried: tuple[str, ...]
+    classes_fresh: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """The report in words, one fact a line."""
+        total = len(self.carried) + len(self.fresh)
+        told = [f"{len(self.carried)} of {total} tensors carried over"]
+        parts = Counter(".".join(name.split(".")[:2]) for name in self.fresh)
+        if parts:
+            told.append("fresh: " + ", ".join(f"{part} ({n})" for part, n in parts.items()))
+        told.append(f"classes carried over: {', '.join(self.classes_carried) or 'none'}")
+        told.append(f"classes fresh: {', '.join(self.classes_fresh) or 'none'}")
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A state under our names, and the class list of its rows."""
+
+    state: dict[str, Tensor]
+    classes: tuple[str, ...]
+
+
+def transfer_weights(detector: Detector, recipe: Recipe, path: Path) -> TransferReport:
+    """Start the detector from a run's folder or a weights file; the rest keeps its fresh weights.
+
+    Raises WeightsError for a file of which nothing fits.
+    """
+    file = weights_file(path)
+    source = _read(file)
+    rows = _matched_rows(recipe.classes, source.classes)
+    plain = {_plain(name): value for name, value in source.state.items()}
+    own, carried, fresh = detector.state_dict(), [], []
+    for name, value in own.items():
+        given = source.state.get(name, plain.get(_plain(name)))
+        if given is None or not _put(value, given, CLASS_ROWS.get(name), rows, len(source.classes)):
+            fresh.append(name)
+        else:
+            carried.append(name)
+    counted = [name for name in fresh if not name.endswith("num_batches_tracked")]
+    if not any(own[name].ndim > 1 for name in carried):
+        raise WeightsError("nothing in the file fits the network", path=file, got=recipe.name)
+    found = {ours for ours, _ in rows}
+    return TransferReport(
+        tuple(carried),
+        tuple(counted),
+        tuple(name for i, name in enumerate(recipe.classes) if i + 1 in found),
+        tuple(name for i, name in enumerate(recipe.classes) if i + 1 not in found),
+    )
+
+
+def _read(path: Path) -> _Source:
+    if path.suffix != ".pth":
+        state, recipe = read_own(path)
+        return _Source(state, recipe.classes)
+    state = read_tensors(path)
+    if not looks_like_torchvision(list(state)):
+        raise WeightsError("not a checkpoint of torchvision's Mask R-CNN", path=path)
+    named = our_names(state, path=path)
+    categories = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    classes = tuple(str(name) for name in categories[1:])
+    rows = len(named["box_head.classes.bias"]) if "box_head.classes.bias" in named else None
+    if rows != len(categories):
+        rule = "a torchvision checkpoint has COCO's labels"
+        raise WeightsError(rule, path=path, expected=len(categories), got=rows)
+    return _Source(named, classes)
+
+
+def _matched_rows(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of class indices that mean the same, background (0) among them."""
+    pairs = [(i + 1, index_of(name, theirs)) for i, name in enumerate(ours)]
+    return [(0, 0), *((i, j + 1) for i, j in pairs if j is not None)]
+
+
+def _plain(name: str) -> str:
+    """The name that a tensor has in a network whose heads read one level only."""
+    return re.sub(r"\.(levels\.\d+|rest)\.", ".", name)
+
+
+def _put(
+    own: Tensor, given: Tensor, width: int | None, rows: list[tuple[int, int]], classes: int
+) -> bool:
+    """Fill a tensor in place, by class rows where it has `width` of them; False: does not fit."""
+    if width is None:
+        if own.shape != given.shape:
+            return False
+        own.copy_(given)
+        return True
+    if own.shape[1:] != given.shape[1:] or len(given) != (classes + 1) * width:
+        return False
+    index = torch.tensor(rows, device=own.device)
+    own.unflatten(0, (-1, width))[index[:, 0]] = given.to(own).unflatten(0, (-1, width))[
+        index[:, 1]
+    ]
+    return True
