@@ -15,7 +15,7 @@ from tinyseg.data import open_data
 from tinyseg.predict import Predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
-from tinyseg.views import tiles
+from tinyseg.views import Plan, tiles
 
 SMALL = (
     "network.pyramid_channels=16",
@@ -161,9 +161,9 @@ def test_a_frame_alone_gives_what_it_gives_among_tiles(scenes: Path, weights: Pa
     plan = tiles(size=128, overlap=32)
     device = torch.device("cpu")
     forward = Predictor(detector, plan, classes=recipe.classes, device=device)(image)
-    turned = Predictor(detector, lambda hw: plan(hw)[::-1], classes=recipe.classes, device=device)(
-        image
-    )
+    turned = Predictor(
+        detector, Plan(lambda info: plan.first(info)[::-1]), classes=recipe.classes, device=device
+    )(image)
     assert len(forward) > 0
     assert len(forward) == len(turned)
     np.testing.assert_allclose(np.sort(forward.scores), np.sort(turned.scores), atol=1e-5)

@@ -18,7 +18,7 @@ from tinyseg.frame import Instances
 from tinyseg.merge import suppress
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
-from tinyseg.views import Plan, View, tiles, together, whole
+from tinyseg.views import FrameInfo, Plan, Planned, View, tiles, together, whole
 
 TILE_OVERLAP = 0.25
 """Share of a tile's side that neighbouring tiles have in common."""
@@ -37,15 +37,26 @@ class Predictor:
         self.detector = detector.to(device).eval()
         self.plan, self.classes, self.device = plan, classes, device
 
-    def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> Instances:
+    def __call__(
+        self, image: UInt8[np.ndarray, "height width 3"], *, camera: str | None = None
+    ) -> Instances:
         """The instances of one frame, best first."""
+        info = FrameInfo((image.shape[0], image.shape[1]), camera)
+        parts = self._pass(image, self.plan.first(info))
+        parts += self._pass(image, self.plan.then(info, Instances.concatenate(parts)))
+        return suppress(parts, iou=MERGE_IOU, keep=self.detector.box_head.rules.detections)
+
+    def _pass(
+        self, image: UInt8[np.ndarray, "height width 3"], plan: Sequence[Planned]
+    ) -> list[Instances]:
+        """What is found in the planned views, of the sizes that each answers for."""
         parts: list[Instances] = []
-        for _, same in groupby(self.plan(image.shape[:2]), key=lambda view: view.out_hw):
+        for _, same in groupby((p.view for p in plan), key=lambda view: view.out_hw):
             views = list(same)
             at_once = max(BATCH_PIXELS // (views[0].out_hw[0] * views[0].out_hw[1]), 1)
             for start in range(0, len(views), at_once):
                 parts += self._look(image, views[start : start + at_once])
-        return suppress(parts, iou=MERGE_IOU, keep=self.detector.box_head.rules.detections)
+        return parts
 
     def _look(
         self, image: UInt8[np.ndarray, "height width 3"], views: Sequence[View]
@@ -53,7 +64,9 @@ class Predictor:
         """What the detector finds in views of one size, in frame pixels."""
         pixels = np.stack([view.cut_image(image).transpose(2, 0, 1) for view in views])
         found = self.detector.detect(torch.from_numpy(pixels).to(self.device))
-        return [view.lift(instances) for view, instances in zip(views, found, strict=True)]
+        lifted = [view.lift(seen) for view, seen in zip(views, found, strict=True)]
+        pairs = zip(views, lifted, strict=True)
+        return [seen.select(view.answers(seen.boxes)) for view, seen in pairs]
 
 
 def default_plan(recipe: Recipe, *, tile: int | None = None) -> Plan:

@@ -14,30 +14,43 @@ shift, and exact.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Bool, Float64, UInt8
 
+from tinyseg import boxes as box_math
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.views.resample import resample
 
+EVERY_SIZE = (0.0, inf)
+"""The range of sizes of a view that answers for everything."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A rectangle x0, y0, x1, y1 of the frame (it may stick out), shown at out_hw pixels."""
+    """A rectangle x0, y0, x1, y1 of the frame (it may stick out), shown at out_hw pixels.
+
+    `answers_for` is the closed range of sizes, square roots of box areas in frame pixels, of the
+    instances that are taken from this view: a large car is not reported from its bumper.
+    """
 
     rect: tuple[float, float, float, float]
     out_hw: tuple[int, int]
     flip: bool = False
+    answers_for: tuple[float, float] = EVERY_SIZE
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.rect
         # An infinite or missing edge fails one of these comparisons too.
         if not (0 < x1 - x0 < np.inf and 0 < y1 - y0 < np.inf and min(self.out_hw) >= 1):
             raise DataError("a view needs an area", got=f"rect {self.rect}, out_hw {self.out_hw}")
+        low, high = self.answers_for
+        if not 0 <= low < high:
+            raise DataError("a view answers for sizes low ... high", got=self.answers_for)
 
     @property
     def scale_xy(self) -> tuple[float, float]:
@@ -73,6 +86,12 @@ class View:
         return Instances(
             self._boxes_to_frame(instances.boxes), masks, instances.labels, instances.scores
         )
+
+    def answers(self, boxes: Float64[np.ndarray, "n 4"]) -> Bool[np.ndarray, " n"]:
+        """Which boxes, in frame pixels, have a size that this view answers for."""
+        low, high = self.answers_for
+        size = np.sqrt(box_math.areas(boxes))
+        return np.asarray((size >= low) & (size <= high))
 
     def boxes_to_view(self, boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
         """Boxes from frame pixels into view pixels, not cut."""
