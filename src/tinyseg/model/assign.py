@@ -46,16 +46,23 @@ def leave_out(
 
 
 def sample(
-    matched: Int64[Tensor, " n"], *, count: int, positive_share: float
+    matched: Int64[Tensor, " n"],
+    *,
+    count: int,
+    positive_share: float,
+    generator: torch.Generator | None = None,
 ) -> tuple[Int64[Tensor, " p"], Int64[Tensor, " q"]]:
     """Random positives (at most their share of `count`) and negatives that fill up to `count`."""
-    positive = _choose(matched >= 0, int(count * positive_share))
-    return positive, _choose(matched == NEGATIVE, count - len(positive))
+    positive = _choose(matched >= 0, int(count * positive_share), generator)
+    return positive, _choose(matched == NEGATIVE, count - len(positive), generator)
 
 
-def _choose(allowed: Bool[Tensor, " n"], count: int) -> Int64[Tensor, " k"]:
-    """Up to `count` of the allowed indices at random, by torch's own generator."""
+def _choose(
+    allowed: Bool[Tensor, " n"], count: int, generator: torch.Generator | None
+) -> Int64[Tensor, " k"]:
+    """Up to `count` of the allowed indices at random; without a generator, by torch's own."""
     index = allowed.nonzero()[:, 0]
     if len(index) <= count:
         return index
-    return index[torch.randperm(len(index), device=index.device)[:count]]
+    order = torch.randperm(len(index), device=index.device, generator=generator)
+    return index[order[:count]]

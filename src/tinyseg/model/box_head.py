@@ -19,6 +19,7 @@ from torchvision.ops import (
 
 from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
+from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.proposals import READING, SMOOTH, Share
 from tinyseg.model.targets import Target
 
@@ -105,7 +106,8 @@ class BoxHead(nn.Module):
         )
         matched = leave_out(matched, target.ignored_share(boxes))
         share = self.rules.positive_share
-        positive, negative = sample(matched, count=self.rules.sampled, positive_share=share)
+        generator, count = target.generator("proposals"), self.rules.sampled
+        positive, negative = sample(matched, count=count, positive_share=share, generator=generator)
         background = torch.zeros(len(negative), dtype=torch.int64, device=boxes.device)
         labels = torch.cat([target.labels[matched[positive]], background])
         objects = torch.cat([matched[positive], background + NEGATIVE])
@@ -117,11 +119,12 @@ class BoxHead(nn.Module):
         deltas: Float[Tensor, "n classes 4"],
         sampled: list[Sampled],
         targets: list[Target],
+        *,
+        normalise: Normalise = own_count,
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Class loss over all sampled proposals, box loss over those with an object."""
         labels = torch.cat([s.labels for s in sampled])
-        count = max(len(labels), 1)  # a batch that lies on the ignore region has no samples
-        classes = functional.cross_entropy(logits, labels, reduction="sum") / count
+        classes = functional.cross_entropy(logits, labels, reduction="sum")
         pairs = list(zip(sampled, targets, strict=True))
         truth = torch.cat([t.boxes[s.objects[: s.positives]] for s, t in pairs])
         boxes = torch.cat([s.boxes[: s.positives] for s in sampled])
@@ -129,7 +132,8 @@ class BoxHead(nn.Module):
         code = deltas[positive, labels[positive]]
         wanted = encode(truth, boxes, CODE_WEIGHTS)
         box = functional.smooth_l1_loss(code, wanted, beta=SMOOTH, reduction="sum")
-        return classes, box / count
+        # A batch that lies on the ignore region has no samples.
+        return divide(classes, len(labels), normalise), divide(box, len(labels), normalise)
 
     def select(
         self,

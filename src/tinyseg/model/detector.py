@@ -20,7 +20,7 @@ from tinyseg.masks import from_roi_grids
 from tinyseg.model.backbones import keep_norm_statistics
 from tinyseg.model.box_head import POOL_SIZE as BOX_POOL
 from tinyseg.model.box_head import BoxHead, Candidates
-from tinyseg.model.losses import Losses
+from tinyseg.model.losses import Losses, Normalise, own_count
 from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
 from tinyseg.model.mask_head import MaskHead, mask_loss
 from tinyseg.model.proposals import READING, Proposals
@@ -62,6 +62,8 @@ class Detector(nn.Module):
         self.std: Tensor
         self.mixed = False
         """Whether backbone and pyramid run in bfloat16."""
+        self.normalise: Normalise = own_count
+        """Counts that the losses are divided by; training on several processes puts its own."""
         self.register_buffer(
             "mean", torch.tensor(rules.mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False
         )
@@ -79,17 +81,19 @@ class Detector(nn.Module):
         """The losses of a batch of views with one target each."""
         hw, padded_hw, maps = self._features(images)
         raw = self.proposals(maps, padded_hw)
-        objectness, proposal_box = self.proposals.losses(raw, targets)
+        objectness, proposal_box = self.proposals.losses(raw, targets, normalise=self.normalise)
         boxes = self.proposals.select(raw, hw)
         sampled = [self.box_head.sample(b, t) for b, t in zip(boxes, targets, strict=True)]
         logits, deltas = self.box_head(
             self._pool(maps, [s.boxes for s in sampled], BOX_POOL, padded_hw)
         )
-        box_class, box = self.box_head.losses(logits, deltas, sampled, targets)
+        box_class, box = self.box_head.losses(
+            logits, deltas, sampled, targets, normalise=self.normalise
+        )
         positive = [s.boxes[: s.positives] for s in sampled]
         labels = torch.cat([s.labels[: s.positives] for s in sampled])
         grids = self.mask_head(self._pool(maps, positive, MASK_POOL, padded_hw), labels)
-        mask = mask_loss(grids, sampled, targets)
+        mask = mask_loss(grids, sampled, targets, normalise=self.normalise)
         return Losses(objectness, proposal_box, box_class, box, mask)
 
     @torch.inference_mode()

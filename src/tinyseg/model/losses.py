@@ -1,10 +1,29 @@
-"""The five losses of Mask R-CNN, as tensors: not weighted, not logged, not reduced over ranks."""
+"""The five losses of Mask R-CNN, as tensors: not weighted, not logged.
 
+Each is a sum over the samples of this process, divided by a count that `Normalise` may take over
+all processes, so that the mean of their losses is the loss of their batches taken as one.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+Normalise = Callable[[Float[Tensor, ""]], Float[Tensor, ""]]
+"""This process's count -> the count to divide by: the mean over processes, where there are more."""
+
+
+def own_count(count: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """One process: its own count."""
+    return count
+
+
+def divide(total: Float[Tensor, ""], count: int, normalise: Normalise) -> Float[Tensor, ""]:
+    """A summed loss by its count; 0 where there is nothing to count in any process."""
+    shared = normalise(total.new_tensor(float(count)))
+    return total / torch.where(shared > 0, shared, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

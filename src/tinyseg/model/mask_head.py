@@ -7,6 +7,7 @@ from torch.nn import functional
 from torchvision.ops import Conv2dNormActivation
 
 from tinyseg.model.box_head import Sampled
+from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.targets import Target
 
 POOL_SIZE = 14
@@ -41,7 +42,11 @@ class MaskHead(nn.Module):
 
 
 def mask_loss(
-    logits: Float[Tensor, "n 28 28"], sampled: list[Sampled], targets: list[Target]
+    logits: Float[Tensor, "n 28 28"],
+    sampled: list[Sampled],
+    targets: list[Target],
+    *,
+    normalise: Normalise = own_count,
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy against the share of each cell that the object covers."""
     pairs = zip(sampled, targets, strict=True)
@@ -49,6 +54,7 @@ def mask_loss(
         t.masks.mean_coverage(s.objects[: s.positives], s.boxes[: s.positives], size=MASK_SIZE)
         for s, t in pairs
     ]
-    if len(logits) == 0:
-        return logits.sum() * 0
-    return functional.binary_cross_entropy_with_logits(logits, torch.cat(wanted))
+    loss = functional.binary_cross_entropy_with_logits(
+        logits, torch.cat(wanted).to(logits.dtype), reduction="sum"
+    )
+    return divide(loss, logits.numel(), normalise)

@@ -22,6 +22,7 @@ from torchvision.ops import (
 
 from tinyseg.model.assign import leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
+from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.targets import Target
 
 SMOOTH = 1 / 9
@@ -160,7 +161,7 @@ class Proposals(nn.Module):
         return box[kept]
 
     def losses(
-        self, raw: RawProposals, targets: list[Target]
+        self, raw: RawProposals, targets: list[Target], *, normalise: Normalise = own_count
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Objectness and box loss over the sampled anchors of all images."""
         anchors = torch.cat(raw.anchors)
@@ -177,18 +178,20 @@ class Proposals(nn.Module):
             )
             matched = leave_out(matched, target.ignored_share(visible))
             share = self.rules.positive_share
-            positive, negative = sample(matched, count=self.rules.sampled, positive_share=share)
+            generator, count = target.generator("anchors"), self.rules.sampled
+            positive, negative = sample(
+                matched, count=count, positive_share=share, generator=generator
+            )
             logits.append(scores[image][torch.cat([positive, negative])])
             wanted.append(torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]))
             code.append(deltas[image][positive])
             truth = target.boxes[matched[positive]]
             wanted_code.append(encode(truth, anchors[positive], CODE_WEIGHTS))
         seen, target_logits = torch.cat(logits), torch.cat(wanted).to(scores.device)
-        count = max(len(seen), 1)
         objectness = functional.binary_cross_entropy_with_logits(
             seen, target_logits, reduction="sum"
         )
         box = functional.smooth_l1_loss(
             torch.cat(code), torch.cat(wanted_code), beta=SMOOTH, reduction="sum"
         )
-        return objectness / count, box / count
+        return divide(objectness, len(seen), normalise), divide(box, len(seen), normalise)

@@ -5,6 +5,7 @@ that the mean coverage over any rectangle of any mask is four look-ups: mask tar
 the share of an anchor that lies on the ignore region are the same question.
 """
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +77,13 @@ class Target:
     labels: Int64[Tensor, " n"]
     masks: SummedMasks
     ignore: SummedMasks
+    seed: int = 0
+    """What this view's random choices follow from, whatever stands beside it in a batch."""
 
     @staticmethod
-    def of(instances: Instances, ignore: CropMasks, device: torch.device) -> "Target":
+    def of(
+        instances: Instances, ignore: CropMasks, device: torch.device, *, seed: int = 0
+    ) -> "Target":
         """From a view's instances and ignore region."""
         region = mask_ops.union(ignore)
         return Target(
@@ -86,7 +91,13 @@ class Target:
             torch.from_numpy(instances.labels + 1).to(device),
             SummedMasks.of(instances.masks, device),
             SummedMasks.of(region if region.coverage.size else CropMasks.empty(), device),
+            seed,
         )
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A generator on the target's device: the same for one seed and purpose, every time."""
+        mixed = self.seed ^ zlib.crc32(purpose.encode())
+        return torch.Generator(self.boxes.device).manual_seed(mixed)
 
     def ignored_share(self, boxes: Float[Tensor, "n 4"]) -> Float[Tensor, " n"]:
         """Share of each box that lies on the ignore region."""
