@@ -15,9 +15,9 @@ ROOT = Path(tinyseg.__file__).parent
 ORDER = (
     *("errors", "boxes", "files", "masks", "frame", "labels"),
     *("image", "data"),
-    "views",
+    *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "build"),
-    *("merge", "predictions", "predict"),
+    *("predictions", "predict"),
     *("evaluate", "report", "train", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""

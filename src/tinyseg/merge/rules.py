@@ -1,0 +1,47 @@
+"""What a merger is given and what it goes by: Seen, and MergeRules."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from tinyseg.frame import Instances
+from tinyseg.views import View
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one model found in one view: instances in frame pixels, not rasterised.
+
+    The same view and model together are a look; two objects of one look are two objects.
+    """
+
+    view: View
+    instances: Instances
+    model: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRules:
+    """How instances of many looks become the frame's; shares and IoU are of mask pixels."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    link_iou: Share = 0.5
+    """Two looks show one object where their masks agree by so much in what both look at."""
+    same_iou: Share = 0.5
+    """An instance that overlaps a better one of its class by more is left out."""
+    inside: Share = 0.7
+    """So is one that lies by more than this share in a better one of its class."""
+    conflict_iou: Share = 0.6
+    """And one that overlaps a better one of another class by more than this."""
+    unseen: NonNegativeFloat = 0.5
+    """Scores are multiplied by (looks that found it / looks that could have) to this power."""
+    model_weights: tuple[PositiveFloat, ...] = ()
+    """Weight of each model in scores and masks; 1 where there is none."""
+    exclusive: bool = False
+    """A pixel belongs to one instance, the better one."""
+    keep: PositiveInt = 300
+    """Most instances of a frame."""
