@@ -16,7 +16,7 @@ ORDER = (
     *("errors", "boxes", "files", "masks", "frame", "labels"),
     *("image", "data"),
     *("views", "merge"),
-    *("model", "recipes", "torchvision_keys", "build"),
+    *("model", "recipes", "torchvision_keys", "downloads", "build"),
     *("predictions", "predict"),
     *("evaluate", "report", "train", "progress", "cli"),
 )

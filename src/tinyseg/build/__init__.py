@@ -2,11 +2,13 @@
 
 network.py    recipe -> detector with fresh weights
 weights.py    files of ours and of torchvision: write, read, refuse
-imagenet.py   the backbone's ImageNet weights         transfer.py   start from another network
+imagenet.py   the backbone's ImageNet weights
+transfer.py   start from another network    start.py   what a run starts from, by name or path
 """
 
 from tinyseg.build.imagenet import IMAGENET_PACKAGES, load_imagenet, load_timm
 from tinyseg.build.network import build_detector
+from tinyseg.build.start import start_from
 from tinyseg.build.transfer import TransferReport, transfer_weights
 from tinyseg.build.weights import (
     FORMAT,
@@ -29,5 +31,6 @@ __all__ = [
     "load_timm",
     "load_torchvision",
     "save_weights",
+    "start_from",
     "transfer_weights",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 import typer
 
-from tinyseg.build import build_detector, load_imagenet
+from tinyseg.build import build_detector
 from tinyseg.cli.common import (
     DataOption,
     DeviceOption,
@@ -19,6 +19,7 @@ from tinyseg.cli.common import (
     find_device,
     open_with,
 )
+from tinyseg.cli.start import InitOption, start_weights
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import find_recipe, with_settings
 from tinyseg.train.batches import FrameStore
@@ -33,6 +34,7 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: train.steps=500")
     ] = None,
+    init: InitOption = None,
     listed: ListOption = None,
     format: FormatOption = None,
     on_error: OnErrorOption = OnError.stop,
@@ -49,7 +51,7 @@ def train(
     skipped = Skipped(on_error)
     torch.manual_seed(chosen.train.seed)
     detector = build_detector(chosen)
-    start = "ImageNet weights" if load_imagenet(detector, chosen) else "random weights"
+    start = start_weights(detector, chosen, init)
     size = sum(p.numel() for p in detector.parameters()) / 1e6
     console.print(f"{chosen.name}: {size:.2f} M parameters, {start}, {len(dataset.items)} frames")
     frames = FrameStore(dataset.items, on_skip=lambda item, error: skipped(item.name, error))

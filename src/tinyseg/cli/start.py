@@ -1,0 +1,35 @@
+"""What a run's weights start from, told on the console while it is fetched and when it is done."""
+
+from typing import Annotated
+
+import typer
+
+from tinyseg.build import load_imagenet, start_from
+from tinyseg.model.detector import Detector
+from tinyseg.progress import console
+from tinyseg.recipes import Recipe
+
+InitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        help="Start from: a run, a weights file, maskrcnn_resnet50_fpn_coco, "
+        "maskrcnn_resnet50_fpn_v2_coco, or imagenet.",
+    ),
+]
+
+
+def start_weights(detector: Detector, recipe: Recipe, init: str | None) -> str:
+    """Fill the fresh network; without `init`, from ImageNet weights that are installed, if any."""
+    if init is None:
+        return "ImageNet weights" if load_imagenet(detector, recipe) else "random weights"
+    with console.status("") as status:
+
+        def tell(done: int, total: int | None) -> None:
+            of = "" if total is None else f" of {total / 1e6:.0f}"
+            status.update(f"fetching {init}: {done / 1e6:.0f}{of} MB")
+
+        lines = start_from(detector, recipe, init, on_progress=tell)
+    for line in lines:
+        console.print(f"{init}: {line}", highlight=False)
+    return f"weights from {init}"

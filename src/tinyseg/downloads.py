@@ -1,0 +1,136 @@
+"""Weights that others publish, by name: fetched once, checked, kept.
+
+A name in the table -> a file in the cache folder, whose sha256 begins as the publisher's file name
+says. It is written beside, checked, then renamed; a cut or foreign file never takes the place.
+Refuses, with the way to do it by hand, where there is no network.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tinyseg.errors import WeightsError
+
+CACHE_VARIABLE = "TINYSEG_CACHE"
+CHUNK_BYTES = 2**20
+TIMEOUT_S = 30.0
+
+OnProgress = Callable[[int, int | None], None]
+"""Told the bytes that are there and the bytes that will be, None where the server doesn't say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A published file: where it is, and how its sha256 begins."""
+
+    url: str
+    sha256_prefix: str
+
+    @property
+    def file_name(self) -> str:
+        """The publisher's name of the file."""
+        return self.url.rsplit("/", 1)[1]
+
+
+def _named(url: str) -> Download:
+    """A file that carries the first eight digits of its sha256 at the end of its name."""
+    return Download(url, url.rsplit("-", 1)[1].split(".")[0])
+
+
+_TORCHVISION = "https://download.pytorch.org/models"
+_TIMM = "https://github.com/rwightman/pytorch-image-models/releases/download"
+
+COCO = {
+    "maskrcnn_resnet50_fpn_coco": _named(f"{_TORCHVISION}/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"),
+    "maskrcnn_resnet50_fpn_v2_coco": _named(
+        f"{_TORCHVISION}/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"
+    ),
+}
+"""torchvision's Mask R-CNNs trained on COCO."""
+
+IMAGENET = {
+    "resnet50": _named(f"{_TIMM}/v0.1-rsb-weights/resnet50_a1_0-14fe96d1.pth"),
+    "resnet152": _named(f"{_TIMM}/v0.1-rsb-weights/resnet152_a1h-dc400468.pth"),
+    "legacy_seresnet152": _named(f"{_TIMM}/v0.1-cadene/se_resnet152-d17c99b7.pth"),
+    "legacy_senet154": _named(f"{_TIMM}/v0.1-weights/legacy_senet154-e9eb9fe6.pth"),
+    "tf_efficientnet_lite0": _named(f"{_TIMM}/v0.1-weights/tf_efficientnet_lite0-0aa007d2.pth"),
+}
+"""timm's backbones trained on ImageNet, by timm's name."""
+
+
+def cache_folder() -> Path:
+    """$TINYSEG_CACHE, or tinyseg in the user's cache folder."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "tinyseg"
+
+
+def fetch(wanted: Download, folder: Path | None = None, *, on_progress: OnProgress) -> Path:
+    """The file in the cache folder, downloaded if it is not there yet.
+
+    A file that is there is checked too; a damaged one is fetched again.
+    """
+    folder = folder if folder is not None else cache_folder()
+    path = folder / wanted.file_name
+    if path.is_file() and _sha256(path).startswith(wanted.sha256_prefix):
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _whole_file(path) as file:
+            _download(wanted, file, on_progress)
+    except WeightsError as error:
+        raise error.at(path=path) from None
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        rule = f"cannot be downloaded; to do it by hand, get {wanted.url} and put it at this path"
+        got = getattr(error, "reason", None) or error
+        raise WeightsError(rule, path=path, got=got) from None
+    return path
+
+
+def _download(wanted: Download, file: BinaryIO, on_progress: OnProgress) -> None:
+    """Write the published file, or raise for one that is cut short or another."""
+    digest, done = hashlib.sha256(), 0
+    with urlopen(wanted.url, timeout=TIMEOUT_S) as answer:
+        length = answer.headers.get("Content-Length")
+        total = int(length) if length is not None else None
+        while chunk := answer.read(CHUNK_BYTES):
+            file.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            on_progress(done, total)
+    if total is not None and done != total:
+        raise WeightsError("the download was cut short", where=wanted.url, expected=total, got=done)
+    found = digest.hexdigest()
+    if not found.startswith(wanted.sha256_prefix):
+        rule = "the file's sha256 is not the published one"
+        expected = f"{wanted.sha256_prefix}..."
+        raise WeightsError(rule, where=wanted.url, expected=expected, got=found)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file open for writing that takes the path's place if the block ends well."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
