@@ -1,14 +1,28 @@
 """Recipe -> network with fresh weights: the only module that knows the parts and the choices."""
 
 import torch
+from torch import nn
 
-from tinyseg.model.backbones import TimmBackbone
+from tinyseg.labels import index_of
+from tinyseg.model.backbones import STRIDES, TimmBackbone
 from tinyseg.model.box_head import BoxHead, convolutions, mlp
+from tinyseg.model.context import ContextAttention
 from tinyseg.model.detector import Detector
 from tinyseg.model.mask_head import MaskHead
+from tinyseg.model.path_aggregation import (
+    PathAggregation,
+    fuse_after,
+    fuse_before,
+    pool_all_levels,
+)
 from tinyseg.model.proposals import Proposals
 from tinyseg.model.pyramid import Pyramid
-from tinyseg.recipes import Recipe
+from tinyseg.model.pyramid_pooling import PyramidPooling
+from tinyseg.model.roi_pool import pool_levels
+from tinyseg.recipes import Network, Recipe
+
+LEVELS = len(STRIDES)
+"""Pyramid levels that RoIs are read from; the one above them serves proposals only."""
 
 
 def build_detector(recipe: Recipe) -> Detector:
@@ -16,17 +30,64 @@ def build_detector(recipe: Recipe) -> Detector:
     net = recipe.network
     classes, channels = len(recipe.classes) + 1, net.pyramid_channels
     backbone = TimmBackbone(net.backbone, norm_eps=net.norm_eps)
-    trunk = (
-        mlp(channels, net.box_hidden)
-        if net.box_trunk == "mlp"
-        else convolutions(channels, net.box_hidden)
-    )
     detector = Detector(
         backbone,
-        Pyramid(backbone.channels, channels, norm=net.norm),
+        _pyramid(net, backbone.channels),
         Proposals(channels, net.proposals, depth=net.proposal_depth),
-        BoxHead(trunk, net.box_hidden, classes, net.boxes),
-        MaskHead(channels, classes, depth=net.mask_depth, norm=net.norm),
+        BoxHead(
+            _box_trunk(net),
+            net.box_hidden,
+            classes,
+            net.boxes,
+            class_weights=_class_weights(recipe),
+        ),
+        MaskHead(
+            channels,
+            classes,
+            depth=net.mask_depth,
+            norm=net.norm,
+            fused_levels=LEVELS if net.path_aggregation else 0,
+        ),
         rules=net.input,
+        pool=pool_all_levels if net.path_aggregation else pool_levels,
     )
     return detector.to(memory_format=torch.channels_last).eval()
+
+
+def _pyramid(net: Network, stages: list[int]) -> Pyramid:
+    channels, given, top = net.pyramid_channels, list(stages), None
+    if net.pyramid_pooling:
+        given[-1] = stages[-1] // 4
+        top = PyramidPooling(stages[-1], given[-1], norm=net.norm)
+    return Pyramid(
+        given,
+        channels,
+        norm=net.norm,
+        top=top,
+        attention=ContextAttention(channels, LEVELS) if net.context_attention else None,
+        aggregation=PathAggregation(channels, LEVELS, norm=net.norm)
+        if net.path_aggregation
+        else None,
+    )
+
+
+def _box_trunk(net: Network) -> nn.Module:
+    """The trunk that the recipe names; fused over levels with path aggregation."""
+    trunks = {"mlp": (mlp, 3), "conv": (convolutions, 1)}  # and the length of its first layer
+    make, first = trunks[net.box_trunk]
+    trunk = make(net.pyramid_channels, net.box_hidden)
+    if not net.path_aggregation:
+        return trunk
+    if net.level_layer == "small":
+        return fuse_before(trunk, net.pyramid_channels, count=LEVELS)
+    return fuse_after(trunk, first, count=LEVELS)
+
+
+def _class_weights(recipe: Recipe) -> list[float]:
+    """What each class counts in the class loss, background first."""
+    weights = [1.0] * (len(recipe.classes) + 1)
+    for name, weight in recipe.network.class_weights.items():
+        index = index_of(name, recipe.classes)
+        if index is not None:  # the recipe has checked it
+            weights[index + 1] = weight
+    return weights

@@ -6,7 +6,6 @@ head's first layer starts every level's own layer where the network pools adapti
 run, a weights file of ours, torchvision's Mask R-CNN checkpoints (COCO's 91 labels).
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tinyseg.build.weights import our_names, read_own, read_tensors, weights_fil
 from tinyseg.errors import WeightsError
 from tinyseg.labels import index_of
 from tinyseg.model.detector import Detector
+from tinyseg.model.path_aggregation import unfused_name
 from tinyseg.recipes import Recipe
 from tinyseg.torchvision_keys import looks_like_torchvision
 
@@ -71,10 +71,10 @@ def transfer_weights(detector: Detector, recipe: Recipe, path: Path) -> Transfer
     file = weights_file(path)
     source = _read(file)
     rows = _matched_rows(recipe.classes, source.classes)
-    plain = {_plain(name): value for name, value in source.state.items()}
+    plain = {unfused_name(name): value for name, value in source.state.items()}
     own, carried, fresh = detector.state_dict(), [], []
     for name, value in own.items():
-        given = source.state.get(name, plain.get(_plain(name)))
+        given = source.state.get(name, plain.get(unfused_name(name)))
         if given is None or not _put(value, given, CLASS_ROWS.get(name), rows, len(source.classes)):
             fresh.append(name)
         else:
@@ -112,11 +112,6 @@ def _matched_rows(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int,
     """Pairs of class indices that mean the same, background (0) among them."""
     pairs = [(i + 1, index_of(name, theirs)) for i, name in enumerate(ours)]
     return [(0, 0), *((i, j + 1) for i, j in pairs if j is not None)]
-
-
-def _plain(name: str) -> str:
-    """The name that a tensor has in a network whose heads read one level only."""
-    return re.sub(r"\.(levels\.\d+|rest)\.", ".", name)
 
 
 def _put(

@@ -3,11 +3,12 @@
 Two forms of trunk: two fully connected layers ("mlp"), or convolutions and one such layer ("conv").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import (
@@ -21,6 +22,7 @@ from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
 from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.proposals import READING, SMOOTH, Share
+from tinyseg.model.similarity import Kind, similarity
 from tinyseg.model.targets import Target
 
 CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
@@ -35,6 +37,9 @@ class BoxRules:
 
     sampled: PositiveInt = 512
     positive_share: Share = 0.25
+    similarity: Kind = "iou"
+    nwd_scale: PositiveFloat = 12.8
+    """What assignment compares by, and NWD's C; the threshold is on this measure."""
     positive_iou: Share = 0.5
     min_score: NonNegativeFloat = 0.05
     nms_iou: Share = 0.5
@@ -79,8 +84,20 @@ def convolutions(channels: int, hidden: int, *, depth: int = 4) -> nn.Sequential
 class BoxHead(nn.Module):
     """`trunk` makes `hidden` numbers of a pooled proposal; `classes` counts the background."""
 
-    def __init__(self, trunk: nn.Module, hidden: int, classes: int, rules: BoxRules) -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        hidden: int,
+        classes: int,
+        rules: BoxRules,
+        *,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        """`class_weights`: what a proposal of each class counts in the class loss; 1 if None."""
         super().__init__()
+        weights = torch.tensor(class_weights or [1.0] * classes, dtype=torch.float32)
+        self.class_weights: Tensor
+        self.register_buffer("class_weights", weights, persistent=False)
         self.rules = rules
         self.trunk = trunk
         self.classes = nn.Linear(hidden, classes)
@@ -90,9 +107,9 @@ class BoxHead(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(
-        self, pooled: Float[Tensor, "n c 7 7"]
+        self, pooled: Float[Tensor, "*levels n c 7 7"]
     ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes 4"]]:
-        """Class logits, and box corrections for each class."""
+        """Class logits, and box corrections for each class; `levels` where the trunk fuses them."""
         seen = self.trunk(pooled)
         return self.classes(seen), self.deltas(seen).unflatten(1, (-1, 4))
 
@@ -102,7 +119,12 @@ class BoxHead(nn.Module):
         boxes = torch.cat([proposals, target.boxes])
         iou = self.rules.positive_iou
         matched = match(
-            boxes, target.boxes, positive_iou=iou, negative_iou=iou, best_for_each=False
+            boxes,
+            target.boxes,
+            positive_iou=iou,
+            negative_iou=iou,
+            best_for_each=False,
+            similarity=similarity(self.rules.similarity, self.rules.nwd_scale),
         )
         matched = leave_out(matched, target.ignored_share(boxes))
         share = self.rules.positive_share
@@ -124,7 +146,8 @@ class BoxHead(nn.Module):
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Class loss over all sampled proposals, box loss over those with an object."""
         labels = torch.cat([s.labels for s in sampled])
-        classes = functional.cross_entropy(logits, labels, reduction="sum")
+        weights = self.class_weights
+        classes = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
         pairs = list(zip(sampled, targets, strict=True))
         truth = torch.cat([t.boxes[s.objects[: s.positives]] for s, t in pairs])
         boxes = torch.cat([s.boxes[: s.positives] for s in sampled])

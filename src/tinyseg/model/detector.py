@@ -7,10 +7,13 @@ network it gave NaN within 100 steps). Images are uint8 RGB of one size; the det
 them and pads them to a multiple of `pad_to`. Masks leave as 28 x 28 grids over their boxes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,8 +26,18 @@ from tinyseg.model.box_head import BoxHead, Candidates
 from tinyseg.model.losses import Losses, Normalise, own_count
 from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
 from tinyseg.model.mask_head import MaskHead, mask_loss
-from tinyseg.model.proposals import READING, Proposals
+from tinyseg.model.proposals import READING, Proposals, RawProposals
 from tinyseg.model.roi_pool import pool_levels
+from tinyseg.model.sublinear import (
+    KEEP_ALL,
+    Plan,
+    RoiGroup,
+    keep_all,
+    links_of,
+    maybe_again,
+    roi_groups,
+    run_links,
+)
 from tinyseg.model.targets import Target
 
 
@@ -41,6 +54,24 @@ class InputRules:
     """RoIs read features at their centres; torchvision's networks were trained half a cell off."""
 
 
+@runtime_checkable
+class Pooling(Protocol):
+    """Maps of strides from fine to coarse, one tensor of boxes an image -> features of each box,
+    from one level (n c size size) or from all of them (levels n c size size)."""
+
+    def __call__(
+        self,
+        maps: list[Float[Tensor, "_b channels _h _w"]],
+        rois: list[Float[Tensor, "_n 4"]],
+        *,
+        size: int,
+        strides: list[float],
+        aligned: bool,
+    ) -> Float[Tensor, "*levels total channels size size"]:
+        """Features in the boxes' order."""
+        ...
+
+
 class Detector(nn.Module):
     """The parts put together; see `tinyseg.build` for how a recipe chooses them."""
 
@@ -53,17 +84,21 @@ class Detector(nn.Module):
         mask_head: MaskHead,
         *,
         rules: InputRules,
+        pool: Pooling = pool_levels,
     ) -> None:
+        """`pool` reads RoIs from the pyramid as the heads take them."""
         super().__init__()
         self.backbone, self.pyramid = backbone, pyramid
         self.proposals, self.box_head, self.mask_head = proposals, box_head, mask_head
-        self.rules = rules
+        self.rules, self.pool = rules, pool
         self.mean: Tensor
         self.std: Tensor
         self.mixed = False
         """Whether backbone and pyramid run in bfloat16."""
         self.normalise: Normalise = own_count
         """Counts that the losses are divided by; training on several processes puts its own."""
+        self.planner: Callable[[Detector, int, tuple[int, int]], Plan] = keep_all
+        """What a training step on so many views of this height and width runs a second time."""
         self.register_buffer(
             "mean", torch.tensor(rules.mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False
         )
@@ -79,20 +114,19 @@ class Detector(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "b 3 h w"], targets: list[Target]) -> Losses:
         """The losses of a batch of views with one target each."""
-        hw, padded_hw, maps = self._features(images)
-        raw = self.proposals(maps, padded_hw)
+        plan = self.planner(self, len(images), (int(images.shape[2]), int(images.shape[3])))
+        hw, padded_hw, maps = self._features(images, plan)
+        raw = maybe_again(plan.proposal_head, partial(self._propose, padded_hw), *maps)
         objectness, proposal_box = self.proposals.losses(raw, targets, normalise=self.normalise)
         boxes = self.proposals.select(raw, hw)
         sampled = [self.box_head.sample(b, t) for b, t in zip(boxes, targets, strict=True)]
-        logits, deltas = self.box_head(
-            self._pool(maps, [s.boxes for s in sampled], BOX_POOL, padded_hw)
-        )
+        logits, deltas = self._read_boxes(plan, maps, [s.boxes for s in sampled], padded_hw)
         box_class, box = self.box_head.losses(
             logits, deltas, sampled, targets, normalise=self.normalise
         )
         positive = [s.boxes[: s.positives] for s in sampled]
         labels = torch.cat([s.labels[: s.positives] for s in sampled])
-        grids = self.mask_head(self._pool(maps, positive, MASK_POOL, padded_hw), labels)
+        grids = self._read_masks(plan, maps, positive, labels, padded_hw)
         mask = mask_loss(grids, sampled, targets, normalise=self.normalise)
         return Losses(objectness, proposal_box, box_class, box, mask)
 
@@ -116,7 +150,7 @@ class Detector(nn.Module):
         return list(zip(found, grids.split([len(f.boxes) for f in found]), strict=True))
 
     def _features(
-        self, images: UInt8[Tensor, "b 3 h w"]
+        self, images: UInt8[Tensor, "b 3 h w"], plan: Plan = KEEP_ALL
     ) -> tuple[tuple[int, int], tuple[int, int], list[Float[Tensor, "b c _h _w"]]]:
         """Height and width before and after padding, and the pyramid's maps, not in bfloat16."""
         height, width = int(images.shape[2]), int(images.shape[3])
@@ -126,12 +160,64 @@ class Detector(nn.Module):
         )
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
-            maps = self.pyramid(self.backbone(pixels))
+            stages = self._stages(pixels, plan)
+            maps = maybe_again(plan.pyramid, lambda *maps: self.pyramid(list(maps)), *stages)
         return (
             (height, width),
             (height + pad_h, width + pad_w),
             [m.to(self.mean.dtype) for m in maps],
         )
+
+    def _stages(
+        self, pixels: Float[Tensor, "b 3 h w"], plan: Plan
+    ) -> list[Float[Tensor, "b _c _h _w"]]:
+        """The backbone's maps; run link by link if some of them run again."""
+        if plan.backbone:
+            return run_links(links_of(self.backbone), plan.backbone, pixels)
+        stages: list[Tensor] = maybe_again(plan.whole_backbone, self.backbone, pixels)
+        return stages
+
+    def _propose(
+        self, padded_hw: tuple[int, int], *maps: Float[Tensor, "b c _h _w"]
+    ) -> RawProposals:
+        raw: RawProposals = self.proposals(list(maps), padded_hw)
+        return raw
+
+    def _read_boxes(
+        self,
+        plan: Plan,
+        maps: list[Float[Tensor, "b c _h _w"]],
+        boxes: list[Float[Tensor, "_n 4"]],
+        padded_hw: tuple[int, int],
+    ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes 4"]]:
+        """The box head's logits and corrections of all images' RoIs."""
+        read = []
+        for group in roi_groups(boxes, again=plan.box_head):
+
+            def part(*maps: Tensor, boxes: list[Tensor] = group.boxes) -> tuple[Tensor, Tensor]:
+                return self.box_head(self._pool(list(maps), boxes, BOX_POOL, padded_hw))
+
+            read.append(maybe_again(plan.box_head, part, *maps))
+        return torch.cat([logits for logits, _ in read]), torch.cat([deltas for _, deltas in read])
+
+    def _read_masks(
+        self,
+        plan: Plan,
+        maps: list[Float[Tensor, "b c _h _w"]],
+        boxes: list[Float[Tensor, "_n 4"]],
+        labels: Int64[Tensor, " n"],
+        padded_hw: tuple[int, int],
+    ) -> Float[Tensor, "n 28 28"]:
+        """The mask head's logits of all images' RoIs, each of its label's class."""
+        read = []
+        for group in roi_groups(boxes, again=plan.mask_head):
+
+            def part(*maps: Tensor, group: RoiGroup = group) -> Tensor:
+                pooled = self._pool(list(maps), group.boxes, MASK_POOL, padded_hw)
+                return self.mask_head(pooled, labels[group.place])
+
+            read.append(maybe_again(plan.mask_head, part, *maps))
+        return torch.cat(read)
 
     def _pool(
         self,
@@ -139,10 +225,10 @@ class Detector(nn.Module):
         boxes: list[Float[Tensor, "_n 4"]],
         size: int,
         padded_hw: tuple[int, int],
-    ) -> Float[Tensor, "n c size size"]:
+    ) -> Float[Tensor, "*levels n c size size"]:
         """Features of the boxes from the four finest levels."""
         strides = [padded_hw[0] / m.shape[2] for m in maps[:4]]
-        return pool_levels(maps[:4], boxes, size=size, strides=strides, aligned=self.rules.aligned)
+        return self.pool(maps[:4], boxes, size=size, strides=strides, aligned=self.rules.aligned)
 
 
 def _to_instances(found: Candidates, grids: Float[Tensor, "n 28 28"]) -> Instances:

@@ -8,6 +8,7 @@ from torchvision.ops import Conv2dNormActivation
 
 from tinyseg.model.box_head import Sampled
 from tinyseg.model.losses import Normalise, divide, own_count
+from tinyseg.model.path_aggregation import fuse_after
 from tinyseg.model.targets import Target
 
 POOL_SIZE = 14
@@ -17,13 +18,22 @@ MASK_SIZE = 28
 class MaskHead(nn.Module):
     """Convolutions, one doubling of the grid, logits; `classes` counts the background."""
 
-    def __init__(self, channels: int, classes: int, *, depth: int = 4, norm: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        *,
+        depth: int = 4,
+        norm: bool = False,
+        fused_levels: int = 0,
+    ) -> None:
+        """With `fused_levels` it takes RoIs pooled from so many levels (path_aggregation.py)."""
         super().__init__()
         norm_layer = nn.BatchNorm2d if norm else None
         layers = [
             Conv2dNormActivation(channels, channels, 3, norm_layer=norm_layer) for _ in range(depth)
         ]
-        self.convs = nn.Sequential(*layers)
+        self.convs: nn.Module = nn.Sequential(*layers)
         self.upsample = nn.ConvTranspose2d(channels, channels, 2, stride=2)
         self.logits = nn.Conv2d(channels, classes, 1)
         for layer in (*self.convs.modules(), self.upsample, self.logits):
@@ -32,9 +42,11 @@ class MaskHead(nn.Module):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
         nn.init.normal_(self.logits.weight, std=0.001)  # starts undecided: a loss of log 2
+        if fused_levels:
+            self.convs = fuse_after(nn.Sequential(*layers), 1, count=fused_levels)
 
     def forward(
-        self, pooled: Float[Tensor, "n c 14 14"], labels: Int64[Tensor, " n"]
+        self, pooled: Float[Tensor, "*levels n c 14 14"], labels: Int64[Tensor, " n"]
     ) -> Float[Tensor, "n 28 28"]:
         """Logits of each box's own class."""
         grids = self.logits(torch.relu(self.upsample(self.convs(pooled))))

@@ -23,6 +23,7 @@ from torchvision.ops import (
 from tinyseg.model.assign import leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
 from tinyseg.model.losses import Normalise, divide, own_count
+from tinyseg.model.similarity import Kind, similarity
 from tinyseg.model.targets import Target
 
 SMOOTH = 1 / 9
@@ -47,6 +48,9 @@ class ProposalRules:
     """One for each level of the pyramid, from fine to coarse."""
     aspect_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
     """Height / width."""
+    similarity: Kind = "iou"
+    nwd_scale: PositiveFloat = 12.8
+    """What assignment compares by, and NWD's C; the thresholds are on this measure."""
     positive_iou: Share = 0.7
     negative_iou: Share = 0.3
     sampled: PositiveInt = 256
@@ -168,6 +172,7 @@ class Proposals(nn.Module):
         visible = clip_boxes_to_image(anchors, raw.padded_hw)
         scores, deltas = torch.cat(raw.scores, dim=1), torch.cat(raw.deltas, dim=1)
         logits, wanted, code, wanted_code = [], [], [], []
+        alike = similarity(self.rules.similarity, self.rules.nwd_scale)
         for image, target in enumerate(targets):
             matched = match(
                 anchors,
@@ -175,6 +180,7 @@ class Proposals(nn.Module):
                 positive_iou=self.rules.positive_iou,
                 negative_iou=self.rules.negative_iou,
                 best_for_each=True,
+                similarity=alike,
             )
             matched = leave_out(matched, target.ignored_share(visible))
             share = self.rules.positive_share

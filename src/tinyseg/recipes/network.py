@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from tinyseg.model.box_head import BoxRules
 from tinyseg.model.detector import InputRules
@@ -21,6 +21,17 @@ class Network(Section):
     proposal_depth: int = Field(default=1, ge=1)
     box_trunk: Literal["mlp", "conv"] = "mlp"
     box_hidden: int = Field(default=1024, ge=8)
+    context_attention: bool = False
+    """CA (model/context.py)."""
+    path_aggregation: bool = False
+    """PA (model/path_aggregation.py): the bottom-up path, and RoIs pooled from every level."""
+    level_layer: Literal["head", "small"] = "head"
+    """What is each level's own before RoIs are fused: the box head's first layer, or a 1 x 1
+    convolution in front of it, 1000 times smaller. In the mask head it is the first convolution."""
+    pyramid_pooling: bool = False
+    """PSPNet's pooling of the backbone's top stage (model/pyramid_pooling.py)."""
+    class_weights: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """What a proposal of a class counts in the class loss, by class name; 1 for all others."""
     mask_depth: int = Field(default=4, ge=1)
     input: InputRules = InputRules()
     proposals: ProposalRules = ProposalRules()

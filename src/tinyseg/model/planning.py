@@ -1,0 +1,271 @@
+"""Which segments to run again (Chen et al. 2016, arXiv 1604.06174, section 4.2), by bytes.
+
+A step's peak is what is kept until the backward pass plus the largest segment that is run again.
+For each limit of a segment's size one dynamic programme over the boundaries finds the least that
+is kept ("sqrt"), or the fewest operations run twice whose bytes fit a budget. Chen et al. cut by
+the same limit, greedily; the early blocks of a backbone are so heavy that equal counts of blocks
+keep a third more.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tinyseg.errors import RecipeError
+from tinyseg.model.activations import Profile, Storages, Unit, measure
+from tinyseg.model.detector import Detector
+from tinyseg.model.sublinear import KEEP_ALL, Plan, Segment
+
+Choice = Literal["off", "sqrt", "all"]
+
+GB = 10**9
+LIMITS = 48
+"""Limits of a segment's size that are tried."""
+BINS = 400
+"""Steps into which a budget is cut."""
+SIZE_STEP = 128
+"""Plans are made for sides rounded up to this, so that few are made and each follows from the
+view's size alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Bytes of activations in one training step under a plan."""
+
+    kept: dict[str, int]
+    """Kept for the backward pass by the stage that saves it first."""
+    largest: int
+    """The largest segment that is run again."""
+    repeated: float
+    """Operations run a second time, as a share of the forward pass."""
+
+    @property
+    def peak(self) -> int:
+        """Kept, and the largest segment on top of it."""
+        return sum(self.kept.values()) + self.largest
+
+
+def plan_off(profile: Profile) -> list[Segment]:
+    """Nothing is run again."""
+    return [Segment(i, i + 1, again=False) for i in range(len(profile.units))]
+
+
+def plan_all(profile: Profile) -> list[Segment]:
+    """Every unit by itself is run again: the smallest segments, the most boundaries."""
+    return [Segment(i, i + 1, again=True) for i in range(len(profile.units))]
+
+
+def plan_sqrt(profile: Profile) -> list[Segment]:
+    """The least peak."""
+    costs = _Costs(profile)
+    plans = [plan for limit in costs.limits() if (plan := costs.least_kept(limit))]
+    return min(plans, key=lambda plan: predict(profile, plan).peak)
+
+
+def plan_budget(profile: Profile, budget: int) -> list[Segment]:
+    """The fewest operations run twice whose peak is within `budget` bytes.
+
+    Raises RecipeError if even the least peak is above it.
+    """
+    least = plan_sqrt(profile)
+    fitting = [least] if predict(profile, least).peak <= budget else []
+    costs = _Costs(profile)
+    for limit in [0, *costs.limits()]:
+        plan = costs.fewest_operations(limit, budget - limit)
+        if plan and predict(profile, plan).peak <= budget:
+            fitting.append(plan)
+    if not fitting:
+        rule = "no plan of recomputation fits the budget"
+        got = f"{budget / GB:.2f} GB for activations"
+        expected = f"at least {predict(profile, least).peak / GB:.2f} GB"
+        raise RecipeError(rule, where="memory.budget_gb", expected=expected, got=got)
+    return min(fitting, key=lambda plan: predict(profile, plan).repeated)
+
+
+CHOICES: dict[Choice, Callable[[Profile], list[Segment]]] = {
+    "off": plan_off,
+    "sqrt": plan_sqrt,
+    "all": plan_all,
+}
+
+
+def predict(profile: Profile, segments: Sequence[Segment]) -> Prediction:
+    """Bytes under the segments, which cover the profile's units."""
+    kept: dict[str, int] = {unit.stage: 0 for unit in profile.units}
+    seen: set[int] = set()
+    largest, repeated = 0, 0
+    for segment in segments:
+        units = profile.units[segment.first : segment.last]
+        for unit in units[:1] if segment.again else units:
+            for key, size in (unit.read if segment.again else unit.saved).items():
+                kept[unit.stage] += 0 if key in seen else size
+                seen.add(key)
+        if segment.again:
+            largest = max(largest, _bytes_again(units))
+            repeated += sum(unit.operations for unit in units)
+    total = sum(unit.operations for unit in profile.units)
+    return Prediction(kept, largest, repeated / max(total, 1))
+
+
+def to_plan(profile: Profile, segments: Sequence[Segment]) -> Plan:
+    """The plan that a detector follows."""
+    if not any(segment.again for segment in segments):
+        return KEEP_ALL
+    chain = tuple(s for s in segments if s.last <= profile.links)
+    parts = {profile.units[s.first].stage: s.again for s in segments if s.first >= profile.links}
+    return Plan(
+        chain,
+        whole_backbone=parts.get("backbone", False),
+        pyramid=parts["pyramid"],
+        proposal_head=parts["proposal head"],
+        box_head=parts["box head"],
+        mask_head=parts["mask head"],
+    )
+
+
+def _bytes_again(units: Sequence[Unit]) -> int:
+    """What a segment saves when it is run again, without its input, which is kept already."""
+    saved: Storages = {}
+    for unit in units:
+        saved |= unit.saved
+    size = sum(size for key, size in saved.items() if key not in units[0].read)
+    return math.ceil(size * units[0].share)
+
+
+class _Costs:
+    """Bytes and operations of all segments; what two parts read is charged once, beforehand."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.units, self.links = profile.units, profile.links
+        self.base: Storages = {}
+        for unit in profile.units[profile.links :]:
+            self.base |= unit.read
+        self.count = len(profile.units)
+        self.again = {
+            (i, j): _bytes_again(self.units[i:j])
+            for i in range(self.count)
+            for j in range(i + 1, (self.links if i < self.links else i + 1) + 1)
+        }
+        self.whole = [
+            sum(unit.operations for unit in self.units[:i]) for i in range(self.count + 1)
+        ]
+
+    def limits(self) -> list[int]:
+        """Limits of a segment's size, from the smallest to the largest segment there is."""
+        sizes = sorted(set(self.again.values()))
+        largest_unit = max(self.again[i, i + 1] for i in range(self.count))
+        sizes = [size for size in sizes if size <= 2 * largest_unit]
+        return sizes[:: max(1, len(sizes) // LIMITS)]
+
+    def _boundary(self, first: int) -> int:
+        """Bytes of the input of a segment."""
+        read = self.units[first].read
+        return sum(size for key, size in read.items() if key not in self.base)
+
+    def _kept_whole(self, index: int) -> int:
+        """Bytes of a unit that is not run again; its result is charged to its reader."""
+        unit = self.units[index]
+        together = unit.saved | unit.read
+        left_out = self.base.keys() | unit.written.keys()
+        return sum(size for key, size in together.items() if key not in left_out)
+
+    def _options(self, first: int, limit: int) -> list[tuple[Segment, int, int]]:
+        """Segments that start here, with the bytes each keeps and the operations it repeats."""
+        options = [(Segment(first, first + 1, again=False), self._kept_whole(first), 0)]
+        boundary = self._boundary(first)
+        last = self.links if first < self.links else first + 1
+        for end in range(first + 1, last + 1):
+            if self.again[first, end] <= limit:
+                repeated = self.whole[end] - self.whole[first]
+                options.append((Segment(first, end, again=True), boundary, repeated))
+        return options
+
+    def least_kept(self, limit: int) -> list[Segment]:
+        """The segments that keep least, none above the limit."""
+        best: list[tuple[int, int, Segment | None]] = [(0, 0, None)]
+        best += [(2**62, 0, None)] * self.count
+        for first in range(self.count):
+            kept, repeated, _ = best[first]
+            for segment, more, again in self._options(first, limit):
+                candidate = (kept + more, repeated + again, segment)
+                if candidate[:2] < best[segment.last][:2]:
+                    best[segment.last] = candidate
+        return _traced([entry[2] for entry in best])
+
+    def fewest_operations(self, limit: int, budget: int) -> list[Segment]:
+        """The segments that repeat least and keep at most `budget` bytes, none above the limit;
+        empty if there are none. Bytes are rounded up to budget / BINS."""
+        free = budget - sum(self.base.values())
+        if free <= 0:
+            return []
+        step = free / BINS
+        cost = np.full((self.count + 1, BINS + 1), np.inf)
+        cost[0, 0] = 0
+        came: list[list[tuple[Segment, int] | None]] = [
+            [None] * (BINS + 1) for _ in range(self.count + 1)
+        ]
+        for first in range(self.count):
+            for segment, more, again in self._options(first, limit):
+                bins = math.ceil(more / step)
+                if bins > BINS:
+                    continue
+                candidate = np.full(BINS + 1, np.inf)
+                candidate[bins:] = cost[first, : BINS + 1 - bins] + again
+                better = (candidate < cost[segment.last]).nonzero()[0]
+                cost[segment.last, better] = candidate[better]
+                for column in better:
+                    came[segment.last][column] = (segment, int(column) - bins)
+        column = int(cost[self.count].argmin())
+        return [] if np.isinf(cost[self.count, column]) else _walk_back(came, column)
+
+
+def _traced(arrived: Sequence[Segment | None]) -> list[Segment]:
+    """The segments in order, from the last one that arrived at each boundary."""
+    segments: list[Segment] = []
+    segment = arrived[-1]
+    while segment is not None:
+        segments.append(segment)
+        segment = arrived[segment.first]
+    return segments[::-1]
+
+
+def _walk_back(came: Sequence[Sequence[tuple[Segment, int] | None]], column: int) -> list[Segment]:
+    segments: list[Segment] = []
+    step = came[-1][column]
+    while step is not None:
+        segments.append(step[0])
+        step = came[step[0].first][step[1]]
+    return segments[::-1]
+
+
+class Planner:
+    """Plans of one detector for views of any size, made when a size is first met."""
+
+    def __init__(self, choice: Choice, *, budget_gb: float | None = None) -> None:
+        self.choice, self.budget_gb = choice, budget_gb
+        self.plans: dict[tuple[int, int, int, bool], Plan] = {}
+
+    def __call__(self, detector: Detector, batch: int, hw: tuple[int, int]) -> Plan:
+        """The plan for a batch of views; it follows from their rounded size alone."""
+        if self.choice == "off" and self.budget_gb is None:
+            return KEEP_ALL
+        height, width = (side + -side % SIZE_STEP for side in hw)
+        key = (batch, height, width, detector.mixed)
+        if key not in self.plans:
+            profile = measure(detector, batch=batch, hw=(height, width))
+            self.plans[key] = to_plan(profile, self.segments(detector, profile))
+        return self.plans[key]
+
+    def segments(self, detector: Detector, profile: Profile) -> list[Segment]:
+        """The choice's segments, or those that fit the budget beside the weights."""
+        if self.budget_gb is None:
+            return CHOICES[self.choice](profile)
+        return plan_budget(profile, int(self.budget_gb * GB) - bytes_of_weights(detector))
+
+
+def bytes_of_weights(detector: Detector) -> int:
+    """Weights, their gradients, and AdamW's two moments of each."""
+    return sum(4 * p.numel() * p.element_size() for p in detector.parameters())
