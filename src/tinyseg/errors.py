@@ -58,6 +58,10 @@ class RecipeError(TinysegError):
     """A recipe with an unknown key, a wrong value, or parts that do not fit each other."""
 
 
+class PlanError(TinysegError):
+    """A plan of views with an unknown key, a wrong value, or parts that do not fit each other."""
+
+
 class WeightsError(TinysegError):
     """A weights file that is damaged, foreign, or made for another network."""
 
@@ -68,3 +72,7 @@ class PredictionsError(TinysegError):
 
 class TrainingError(TinysegError):
     """A training run that cannot go on: a loss that is not finite, or nothing to learn from."""
+
+
+class DeviceError(TinysegError):
+    """A device whose memory does not hold a single view."""

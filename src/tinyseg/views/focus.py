@@ -1,0 +1,145 @@
+"""Focus: the whole frame first, then zoomed views of where tiny instances can be.
+
+A stated budget of view pixels is spent where most is expected to be gained: instances expected by
+the prior of the frame's camera, by what the first pass found, or by both, times what seeing one
+of that size closer is worth. Zoomed views have one size, so that they go through the network
+together, and answer for small sizes only; the whole frame answers for all. A frame that the prior
+does not fit is looked at by its hints alone, and the plan's remarks say so; where nothing at all
+is known, the rows around the middle of the frame are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from tinyseg.errors import DataError
+from tinyseg.frame import Instances
+from tinyseg.views.choose import choose_rects
+from tinyseg.views.evidence import Evidence, Grid, worth
+from tinyseg.views.hints import hints
+from tinyseg.views.plan import FrameInfo, Plan, Planned
+from tinyseg.views.plans import whole
+from tinyseg.views.prior import LocationPrior
+from tinyseg.views.view import View
+
+MEGA = 10**6
+
+LEAST = 1e-3
+"""A view that is expected to gain fewer instances than this is not looked at."""
+
+UNKNOWN = 0.3
+"""Small instances expected in a frame of which nothing is known, per octave."""
+
+SMALL = (0.0, 96.0)
+"""Sizes, square roots of box areas in frame pixels, that the zoomed views answer for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zoomed:
+    """The zoomed views: their pixels together, their zoom and size, and what they answer for."""
+
+    budget_mp: float = 12.0
+    zoom: float = 2.0
+    out_hw: tuple[int, int] = (512, 1024)
+    answers_for: tuple[float, float] = SMALL
+
+    def __post_init__(self) -> None:
+        if not (0 < self.zoom < inf and min(self.out_hw) >= 32 and self.most >= 1):
+            rule = "a focus needs a zoom above 0, views of 32 pixels, and a budget for one"
+            got = f"zoom {self.zoom}, views of {self.out_hw}, {self.budget_mp} MP"
+            raise DataError(rule, got=got)
+
+    @property
+    def most(self) -> int:
+        """The number of views that the budget pays for."""
+        return int(min(self.budget_mp, 1e6) * MEGA / (self.out_hw[0] * self.out_hw[1]) + 1e-9)
+
+
+Source = Callable[[FrameInfo, Instances, LocationPrior | None], Evidence]
+
+
+def focus(
+    zoomed: Zoomed = Zoomed(),
+    *,
+    source: str = "both",
+    prior: LocationPrior | None = None,
+    first: Plan | None = None,
+) -> Plan:
+    """A first pass (the whole frame unless said otherwise), then zoomed views.
+
+    `source` says what they follow from: "prior", "first" (its detections and low-score hints) or
+    "both". With "prior" they belong to the first pass: nothing has to be waited for. A frame that
+    the prior does not fit has no zoomed views then.
+    """
+    if source not in SOURCES:
+        raise DataError("unknown source of a focus", expected=" | ".join(SOURCES), got=source)
+    if source == "prior" and prior is None:
+        raise DataError("a focus by the prior alone needs a prior")
+    once = whole() if first is None else first
+    if source == "prior":
+        return Plan(
+            lambda info: once.first(info) + _look(info, Instances.empty(), zoomed, source, prior),
+            once.then,
+            lambda info: once.remarks(info) + _remarks(info, source, prior),
+        )
+    return Plan(
+        once.first,
+        lambda info, found: once.then(info, found) + _look(info, found, zoomed, source, prior),
+        lambda info: once.remarks(info) + _remarks(info, source, prior),
+    )
+
+
+def _look(
+    info: FrameInfo, found: Instances, zoomed: Zoomed, source: str, prior: LocationPrior | None
+) -> list[Planned]:
+    evidence = SOURCES[source](info, found, prior)
+    scale = min(1800 / min(info.hw), 2400 / max(info.hw))
+    weights = evidence * worth(zoom=zoomed.zoom, scale=scale)[:, None, None]
+    side_hw = (zoomed.out_hw[0] / zoomed.zoom, zoomed.out_hw[1] / zoomed.zoom)
+    rects = choose_rects(weights, info.hw, side_hw=side_hw, most=zoomed.most, least=LEAST)
+    views = [View(rect, zoomed.out_hw, answers_for=zoomed.answers_for) for rect in rects]
+    return [Planned(view) for view in views]
+
+
+def _by_prior(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
+    expected = None if prior is None else prior.expected(info)
+    return np.zeros(Grid.of(info.hw).shape) if expected is None else expected
+
+
+def _by_first(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
+    return hints(found, info.hw) + _unknown(info)
+
+
+def _by_both(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
+    expected = None if prior is None else prior.expected(info)
+    if expected is None:
+        return _by_first(info, found, prior)
+    return expected + hints(found, info.hw)
+
+
+SOURCES: dict[str, Source] = {"prior": _by_prior, "first": _by_first, "both": _by_both}
+"""What the zoomed views follow from."""
+
+
+def _unknown(info: FrameInfo) -> Evidence:
+    """Little, around the middle rows, evenly over the columns."""
+    grid = Grid.of(info.hw)
+    octaves, _, columns = grid.shape
+    away = grid.centres(0) / info.hw[0] - 0.5
+    rows = np.exp(-0.5 * (away / 0.1) ** 2)
+    cells = np.repeat((rows / rows.sum() / columns)[:, None], columns, axis=1)
+    return np.repeat(UNKNOWN * cells[None], octaves, axis=0)
+
+
+def _remarks(info: FrameInfo, source: str, prior: LocationPrior | None) -> tuple[str, ...]:
+    if source == "first":
+        return ()
+    if prior is None:
+        return ("there is no prior: views follow from the first pass alone",)
+    reason = prior.why_not(info)
+    own = prior.find(info)
+    if own is not None:
+        return (f"the prior of camera {own.camera} is used, learned on {own.frames} frames",)
+    return () if reason is None else (reason,)
