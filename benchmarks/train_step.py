@@ -45,6 +45,7 @@ from tinyseg.model.detector import Detector
 from tinyseg.model.targets import Target
 from tinyseg.recipes import Recipe, lite
 from tinyseg.train.batches import FrameStore, make_sample
+from tinyseg.train.sampler import shape_of
 
 FRAMES = 4
 FRAME_HW = (1600, 2000)
@@ -85,8 +86,8 @@ def torchvision_network(recipe: Recipe) -> MaskRCNN:
     network = MaskRCNN(
         TorchvisionBackbone(recipe),
         num_classes=classes,
-        min_size=recipe.train.view,
-        max_size=recipe.train.view,
+        min_size=recipe.sampling.view,
+        max_size=recipe.sampling.view,
         image_mean=[value / 255 for value in net.input.mean],
         image_std=[value / 255 for value in net.input.std],
         rpn_anchor_generator=AnchorGenerator(sizes, (proposals.aspect_ratios,) * len(sizes)),
@@ -117,8 +118,8 @@ def make_views(recipe: Recipe, count: int) -> list[Views]:
         height, width = FRAME_HW
         write_wad(Path(folder), count=FRAMES, seed=0, height=height, width=width)
         frames = FrameStore(open_data(Path(folder)).items)
-        size = recipe.train.batch
-        samples = [make_sample(frames, i, recipe.train) for i in range(count * size)]
+        size, shape = recipe.train.batch, shape_of(0, recipe.sampling, recipe.train.seed)
+        samples = [make_sample(frames, i, shape, recipe) for i in range(count * size)]
     return [both_forms(samples[i : i + size]) for i in range(0, len(samples), size)]
 
 
@@ -232,7 +233,7 @@ def main() -> None:
         )
         for name, run in runs.items()
     ]
-    side, batch = recipe.train.view, recipe.train.batch
+    side, batch = recipe.sampling.view, recipe.train.batch
     print(table((f"step, {batch} x {side} x {side}", "ms", "times as fast", "mean loss"), rows))
     for name, run in runs.items():
         print(f"\n{name}: {costliest(run)}.")

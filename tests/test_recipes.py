@@ -29,7 +29,7 @@ def test_settings_change_their_keys_and_nothing_else() -> None:
         lite(),
         [
             "train.steps=7",
-            "train.zoom=[0.25, 4]",
+            "sampling.zoom=[0.25, 4]",
             "network.proposals.kept=[20, 10]",
             "network.boxes.min_score=0.2",
             "network.norm_eps=0.5",
@@ -37,7 +37,8 @@ def test_settings_change_their_keys_and_nothing_else() -> None:
             "train.steps=8",
         ],
     )
-    assert changed.train == lite().train.model_copy(update={"steps": 8, "zoom": (0.25, 4.0)})
+    assert changed.train == lite().train.model_copy(update={"steps": 8})
+    assert changed.sampling == lite().sampling.model_copy(update={"zoom": (0.25, 4.0)})
     assert changed.network.proposals.kept == (20, 10)
     assert changed.network.boxes.min_score == 0.2
     assert changed.network.norm_eps == 0.5
@@ -60,14 +61,14 @@ def test_settings_change_their_keys_and_nothing_else() -> None:
         ("train.steps=many", "train.steps: Input should be a valid integer"),
         ("train.steps=1.5", "train.steps: Input should be a valid integer"),
         ("train.steps=0", "train.steps: Input should be greater than or equal to 1"),
-        ("train.view=100", "train.view: Input should be a multiple of 32"),
+        ("sampling.view=100", "sampling.view: Input should be a multiple of 32"),
         ("train.seed=-1", "train.seed: "),
         ("train.mixed=perhaps", "train.mixed: Input should be a valid boolean"),
         ("train.learning_rate=.nan", "train.learning_rate: "),
         ("train.clip_norm=.inf", "train.clip_norm: "),
-        ("train.zoom=[2, 1]", "train: zoom must be (lowest, highest)"),
-        ("train.zoom=[0, 1]", "train.zoom.0: Input should be greater than 0"),
-        ("train.zoom=[1]", "train.zoom.1: Field required"),
+        ("sampling.zoom=[2, 1]", "sampling: zoom must be (lowest, highest)"),
+        ("sampling.zoom=[0, 1]", "sampling.zoom.0: Input should be greater than 0"),
+        ("sampling.zoom=[1]", "sampling.zoom.1: Field required"),
         ("network.box_trunk=tree", "network.box_trunk: Input should be 'mlp' or 'conv'"),
         ("network.proposals.anchor_sizes=[1, 2]", "network.proposals.anchor_sizes.2: "),
         ("network.proposals.kept=[0, 1]", "network.proposals.kept.0: "),

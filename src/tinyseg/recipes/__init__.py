@@ -1,12 +1,22 @@
 """Recipes: every choice of a network, its training and its use, in checked, frozen records.
 
 recipe.py     Recipe; changing keys by dotted names; reading plain values
-network.py    the network's parts        training.py   the run        prediction.py   the use
+network.py    the network's parts        sampling.py   the views
+training.py   the run                memory.py     what is computed twice
+prediction.py the use
 presets.py    functions that return a Recipe, by name
 """
 
+from tinyseg.recipes.memory import Memory
 from tinyseg.recipes.network import Network
-from tinyseg.recipes.prediction import Predict
+from tinyseg.recipes.prediction import (
+    FocusViews,
+    PlanChoice,
+    PlanPart,
+    Predict,
+    TileViews,
+    WholeViews,
+)
 from tinyseg.recipes.presets import (
     RECIPES,
     find_recipe,
@@ -15,14 +25,24 @@ from tinyseg.recipes.presets import (
     mask_rcnn_r50_v2,
 )
 from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_settings
+from tinyseg.recipes.sampling import Sampling, Tile, Whole
 from tinyseg.recipes.training import Train
 
 __all__ = [
     "RECIPES",
+    "FocusViews",
+    "Memory",
     "Network",
+    "PlanChoice",
+    "PlanPart",
     "Predict",
     "Recipe",
+    "Sampling",
+    "Tile",
+    "TileViews",
     "Train",
+    "Whole",
+    "WholeViews",
     "find_recipe",
     "lite",
     "mask_rcnn_r50",

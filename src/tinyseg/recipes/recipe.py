@@ -11,9 +11,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from tinyseg.errors import RecipeError
-from tinyseg.labels import WAD_CLASSES
+from tinyseg.labels import WAD_CLASSES, index_of
+from tinyseg.recipes.memory import Memory
 from tinyseg.recipes.network import Network
 from tinyseg.recipes.prediction import Predict
+from tinyseg.recipes.sampling import Sampling
 from tinyseg.recipes.section import Section
 from tinyseg.recipes.training import Train
 
@@ -24,13 +26,22 @@ class Recipe(Section):
     name: str
     classes: Annotated[tuple[str, ...], Field(min_length=1)] = WAD_CLASSES
     network: Network = Network()
+    sampling: Sampling = Sampling()
     train: Train = Train()
+    memory: Memory = Memory()
     predict: Predict = Predict()
 
     @model_validator(mode="after")
     def _classes_differ(self) -> "Recipe":
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class is named twice")
+        return self
+
+    @model_validator(mode="after")
+    def _weighted_classes_are_there(self) -> "Recipe":
+        for name in self.network.class_weights:
+            if index_of(name, self.classes) is None:
+                raise ValueError(f"network.class_weights names {name}, which is not in classes")
         return self
 
 

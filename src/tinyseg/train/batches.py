@@ -19,9 +19,11 @@ from tinyseg.data.dataset import Item
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.frame import Frame
 from tinyseg.model.targets import Target
-from tinyseg.recipes import Train
+from tinyseg.recipes import Recipe
 from tinyseg.train.augment import jitter_colours
-from tinyseg.train.sampler import draw_view, frame_of, learnable, rng
+from tinyseg.train.balance import Draws
+from tinyseg.train.chance import rng
+from tinyseg.train.sampler import Shape, draw_view, frame_of, learnable, shape_of
 
 AHEAD = 3
 """Batches made before they are asked for."""
@@ -47,9 +49,12 @@ class FrameStore:
         *,
         on_skip: Callable[[Item, TinysegError], None] | None = None,
         kept_bytes: int = KEPT_BYTES,
+        draws: Draws | None = None,
     ) -> None:
-        """With `on_skip`, a frame that cannot be read is told to it and the next one stands in."""
+        """With `on_skip`, a frame that cannot be read is told to it and the next one stands in;
+        `draws` says how often each frame comes, once an epoch if not given."""
         self.items = items
+        self.draws = Draws.even(len(items)) if draws is None else draws
         self._on_skip = on_skip
         self._kept_bytes = kept_bytes
         self._frames: OrderedDict[int, Frame] = OrderedDict()
@@ -82,28 +87,62 @@ class FrameStore:
         )
 
 
-def make_sample(frames: FrameStore, index: int, rules: Train) -> Frame:
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Which samples of a step one process makes: in each of `rounds` batches those of its rank."""
+
+    rank: int = 0
+    world: int = 1
+    rounds: int = 1
+
+
+def make_sample(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> Frame:
     """Sample `index` of a run: a view of a frame, in view pixels, colours changed."""
-    frame = frames[frame_of(index, count=len(frames.items), rules=rules)]
-    view = draw_view(frame, index, rules)
+    rules, seed = recipe.sampling, recipe.train.seed
+    which = frame_of(index, draws=frames.draws, shape=shape, rules=rules, seed=seed)
+    frame, zoom = frames[which], float(frames.draws.zooms[which])
+    view = draw_view(frame, index, shape, rules, seed=seed, zoom=zoom)
     seen = view.cut(learnable(frame, view, rules))
-    generator = rng(rules.seed, index, "colour")
-    image = jitter_colours(seen.image, generator, strength=rules.colour)
+    image = jitter_colours(seen.image, rng(seed, index, "colour"), strength=rules.colour)
     return Frame(seen.name, image, seen.instances, seen.ignore)
 
 
 def batches(
-    frames: FrameStore, rules: Train, device: torch.device, *, first: int, last: int
+    frames: FrameStore,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    first: int,
+    last: int,
+    portion: Portion = Portion(),
 ) -> Generator[Batch, None, None]:
-    """The batches of steps first ... last - 1, in order."""
+    """The batches of steps first ... last - 1, in order, `portion.rounds` of them a step.
 
-    def make(step: int) -> Batch:
-        samples = [make_sample(frames, step * rules.batch + i, rules) for i in range(rules.batch)]
-        stacked = np.stack([s.image.transpose(2, 0, 1) for s in samples])
-        targets = [Target.of(s.instances, s.ignore, device) for s in samples]
-        return Batch(torch.from_numpy(stacked).to(device), targets, [s.name for s in samples])
+    Sample i of a run is the same on however many processes it runs: a step has
+    rounds x world x train.batch samples in a row, of one size.
+    """
+    size, rounds = recipe.train.batch, portion.rounds
 
-    yield from _ahead(make, range(first, last))
+    def make(turn: int) -> Batch:
+        shape = shape_of(turn // rounds, recipe.sampling, recipe.train.seed)
+        start = (turn * portion.world + portion.rank) * size
+        return make_batch(frames, range(start, start + size), shape, recipe, device)
+
+    yield from _ahead(make, range(first * rounds, last * rounds))
+
+
+def make_batch(
+    frames: FrameStore, indices: range, shape: Shape, recipe: Recipe, device: torch.device
+) -> Batch:
+    """These samples of a run, on the device."""
+    samples = [make_sample(frames, index, shape, recipe) for index in indices]
+    stacked = np.stack([s.image.transpose(2, 0, 1) for s in samples])
+    seeds = [int(rng(recipe.train.seed, i, "target").integers(2**62)) for i in indices]
+    targets = [
+        Target.of(s.instances, s.ignore, device, seed=seed)
+        for s, seed in zip(samples, seeds, strict=True)
+    ]
+    return Batch(torch.from_numpy(stacked).to(device), targets, [s.name for s in samples])
 
 
 def _ahead(make: Callable[[int], Batch], steps: range) -> Generator[Batch, None, None]:

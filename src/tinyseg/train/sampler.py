@@ -1,11 +1,13 @@
-"""Step -> views, without a state: sample i of a run follows from (seed, i) alone.
+"""Step -> views, without a state: sample i of a run follows from (seed, i) and its step alone.
 
-A group of `views_per_frame` samples shares one frame, so that a decoded frame serves several
-views; frames go by in a fresh random order every epoch. A view is a square of the native frame at
-a random zoom, placed around a random instance or, in a stated share and on empty frames, anywhere.
+A step draws a source of the recipe and a size, so that its batch has one size on every rank and no
+file has to be read to know it. A group of `views_per_frame` samples shares one frame, so that a
+decoded frame serves several views; frames go by in a fresh random order every epoch. A tile is a
+square of the native frame at a random zoom, placed around a random instance or, in a stated share
+and on empty frames, anywhere; a whole frame lies in the middle of its canvas.
 """
 
-import zlib
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -13,40 +15,101 @@ from jaxtyping import Float64, Int64
 from tinyseg import masks as mask_ops
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
-from tinyseg.recipes import Train
+from tinyseg.recipes import Sampling, Tile, Whole
+from tinyseg.train.balance import Draws, epoch_order
+from tinyseg.train.chance import rng
 from tinyseg.views import View
 
 SMALLEST_SIDE = 3.0
 """Objects less than this wide or high in view pixels are ignored: no anchor could learn them."""
 
 
-def rng(seed: int, index: int, purpose: str) -> np.random.Generator:
-    """The generator of one decision: the same for the same three, and independent of all others."""
-    return np.random.default_rng([seed, index, zlib.crc32(purpose.encode())])
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What all views of one step have in common."""
+
+    source: Tile | Whole
+    out_hw: tuple[int, int]
 
 
-def frame_of(index: int, *, count: int, rules: Train) -> int:
-    """Which of `count` frames sample `index` is cut from."""
-    group = index // rules.views_per_frame
-    epoch, place = divmod(group, count)
-    return int(rng(rules.seed, epoch, "order").permutation(count)[place])
+def shape_of(step: int, rules: Sampling, seed: int) -> Shape:
+    """The source and the size of a step's views."""
+    generator = rng(seed, step, "shape")
+    shares = np.array([source.share for source in rules.sources])
+    source = rules.sources[int(generator.choice(len(shares), p=shares / shares.sum()))]
+    if isinstance(source, Tile):
+        side = source.view or rules.view
+        return Shape(source, (side, side))
+    low, high = source.short_side
+    short = int(generator.integers(low, high + 1))
+    long = round(short * max(source.aspect, 1 / source.aspect))
+    return Shape(source, (short, long) if source.aspect >= 1 else (long, short))
 
 
-def draw_view(frame: Frame, index: int, rules: Train) -> View:
-    """The view of sample `index` on its frame."""
-    generator = rng(rules.seed, index, "view")
-    low, high = rules.zoom
-    zoom = float(np.exp(generator.uniform(np.log(low), np.log(high))))
-    side = max(round(rules.view / zoom), 1)
-    near = generator.random() < rules.near_share and len(frame.instances) > 0
-    centre = _near_instance(frame, side, generator) if near else _anywhere(frame, generator)
-    x0, y0 = (_start(c, side, length) for c, length in zip(centre, frame.hw[::-1], strict=True))
+def frame_of(index: int, *, draws: Draws, shape: Shape, rules: Sampling, seed: int) -> int:
+    """Which of the frames sample `index` is cut from."""
+    return group_frame(index // group_size(shape, rules), draws=draws, seed=seed)
+
+
+def group_size(shape: Shape, rules: Sampling) -> int:
+    """How many samples in a row are cut from one frame."""
+    return rules.views_per_frame if isinstance(shape.source, Tile) else 1
+
+
+def group_frame(group: int, *, draws: Draws, seed: int) -> int:
+    """The frame of a group of samples."""
+    epoch, place = divmod(group, draws.length)
+    return int(epoch_order(draws, seed, epoch)[place])
+
+
+def draw_view(
+    frame: Frame, index: int, shape: Shape, rules: Sampling, *, seed: int, zoom: float = 1.0
+) -> View:
+    """The view of sample `index` on its frame; `zoom` is the factor of the frame's data set."""
+    generator = rng(seed, index, "view")
+    if isinstance(shape.source, Tile):
+        rect = _tile(frame, shape.source, rules, generator, factor=zoom)
+    else:
+        rect = _letterbox(frame.hw, shape.out_hw, factor=zoom)
     flip = rules.flip and bool(generator.random() < 0.5)
-    return View((x0, y0, x0 + side, y0 + side), (rules.view, rules.view), flip)
+    return View(rect, shape.out_hw, flip)
 
 
-def _near_instance(frame: Frame, side: int, generator: np.random.Generator) -> tuple[float, float]:
-    box = frame.instances.boxes[generator.integers(len(frame.instances))]
+def _tile(
+    frame: Frame, source: Tile, rules: Sampling, generator: np.random.Generator, *, factor: float
+) -> tuple[float, float, float, float]:
+    """A square of native pixels, inside the frame where it fits."""
+    low, high = source.zoom or rules.zoom
+    zoom = factor * float(np.exp(generator.uniform(np.log(low), np.log(high))))
+    side = max(round((source.view or rules.view) / zoom), 1)
+    share = rules.near_share if source.near_share is None else source.near_share
+    near = generator.random() < share and len(frame.instances) > 0
+    centre = _near_instance(frame, side, rules, generator) if near else _anywhere(frame, generator)
+    x0, y0 = (_start(c, side, length) for c, length in zip(centre, frame.hw[::-1], strict=True))
+    return x0, y0, x0 + side, y0 + side
+
+
+def _letterbox(
+    frame_hw: tuple[int, int], out_hw: tuple[int, int], *, factor: float
+) -> tuple[float, float, float, float]:
+    """The rectangle of the canvas' shape with the whole frame in its middle, in whole pixels.
+
+    A factor below 1 leaves the frame that much smaller on the canvas; one above 1 has no effect.
+    """
+    scale = min(out_hw[0] / frame_hw[0], out_hw[1] / frame_hw[1]) * min(factor, 1.0)
+    height, width = (max(round(out / scale), 1) for out in out_hw)
+    x0, y0 = float((frame_hw[1] - width) // 2), float((frame_hw[0] - height) // 2)
+    return x0, y0, x0 + width, y0 + height
+
+
+def _near_instance(
+    frame: Frame, side: int, rules: Sampling, generator: np.random.Generator
+) -> tuple[float, float]:
+    candidates = np.arange(len(frame.instances))
+    if rules.near == "class":
+        wanted = generator.choice(np.unique(frame.instances.labels))
+        candidates = np.flatnonzero(frame.instances.labels == wanted)
+    box = frame.instances.boxes[candidates[generator.integers(len(candidates))]]
     offset = generator.uniform(-0.4, 0.4, 2) * side
     return float((box[0] + box[2]) / 2 + offset[0]), float((box[1] + box[3]) / 2 + offset[1])
 
@@ -64,14 +127,16 @@ def _start(centre: float, side: int, length: int) -> float:
     return min(max(start, 0.0), float(length - side))
 
 
-def learnable(frame: Frame, view: View, rules: Train) -> Frame:
-    """The frame with the objects that this view shows too little of moved to the ignore region."""
+def learnable(frame: Frame, view: View, rules: Sampling) -> Frame:
+    """The frame with the objects that this view shows too little of moved to the ignore region, and
+    those that it shows next to nothing of left out."""
     masks = frame.instances.masks
     share = _visible_share(masks, view.rect)
     boxes = view.boxes_to_view(frame.instances.boxes)
     sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     kept = (share >= rules.min_visible) & (sides >= SMALLEST_SIDE)
-    ignored: Int64[np.ndarray, " k"] = np.flatnonzero(~kept & (share > 0))
+    seen = (share > 0) & (share >= rules.drop_visible)
+    ignored: Int64[np.ndarray, " k"] = np.flatnonzero(~kept & seen)
     instances: Instances = frame.instances.select(np.flatnonzero(kept))
     ignore = CropMasks.concatenate([frame.ignore, masks.select(ignored)])
     return Frame(frame.name, frame.image, instances, ignore)

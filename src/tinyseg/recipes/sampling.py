@@ -1,0 +1,152 @@
+"""The sampling section of a recipe: what a training view is, and what it counts as an object.
+
+A step draws one of the `sources` by their shares and one size from it, so that a batch has one
+size on every rank; a sample draws its frame, place, zoom and flip. `MIXTURES` names the mixtures of
+sources that the project's recipes use: `sampling.sources=vtr` on a command line.
+"""
+
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from tinyseg.recipes.section import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=64, multiple_of=32)]
+Zoom = tuple[PositiveFloat, PositiveFloat]
+Number = TypeVar("Number", int, float)
+
+WAD_ASPECT = 3384 / 2710
+"""Width over height of the challenge's frames."""
+
+
+def _in_order(bounds: tuple[Number, Number], name: str) -> tuple[Number, Number]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{name} must be (lowest, highest)")
+    return bounds
+
+
+class Tile(Section):
+    """Square views of native frames; what is None is as the sampling section says."""
+
+    kind: Literal["tile"] = "tile"
+    share: PositiveFloat = 1.0
+    """How often, against the other sources' shares."""
+    view: Side | None = None
+    zoom: Zoom | None = None
+    near_share: Share | None = None
+
+    @field_validator("zoom")
+    @classmethod
+    def _zoom_in_order(cls, zoom: Zoom | None) -> Zoom | None:
+        return zoom if zoom is None else _in_order(zoom, "zoom")
+
+
+class Whole(Section):
+    """Whole frames, the short side of the canvas drawn from a range, all pixels equally likely."""
+
+    kind: Literal["whole"] = "whole"
+    share: PositiveFloat = 1.0
+    short_side: tuple[PositiveInt, PositiveInt] = (1500, 1800)
+    aspect: PositiveFloat = WAD_ASPECT
+    """Width over height of the canvas; a frame of another shape has grey beside it."""
+
+    @field_validator("short_side")
+    @classmethod
+    def _sides_in_order(cls, sides: tuple[int, int]) -> tuple[int, int]:
+        return _in_order(sides, "short_side")
+
+
+Source = Annotated[Tile | Whole, Field(discriminator="kind")]
+
+NATIVE_TILES: tuple[Tile | Whole, ...] = (Tile(),)
+"""Square views at the section's zoom: what a small network on a CPU learns from."""
+WHOLE_1500_1800: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 1800)),)
+"""The slides' first training scale."""
+WHOLE_1800_2400: tuple[Tile | Whole, ...] = (Whole(short_side=(1800, 2400)),)
+"""The slides' larger training scale."""
+VTR: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 2400)),)
+"""Variable training resolution: both of the slides' ranges in one run."""
+VTR_AND_TILES: tuple[Tile | Whole, ...] = (*VTR, Tile(view=1024, zoom=(0.75, 1.5)))
+"""Whole frames at a variable resolution and native tiles, half of the steps each."""
+
+MIXTURES = MappingProxyType(
+    {
+        "native_tiles": NATIVE_TILES,
+        "whole_1500_1800": WHOLE_1500_1800,
+        "whole_1800_2400": WHOLE_1800_2400,
+        "vtr": VTR,
+        "vtr_and_tiles": VTR_AND_TILES,
+    }
+)
+"""Mixtures by name, for `sampling.sources`."""
+
+
+class CopyPaste(Section):
+    """Objects of other frames, moved along the road to where they have another size."""
+
+    share: Share = 0.0
+    """Share of views that get objects pasted in; 0: none does."""
+    most: int = Field(default=3, ge=1)
+    """1 ... this many objects are tried in such a view."""
+    donors: int = Field(default=4, ge=1)
+    """Objects come from this many frames that the run looked at just before."""
+    scale: Zoom = (0.25, 1.25)
+    """Size in the frame against the size where the object was cut out."""
+    horizon: float | None = Field(default=None, gt=-1, lt=1)
+    """Row of the horizon as a share of the frame's height; None: fitted to the labels of a run."""
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_in_order(cls, scale: Zoom) -> Zoom:
+        return _in_order(scale, "scale")
+
+
+class Sampling(Section):
+    """Which views of which frames are learnt from."""
+
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)] = NATIVE_TILES
+    """What the steps draw from, by their shares; or the name of one of MIXTURES."""
+    view: Side = 640
+    """Side of a tile in view pixels."""
+    zoom: Zoom = (0.5, 2.0)
+    """Each tile draws its zoom from this range, evenly in its logarithm."""
+    near_share: Share = 0.8
+    """Share of tiles placed around an instance; the others lie anywhere in the frame."""
+    near: Literal["instance", "class"] = "instance"
+    """Whether a frame's instances, or its classes, are equally likely to be looked at."""
+    views_per_frame: int = Field(default=4, ge=1)
+    """Tiles cut from a frame once it is decoded; whole frames are shown once."""
+    repeat: NonNegativeFloat = 0.0
+    """Frames with a class that is in less than this share of them come more often; 0: none does."""
+    min_visible: Share = 0.25
+    """Objects that a view shows less of, by area, are ignored, not learnt ..."""
+    drop_visible: Share = 0.0
+    """... and those that it shows still less of are background."""
+    flip: bool = True
+    colour: Share = 0.3
+    copy_paste: CopyPaste = CopyPaste()
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _mixture_of_name(cls, sources: object) -> object:
+        if not isinstance(sources, str):
+            return sources
+        if sources not in MIXTURES:
+            raise ValueError(f"no mixture of this name, there are {', '.join(MIXTURES)}")
+        return MIXTURES[sources]
+
+    @model_validator(mode="after")
+    def _ranges_in_order(self) -> "Sampling":
+        _in_order(self.zoom, "zoom")
+        if self.drop_visible > self.min_visible:
+            raise ValueError("drop_visible must not be above min_visible")
+        return self
