@@ -9,7 +9,7 @@ runs.py     the two run-length forms: COCO's and the challenge's
 
 from tinyseg.masks.build import from_bitmaps, from_label_map, from_polygons, from_roi_grids
 from tinyseg.masks.measure import area, intersections, iou, share_inside, union
-from tinyseg.masks.raster import cut, paint, rasterise, tighten
+from tinyseg.masks.raster import coverage_at, cut, paint, rasterise, tighten
 from tinyseg.masks.record import MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (
     MAX_FRAME_PIXELS,
@@ -25,6 +25,7 @@ __all__ = [
     "MAX_FRAME_PIXELS",
     "CropMasks",
     "area",
+    "coverage_at",
     "cut",
     "from_bitmaps",
     "from_challenge_runs",

@@ -70,17 +70,43 @@ def _stretch(
     x0, y0, x1, y1 = pixels
     if x1 <= x0 or y1 <= y0 or grid.size == 0:
         return np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.uint8)
-    rows = _interpolation(y0, y1, float(box[1]), float(box[3]), grid.shape[0])
-    columns = _interpolation(x0, x1, float(box[0]), float(box[2]), grid.shape[1])
-    values = rows @ grid.astype(np.float32) @ columns.T
+    values = _interpolated(grid, box, columns=range(x0, x1), rows=range(y0, y1))
     return np.where(values >= _ONE_HALF, np.uint8(255), np.uint8(0))
 
 
+def coverage_at(
+    grid: UInt8[np.ndarray, "h w"], box: Float64[np.ndarray, " 4"], *, columns: range, rows: range
+) -> UInt8[np.ndarray, "out_h out_w"]:
+    """Coverage of one mask at the centres of these pixels, all of them with centres in its box.
+
+    It is at least HALF exactly where `rasterise` sets the pixel. A grid in pixel form is read, any
+    other interpolated.
+    """
+    height, width = box[3] - box[1], box[2] - box[0]
+    if grid.size == 0 or not rows or not columns:
+        return np.zeros((len(rows), len(columns)), np.uint8)
+    if (width, height) == grid.shape[::-1] and bool((box == np.rint(box)).all()):
+        down, across = (r.start - int(low) for r, low in ((rows, box[1]), (columns, box[0])))
+        return grid[down :: rows.step, across :: columns.step][: len(rows), : len(columns)]
+    values = _interpolated(grid, box, columns=columns, rows=rows)
+    return (values + np.float32(HALF - _ONE_HALF)).astype(np.uint8)
+
+
+def _interpolated(
+    grid: UInt8[np.ndarray, "h w"], box: Float64[np.ndarray, " 4"], *, columns: range, rows: range
+) -> Float32[np.ndarray, "out_h out_w"]:
+    """The grid's value, stretched over the box, at each pixel centre."""
+    down = _interpolation(rows, float(box[1]), float(box[3]), grid.shape[0])
+    across = _interpolation(columns, float(box[0]), float(box[2]), grid.shape[1])
+    return np.asarray(down @ grid.astype(np.float32) @ across.T)
+
+
 def _interpolation(
-    start: int, stop: int, low: float, high: float, cells: int
+    pixels: range, low: float, high: float, cells: int
 ) -> Float32[np.ndarray, "pixels cells"]:
-    """Weight of each cell at each pixel centre start + 0.5 ... stop - 0.5, along one axis."""
-    at = (np.arange(start, stop) + 0.5 - low) * (cells / (high - low)) - 0.5
+    """Weight of each cell at each pixel centre, half a pixel from its number, along one axis."""
+    at = (np.arange(pixels.start, pixels.stop, pixels.step) + 0.5 - low) * (cells / (high - low))
+    at -= 0.5
     below = np.floor(at).astype(np.int64)
     fraction = (at - below).astype(np.float32)
     # One column more on each side takes the weights that fall beyond the rim.

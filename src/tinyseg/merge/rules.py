@@ -39,6 +39,8 @@ class MergeRules:
     """And one that overlaps a better one of another class by more than this."""
     unseen: NonNegativeFloat = 0.5
     """Scores are multiplied by (looks that found it / looks that could have) to this power."""
+    cut: Share = 0.5
+    """Scores of what only looks found whose border cuts it are multiplied by this."""
     model_weights: tuple[PositiveFloat, ...] = ()
     """Weight of each model in scores and masks; 1 where there is none."""
     exclusive: bool = False
