@@ -58,10 +58,6 @@ class RecipeError(TinysegError):
     """A recipe with an unknown key, a wrong value, or parts that do not fit each other."""
 
 
-class PlanError(TinysegError):
-    """A plan of views with an unknown key, a wrong value, or parts that do not fit each other."""
-
-
 class WeightsError(TinysegError):
     """A weights file that is damaged, foreign, or made for another network."""
 

@@ -9,12 +9,10 @@ focus.py      the plan of two: zoomed views where tiny instances can be; from
   hints.py      what the first pass found, low scores included
   evidence.py   the grid of expected instances that both become
   choose.py     as much of it as possible in as few rectangles
-plan_file.py  plans by name and from YAML files
 """
 
 from tinyseg.views.focus import Zoomed, focus
 from tinyseg.views.plan import FrameInfo, Plan, Planned, camera_of, flipped, for_models, together
-from tinyseg.views.plan_file import find_plan, read_plan
 from tinyseg.views.plans import scales, tiles, whole
 from tinyseg.views.prior import (
     LocationPrior,
@@ -36,14 +34,12 @@ __all__ = [
     "View",
     "Zoomed",
     "camera_of",
-    "find_plan",
     "flipped",
     "focus",
     "for_models",
     "learn_prior",
     "prior_from_json",
     "prior_to_json",
-    "read_plan",
     "read_prior",
     "scales",
     "tiles",

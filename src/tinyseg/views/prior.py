@@ -179,7 +179,7 @@ def read_prior(path: Path) -> LocationPrior:
     return prior_from_json(text, path=path)
 
 
-def prior_from_json(text: str | bytes, *, path: Path | None = None) -> LocationPrior:
+def prior_from_json(text: str | bytes, *, path: Path | str | None = None) -> LocationPrior:
     """The prior of `prior_to_json`; raises DataError with the place for anything else."""
     try:
         file = _PriorFile.model_validate_json(text)
@@ -199,7 +199,7 @@ def _listed(counts: Int64[np.ndarray, "octaves rows columns"]) -> list[list[int]
     return np.stack([*places, counts[places]], axis=1).tolist()
 
 
-def _camera(file: _CameraFile, path: Path | None, where: str) -> CameraCounts:
+def _camera(file: _CameraFile, path: Path | str | None, where: str) -> CameraCounts:
     limits = (COUNT, ROWS, COLUMNS)
     counts = np.zeros(limits, np.int64)
     if min(file.hw) < 1:
