@@ -9,13 +9,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, load_detector, save_weights
+from tinyseg.build import build_detector, save_weights
 from tinyseg.cli import app, main
-from tinyseg.data import open_data
-from tinyseg.predict import Predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
-from tinyseg.views import Plan, tiles
 
 SMALL = (
     "network.pyramid_channels=16",
@@ -152,18 +149,3 @@ def test_bad_words_end_with_one_clear_line(
 @pytest.mark.parametrize("verb", ["synth", "train", "predict", "evaluate", "show"])
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"Example: tinyseg {verb}" in " ".join(run(verb, "--help").split())
-
-
-def test_a_frame_alone_gives_what_it_gives_among_tiles(scenes: Path, weights: Path) -> None:
-    """The plan's order and batching change nothing but rounding."""
-    detector, recipe = load_detector(weights)
-    image = open_data(scenes).items[0].read().image
-    plan = tiles(size=128, overlap=32)
-    device = torch.device("cpu")
-    forward = Predictor(detector, plan, classes=recipe.classes, device=device)(image)
-    turned = Predictor(
-        detector, Plan(lambda info: plan.first(info)[::-1]), classes=recipe.classes, device=device
-    )(image)
-    assert len(forward) > 0
-    assert len(forward) == len(turned)
-    np.testing.assert_allclose(np.sort(forward.scores), np.sort(turned.scores), atol=1e-5)

@@ -17,8 +17,8 @@ ORDER = (
     *("image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
-    *("predictions", "predict"),
-    *("evaluate", "report", "train", "progress", "cli"),
+    *("predictions", "calibrate", "predict"),
+    *("evaluate", "report", "train", "ablate", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

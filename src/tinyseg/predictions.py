@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -78,22 +79,53 @@ def _first_twice(names: Sequence[str]) -> str | None:
     return next((name for name in names if counts[name] > 1), None)
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
+def write_predictions(path: Path, predictions: Predictions, *, source: str | None = None) -> None:
     """The predictions as one file, which is either wholly there or as it was before.
 
-    Raises PredictionsError where the file cannot be written.
+    `source` is kept with them: what they were made from. Raises PredictionsError where the file
+    cannot be written.
     """
+    document = _head(predictions.classes, source) | _to_lists(predictions)
     try:
-        content = orjson.dumps(_to_document(predictions), option=orjson.OPT_SERIALIZE_NUMPY)
+        content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         raise PredictionsError("cannot be told in JSON", path=path, got=str(error)) from None
+    _write(path, content)
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)
     except OSError as error:
         raise PredictionsError("cannot be written", path=path, got=error.strerror) from error
 
 
-def _to_document(predictions: Predictions) -> dict[str, object]:
+def join_predictions(files: Sequence[Path], path: Path, classes: Sequence[str]) -> None:
+    """One predictions file from others of this class list; no mask is unpacked on the way."""
+    images: list[bytes] = []
+    rows: list[bytes] = []
+    for file in files:
+        document = _load(file)
+        places = {}
+        for place, image in enumerate(document["images"], start=len(images) + 1):
+            places[image["id"]] = place
+            images.append(orjson.dumps({**image, "id": place}))
+        for place, row in enumerate(document["annotations"], start=len(rows) + 1):
+            rows.append(orjson.dumps({**row, "id": place, "image_id": places[row["image_id"]]}))
+    head = orjson.dumps(_head(classes, None))[:-1]
+    lists = (b',"images":[', b",".join(images), b'],"annotations":[', b",".join(rows), b"]}")
+    _write(path, b"".join([head, *lists]))
+
+
+def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:
+    info = {"description": "instances found", "format": FORMAT, "version": VERSION}
+    return {
+        "info": info if source is None else {**info, "source": source},
+        "categories": [{"id": i, "name": n} for i, n in enumerate(classes, start=1)],
+    }
+
+
+def _to_lists(predictions: Predictions) -> dict[str, object]:
     annotations: list[dict[str, object]] = []
     for image_id, frame in enumerate(predictions.frames, start=1):
         rows = _to_rows(frame, predictions.classes)
@@ -101,12 +133,8 @@ def _to_document(predictions: Predictions) -> dict[str, object]:
         annotations += [
             {"id": i, "image_id": image_id, **row} for i, row in enumerate(rows, start=start)
         ]
-    return {
-        "info": {"description": "instances found", "format": FORMAT, "version": VERSION},
-        "images": [_to_image(i, f) for i, f in enumerate(predictions.frames, start=1)],
-        "categories": [{"id": i, "name": n} for i, n in enumerate(predictions.classes, start=1)],
-        "annotations": annotations,
-    }
+    images = [_to_image(i, f) for i, f in enumerate(predictions.frames, start=1)]
+    return {"images": images, "annotations": annotations}
 
 
 def _to_image(image_id: int, frame: FramePredictions) -> dict[str, object]:
@@ -219,16 +247,20 @@ def _short(value: object) -> str:
 
 def read_predictions(path: Path) -> Predictions:
     """The predictions of a file that `write_predictions` made, or of one that follows its rules."""
-    try:
-        document = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise PredictionsError("cannot be read", path=path, got=error.strerror) from error
-    except orjson.JSONDecodeError as error:
-        raise PredictionsError("is not JSON", path=path, got=str(error)) from None
+    document = _load(path)
     try:
         return _from_document(document)
     except PredictionsError as error:
         raise error.at(path=path) from error.__cause__
+
+
+def _load(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise PredictionsError("cannot be read", path=path, got=error.strerror) from error
+    except orjson.JSONDecodeError as error:
+        raise PredictionsError("is not JSON", path=path, got=str(error)) from None
 
 
 def _from_document(document: object) -> Predictions:

@@ -9,7 +9,10 @@ import sys
 
 import typer
 
+from tinyseg.cli.ablate import ablate
+from tinyseg.cli.calibrate import calibrate
 from tinyseg.cli.evaluate import evaluate
+from tinyseg.cli.memory import memory
 from tinyseg.cli.predict import predict
 from tinyseg.cli.show import show
 from tinyseg.cli.synth import synth
@@ -26,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _verb in (synth, train, predict, evaluate, show):
+for _verb in (synth, train, predict, calibrate, evaluate, memory, show, ablate):
     app.command()(_verb)
 
 

@@ -1,5 +1,52 @@
-"""Frames in, their instances out: through the views of a plan, a detector, and a merger."""
+"""Frames in, their instances out: through the views of a plan, networks, and a merger.
 
-from tinyseg.predict.predictor import Predictor, default_plan, load_predictor
+predictor.py    Predictor: one frame, or several together
+batches.py      which views go through a network together, in bounded memory
+members.py      a network with its weight and calibration    ensemble.py   several in one file
+plan_choice.py  what a file or the command line says -> a plan
+sources.py      paths, lists and videos -> frames            ahead.py      work done in a thread
+stream.py       many frames: decoding, networks and merging at the same time
+results.py      a folder of finished frames, which a later call goes on with
+"""
 
-__all__ = ["Predictor", "default_plan", "load_predictor"]
+from tinyseg.predict.batches import BatchLimits
+from tinyseg.predict.ensemble import (
+    EnsembleFile,
+    MemberFile,
+    is_ensemble,
+    load,
+    load_members,
+    read_ensemble,
+    write_ensemble,
+)
+from tinyseg.predict.members import Member, load_member
+from tinyseg.predict.plan_choice import Wishes, choose, make_plan, read_choice
+from tinyseg.predict.predictor import Predictor, load_predictor
+from tinyseg.predict.results import Results
+from tinyseg.predict.sources import Shot, Source, find_sources, read_shots
+from tinyseg.predict.stream import stream
+
+__all__ = [
+    "BatchLimits",
+    "EnsembleFile",
+    "Member",
+    "MemberFile",
+    "Predictor",
+    "Results",
+    "Shot",
+    "Source",
+    "Wishes",
+    "choose",
+    "find_sources",
+    "is_ensemble",
+    "load",
+    "load_member",
+    "load_members",
+    "load_predictor",
+    "make_plan",
+    "read_choice",
+    "read_ensemble",
+    "read_shots",
+    "stream",
+    "write_ensemble",
+]

@@ -1,88 +1,151 @@
 """Predictor: a frame in, its instances out, through the views of a plan and a merger.
 
-Views of one size go through the network together, a few at a time; only boxes and 28 x 28 grids
-come back, so memory does not grow with the frame's pixels times its instances.
+Views of one size go through a network together, a few at a time, those of several frames too; only
+boxes and 28 x 28 grids come back, so memory does not grow with the frame's pixels times its
+instances. While a batch is in the network the next one is cut. A batch that a CUDA device's memory
+does not hold is halved; a single view that it does not hold is refused (DeviceError).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from tinyseg.build import load_detector
+from tinyseg.errors import DeviceError
 from tinyseg.frame import Instances
-from tinyseg.merge import suppress
-from tinyseg.model.detector import Detector
-from tinyseg.recipes import Recipe
-from tinyseg.views import FrameInfo, Plan, Planned, View, tiles, together, whole
+from tinyseg.merge import MergeRules, Seen, merge
+from tinyseg.predict.ahead import ahead
+from tinyseg.predict.batches import BatchLimits, BatchSizes, Kind, Look, in_batches
+from tinyseg.predict.ensemble import load_members
+from tinyseg.predict.members import Member, common_classes
+from tinyseg.predict.plan_choice import default_choice, make_plan, tiles_choice
+from tinyseg.views import FrameInfo, Plan, Planned
 
-TILE_OVERLAP = 0.25
-"""Share of a tile's side that neighbouring tiles have in common."""
-
-MERGE_IOU = 0.5
-BATCH_PIXELS = 2**21
-"""Views that go through the network together hold at most this many pixels, or are one."""
+Image = UInt8[np.ndarray, "_height _width 3"]
+Views = UInt8[np.ndarray, "b 3 h w"]
 
 
 class Predictor:
-    """A detector with a plan: call it with an RGB image, get Instances in the image's pixels."""
+    """Networks with a plan: call it with an RGB image, get Instances in the image's pixels.
+
+    `models` is a weights file, a run's folder, an ensemble's file, or members. Without a plan the
+    one of the ensemble's file is used, or the whole frame as the first member's recipe says.
+    """
 
     def __init__(
-        self, detector: Detector, plan: Plan, *, classes: tuple[str, ...], device: torch.device
+        self,
+        models: Path | str | Sequence[Member],
+        plan: Plan | None = None,
+        *,
+        device: torch.device | None = None,
+        limits: BatchLimits | None = None,
+        rules: MergeRules | None = None,
     ) -> None:
-        self.detector = detector.to(device).eval()
-        self.plan, self.classes, self.device = plan, classes, device
+        if isinstance(models, Path | str):
+            members, own_plan = load_members(Path(models))
+        else:
+            members, own_plan = tuple(models), None
+        self.classes = common_classes(members)
+        self.members = members
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        for member in members:
+            member.detector.to(self.device).eval()
+        self.plan = plan or own_plan or make_plan(default_choice(members[0].recipe))
+        self.sizes = BatchSizes(limits or default_limits(self.device))
+        keep = max(member.recipe.predict.detections for member in members)
+        weights = tuple(member.weight for member in members)
+        self.rules = replace(rules or MergeRules(keep=keep), model_weights=weights)
 
-    def __call__(
-        self, image: UInt8[np.ndarray, "height width 3"], *, camera: str | None = None
-    ) -> Instances:
-        """The instances of one frame, best first."""
-        info = FrameInfo((image.shape[0], image.shape[1]), camera)
-        parts = self._pass(image, self.plan.first(info))
-        parts += self._pass(image, self.plan.then(info, Instances.concatenate(parts)))
-        return suppress(parts, iou=MERGE_IOU, keep=self.detector.box_head.rules.detections)
+    def __call__(self, image: Image, camera: str | None = None) -> Instances:
+        """The instances of one frame, best first, masks in pixel form."""
+        hw = (image.shape[0], image.shape[1])
+        (seen,) = self.look([image], [FrameInfo(hw, camera)])
+        return self.merge(seen, hw)
+
+    def look(self, images: Sequence[Image], infos: Sequence[FrameInfo]) -> list[list[Seen]]:
+        """What is seen on each frame, in its pixels: the plan's first views, then its second."""
+        first = [self.plan.first(info) for info in infos]
+        seen = self._pass(images, first)
+        found = [Instances.concatenate([s.instances for s in each]) for each in seen]
+        then = [self.plan.then(info, each) for info, each in zip(infos, found, strict=True)]
+        # A view of both passes needs one look.
+        then = [[p for p in new if p not in old] for new, old in zip(then, first, strict=True)]
+        more = self._pass(images, then)
+        return [[*a, *b] for a, b in zip(seen, more, strict=True)]
+
+    def merge(self, seen: Sequence[Seen], hw: tuple[int, int]) -> Instances:
+        """The instances of a frame of height and width `hw` from what was seen on it."""
+        return merge(seen, hw, self.rules)
+
+    def frames_at_once(self, info: FrameInfo) -> int:
+        """How many frames like this one fill a batch; at least one."""
+        pixels = sum(p.view.out_hw[0] * p.view.out_hw[1] for p in self.plan.first(info))
+        return max(self.sizes.limits.pixels // max(pixels, 1), 1)
 
     def _pass(
-        self, image: UInt8[np.ndarray, "height width 3"], plan: Sequence[Planned]
-    ) -> list[Instances]:
-        """What is found in the planned views, of the sizes that each answers for."""
-        parts: list[Instances] = []
-        for _, same in groupby((p.view for p in plan), key=lambda view: view.out_hw):
-            views = list(same)
-            at_once = max(BATCH_PIXELS // (views[0].out_hw[0] * views[0].out_hw[1]), 1)
-            for start in range(0, len(views), at_once):
-                parts += self._look(image, views[start : start + at_once])
-        return parts
+        self, images: Sequence[Image], planned: Sequence[Sequence[Planned]]
+    ) -> list[list[Seen]]:
+        """What is seen in the planned views of each frame, with calibrated scores."""
+        seen: list[list[Seen]] = [[] for _ in images]
+        batches = in_batches(self._looks(planned), self.members, self.sizes)
+        for batch, pixels in ahead(_cut(images, batches), depth=1):
+            member = self.members[batch[0].member]
+            found = self._detect((batch[0].member, batch[0].out_hw), pixels)
+            for look, instances in zip(batch, found, strict=True):
+                lifted = member.calibrated(look.view.lift(instances))
+                seen[look.frame].append(Seen(look.view, lifted, look.member))
+        return seen
 
-    def _look(
-        self, image: UInt8[np.ndarray, "height width 3"], views: Sequence[View]
-    ) -> list[Instances]:
-        """What the detector finds in views of one size, in frame pixels."""
-        pixels = np.stack([view.cut_image(image).transpose(2, 0, 1) for view in views])
-        found = self.detector.detect(torch.from_numpy(pixels).to(self.device))
-        lifted = [view.lift(seen) for view, seen in zip(views, found, strict=True)]
-        pairs = zip(views, lifted, strict=True)
-        return [seen.select(view.answers(seen.boxes)) for view, seen in pairs]
+    def _looks(self, planned: Sequence[Sequence[Planned]]) -> Iterator[Look]:
+        for frame, views in enumerate(planned):
+            for one in views:
+                chosen = range(len(self.members)) if one.models is None else one.models
+                for member in chosen:
+                    yield Look.of(one.view, member=member, frame=frame)
+
+    def _detect(self, kind: Kind, pixels: Views) -> list[Instances]:
+        """What a network finds in views of one size, in their pixels."""
+        detector = self.members[kind[0]].detector
+        try:
+            return detector.detect(torch.from_numpy(pixels).to(self.device))
+        except torch.OutOfMemoryError as error:
+            if len(pixels) == 1:
+                rule = "one view does not fit into the device's memory"
+                got = f"{kind[1][1]} x {kind[1][0]} pixels: {str(error).splitlines()[0]}"
+                raise DeviceError(rule, where=str(self.device), got=got) from None
+        # Not in the handler: until it ends, the error holds on to what filled the memory.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        half = (len(pixels) + 1) // 2
+        self.sizes.lower(kind, half)
+        return self._detect(kind, pixels[:half]) + self._detect(kind, pixels[half:])
 
 
-def default_plan(recipe: Recipe, *, tile: int | None = None) -> Plan:
-    """The whole frame, and with `tile` also square tiles of that many native pixels."""
-    once = whole(short_side=recipe.predict.short_side, longest_side=recipe.predict.longest_side)
+def _cut(
+    images: Sequence[Image], batches: Iterable[list[Look]]
+) -> Iterator[tuple[list[Look], Views]]:
+    """Each batch with its pixels."""
+    for batch in batches:
+        cuts = [look.view.cut_image(images[look.frame]).transpose(2, 0, 1) for look in batch]
+        yield batch, np.stack(cuts)
+
+
+def default_limits(device: torch.device) -> BatchLimits:
+    """Small batches on a CPU, which gains nothing by large ones, and larger ones elsewhere."""
+    return BatchLimits(pixels=2**21 if device.type == "cpu" else 2**23)
+
+
+def load_predictor(
+    weights: Path, *, device: torch.device | None = None, tile: int | None = None
+) -> Predictor:
+    """A predictor from a weights file, a run's folder or an ensemble's file.
+
+    With `tile` it looks at native tiles of that side besides the whole frame.
+    """
     if tile is None:
-        return once
-    return together(once, tiles(size=tile, overlap=round(tile * TILE_OVERLAP)))
-
-
-def load_predictor(weights: Path, *, device: torch.device, tile: int | None = None) -> Predictor:
-    """A predictor from a weights file or a run's folder."""
-    detector, recipe = load_detector(weights)
-    limits = recipe.predict
-    detector.box_head.rules = replace(
-        detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
-    )
-    plan = default_plan(recipe, tile=tile)
-    return Predictor(detector, plan, classes=recipe.classes, device=device)
+        return Predictor(weights, device=device)
+    members, _ = load_members(weights)
+    return Predictor(members, make_plan(tiles_choice(members[0].recipe, tile)), device=device)

@@ -1,0 +1,125 @@
+"""Ensembles as one file: which networks, how much each counts, what their scores mean, the plan.
+
+YAML or JSON; paths are relative to the file, and each weights file has to have the sha256 that is
+written beside it:
+
+    format: tinyseg-ensemble/1
+    members:
+      - {weights: a/weights.safetensors, sha256: 3f..., weight: 1.0, calibration: a/scores.json}
+      - {weights: b/weights.safetensors, sha256: 91..., weight: 0.5}
+    plan: {parts: [{whole: {short_side: 1800}}], flip: true}
+
+Refused: unknown keys, missing files, and weights that are not those the file was written for.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, PositiveFloat, ValidationError
+
+from tinyseg.build import WEIGHTS_NAME
+from tinyseg.calibrate import read_calibration
+from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.files import write_whole
+from tinyseg.predict.members import Member, file_sha256, load_member
+from tinyseg.predict.plan_choice import make_plan, read_tree, told, with_priors
+from tinyseg.recipes import PlanChoice
+from tinyseg.recipes.section import Section
+from tinyseg.views import Plan
+
+FORMAT = "tinyseg-ensemble/1"
+ENDINGS = frozenset({".yaml", ".yml", ".json"})
+
+
+class MemberFile(Section):
+    """Where a network's weights and calibration lie, and how much it counts."""
+
+    weights: Path
+    sha256: str | None = None
+    weight: PositiveFloat = 1.0
+    calibration: Path | None = None
+
+
+class EnsembleFile(Section):
+    """What an ensemble's file says; `plan` is None for the first member's own."""
+
+    format: Literal["tinyseg-ensemble/1"] = FORMAT
+    members: Annotated[tuple[MemberFile, ...], Field(min_length=1)]
+    plan: PlanChoice | None = None
+
+
+def is_ensemble(path: Path) -> bool:
+    """Whether the path is an ensemble's file by its ending."""
+    return path.suffix.lower() in ENDINGS
+
+
+def read_ensemble(path: Path) -> EnsembleFile:
+    """What the file says, with its paths made to start from where the reader is."""
+    try:
+        ensemble = EnsembleFile.model_validate(read_tree(path))
+    except ValidationError as error:
+        raise told(error, path=path) from None
+    folder, plan = path.parent, ensemble.plan
+    update = {
+        "members": tuple(_moved(one, folder) for one in ensemble.members),
+        "plan": None if plan is None else with_priors(plan, lambda prior: folder / prior),
+    }
+    return ensemble.model_copy(update=update)
+
+
+def _moved(member: MemberFile, folder: Path) -> MemberFile:
+    calibration = None if member.calibration is None else folder / member.calibration
+    update = {"weights": folder / member.weights, "calibration": calibration}
+    return member.model_copy(update=update)
+
+
+def write_ensemble(
+    path: Path, members: Sequence[MemberFile], plan: PlanChoice | None = None
+) -> None:
+    """Write an ensemble's file; paths become relative to it, checksums are those of now."""
+    folder = path.parent
+    if plan is not None:
+        plan = with_priors(plan, lambda prior: Path(os.path.relpath(prior, folder)))
+    ensemble = EnsembleFile(members=tuple(_relative(m, folder) for m in members), plan=plan)
+    tree = ensemble.model_dump(mode="json", exclude_none=True)
+    try:
+        write_whole(path, yaml.safe_dump(tree, sort_keys=False).encode())
+    except OSError as error:
+        raise RecipeError("cannot be written", path=path, got=error.strerror) from error
+
+
+def _relative(member: MemberFile, folder: Path) -> MemberFile:
+    weights = member.weights / WEIGHTS_NAME if member.weights.is_dir() else member.weights
+    if not weights.is_file():
+        raise WeightsError("no such weights file", path=weights)
+    calibration = member.calibration
+    return MemberFile(
+        weights=Path(os.path.relpath(weights, folder)),
+        sha256=file_sha256(weights),
+        weight=member.weight,
+        calibration=None if calibration is None else Path(os.path.relpath(calibration, folder)),
+    )
+
+
+def load(member: MemberFile) -> Member:
+    """The network of one member, its weights checked against their sha256."""
+    calibration = None if member.calibration is None else read_calibration(member.calibration)
+    loaded = load_member(member.weights, weight=member.weight, calibration=calibration)
+    if member.sha256 is not None and loaded.sha256 != member.sha256:
+        rule = "not the weights that the ensemble was made with"
+        raise WeightsError(
+            rule, path=member.weights, expected=f"sha256 {member.sha256}", got=loaded.sha256
+        )
+    return loaded
+
+
+def load_members(path: Path) -> tuple[tuple[Member, ...], Plan | None]:
+    """The members of an ensemble's file and its plan, or the one network of a weights file."""
+    if not is_ensemble(path):
+        return (load_member(path),), None
+    ensemble = read_ensemble(path)
+    plan = None if ensemble.plan is None else make_plan(ensemble.plan)
+    return tuple(load(member) for member in ensemble.members), plan

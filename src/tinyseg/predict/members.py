@@ -1,0 +1,66 @@
+"""Member: one network of an ensemble, with its weight and its calibration.
+
+In: a weights file or a run's folder. Out: the network, set to keep what its recipe says that
+prediction keeps, and the sha256 of its file, by which results know whose they are. Members of an
+ensemble have one class list, or are refused.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinyseg.build import WEIGHTS_NAME, load_detector
+from tinyseg.calibrate import Calibration
+from tinyseg.errors import RecipeError
+from tinyseg.frame import Instances
+from tinyseg.model.detector import Detector
+from tinyseg.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A network and its recipe; how much its word counts; what its scores mean."""
+
+    detector: Detector
+    recipe: Recipe
+    weight: float = 1.0
+    calibration: Calibration | None = None
+    sha256: str = ""
+
+    def calibrated(self, found: Instances) -> Instances:
+        """The instances with calibrated scores, if there is a calibration."""
+        if self.calibration is None:
+            return found
+        return replace(found, scores=self.calibration(found.scores))
+
+
+def load_member(
+    path: Path, *, weight: float = 1.0, calibration: Calibration | None = None
+) -> Member:
+    """A member from a weights file or a run's folder."""
+    detector, recipe = load_detector(path)
+    limits = recipe.predict
+    detector.box_head.rules = replace(
+        detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
+    )
+    return Member(detector, recipe, weight, calibration, file_sha256(path))
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a weights file, or of the one in a run's folder."""
+    with (path / WEIGHTS_NAME if path.is_dir() else path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def common_classes(members: Sequence[Member]) -> tuple[str, ...]:
+    """The class list of all members; raises RecipeError without members or where lists differ."""
+    if not members:
+        raise RecipeError("a prediction needs at least one network")
+    classes = members[0].recipe.classes
+    for place, member in enumerate(members):
+        if member.recipe.classes != classes:
+            rule = "the networks of an ensemble have one class list"
+            got = ", ".join(member.recipe.classes)
+            raise RecipeError(rule, where=f"member {place}", expected=", ".join(classes), got=got)
+    return classes

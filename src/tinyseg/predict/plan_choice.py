@@ -1,0 +1,208 @@
+"""PlanChoice -> Plan: from what a file or the command line says to the views themselves.
+
+In: names, files (YAML or JSON, see `recipes.prediction`) and wishes. Out: a choice, which can be
+written down, and its plan. Paths in a file start from the file's folder. Refused: files that are
+not a plan, with the key and the rule, and wishes that the plan has no use for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from tinyseg.errors import DataError, RecipeError
+from tinyseg.recipes import FocusViews, PlanChoice, PlanPart, Recipe, TileViews, WholeViews
+from tinyseg.views import Plan, flipped, for_models, tiles, together, whole
+from tinyseg.views.focus import Zoomed, focus
+from tinyseg.views.prior import LocationPrior, prior_from_json
+
+TILE_OVERLAP = 0.25
+"""Share of a tile's side that neighbouring tiles have in common, unless said otherwise."""
+
+TILE_ANSWERS = 0.5
+"""Tiles beside a view of the whole frame answer for objects up to this share of their side."""
+
+
+def make_plan(choice: PlanChoice) -> Plan:
+    """The plan that the choice describes; reads the files that it names."""
+    plan = together(*(_make_part(part) for part in choice.parts))
+    return flipped(plan) if choice.flip else plan
+
+
+def _make_part(part: PlanPart) -> Plan:
+    plan = _make_views(part)
+    return plan if part.models is None else for_models(plan, part.models)
+
+
+def _make_views(part: PlanPart) -> Plan:
+    if part.whole is not None:
+        return _whole(part.whole)
+    if part.tiles is not None:
+        return _tiles(part.tiles)
+    if part.focus is not None:
+        return _focus(part.focus)
+    raise RecipeError("a part of a plan is one of whole, tiles and focus")
+
+
+def _whole(views: WholeViews) -> Plan:
+    return whole(
+        short_side=views.short_side,
+        longest_side=views.longest_side,
+        answers_for=views.answers_for or (0.0, inf),
+    )
+
+
+def _tiles(views: TileViews) -> Plan:
+    return tiles(
+        size=views.size,
+        overlap=_overlap(views),
+        zoom=views.zoom,
+        band=views.band,
+        answers_for=views.answers_for or (0.0, inf),
+    )
+
+
+def _overlap(views: TileViews) -> int:
+    """Frame pixels that neighbouring tiles share."""
+    side = views.size / views.zoom
+    return round(side * TILE_OVERLAP) if views.overlap is None else views.overlap
+
+
+def _focus(views: FocusViews) -> Plan:
+    first = whole(short_side=views.short_side, longest_side=views.longest_side)
+    prior = None if views.prior is None else read_prior(views.prior)
+    zoomed = Zoomed(budget_mp=views.budget_mp, zoom=views.zoom)
+    return focus(zoomed, source=views.source, prior=prior, first=first)
+
+
+def read_prior(path: Path) -> LocationPrior:
+    """The location prior of a file; raises DataError for any other content."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError("the prior cannot be read", path=path, got=error.strerror) from error
+    return prior_from_json(content, path=str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a caller says about the plan: `plan` is a name or a file; None where nothing is said."""
+
+    plan: str | None = None
+    tile: int | None = None
+    budget_mp: float | None = None
+    prior: Path | None = None
+    scales: tuple[int, ...] = ()
+    flip: bool = False
+
+
+def choose(wishes: Wishes, recipe: Recipe, own: PlanChoice | None = None) -> PlanChoice:
+    """The choice that the wishes make; without a named plan `own`, or what the recipe says."""
+    name = wishes.plan or ("tiles" if wishes.tile is not None else None)
+    focused = wishes.budget_mp is not None or wishes.prior is not None
+    if focused and name != "focus":
+        rule = "a budget and a prior belong to the plan focus"
+        raise RecipeError(rule, where="--plan", got=name or "no plan named")
+    if name is None:
+        choice = default_choice(recipe) if own is None else own
+    elif name in NAMED:
+        choice = NAMED[name](wishes, recipe)
+    else:
+        choice = read_choice(Path(name))
+    if wishes.scales:
+        choice = with_scales(choice, wishes.scales)
+    return choice.model_copy(update={"flip": True}) if wishes.flip else choice
+
+
+def default_choice(recipe: Recipe) -> PlanChoice:
+    """The whole frame in one view, as the recipe says."""
+    return PlanChoice(parts=(PlanPart(whole=_whole_of(recipe)),))
+
+
+def tiles_choice(recipe: Recipe, tile: int | None = None) -> PlanChoice:
+    """The whole frame, and native tiles of this side for what is small beside them."""
+    side = TileViews().size if tile is None else tile
+    views = TileViews(size=side, answers_for=(0.0, side * TILE_ANSWERS))
+    return PlanChoice(parts=(PlanPart(whole=_whole_of(recipe)), PlanPart(tiles=views)))
+
+
+def focus_choice(
+    recipe: Recipe, *, budget_mp: float | None = None, prior: Path | None = None
+) -> PlanChoice:
+    """The whole frame, and closer looks where tiny instances may be."""
+    views = FocusViews(
+        budget_mp=FocusViews().budget_mp if budget_mp is None else budget_mp,
+        prior=prior,
+        short_side=recipe.predict.short_side,
+        longest_side=recipe.predict.longest_side,
+    )
+    return PlanChoice(parts=(PlanPart(focus=views),))
+
+
+NAMED: dict[str, Callable[[Wishes, Recipe], PlanChoice]] = {
+    "whole": lambda wishes, recipe: default_choice(recipe),
+    "tiles": lambda wishes, recipe: tiles_choice(recipe, wishes.tile),
+    "focus": lambda wishes, recipe: focus_choice(
+        recipe, budget_mp=wishes.budget_mp, prior=wishes.prior
+    ),
+}
+"""The plans that have a name."""
+
+
+def _whole_of(recipe: Recipe) -> WholeViews:
+    limits = recipe.predict
+    return WholeViews(short_side=limits.short_side, longest_side=limits.longest_side)
+
+
+def with_scales(choice: PlanChoice, short_sides: Sequence[int]) -> PlanChoice:
+    """The choice with the whole frame at each of these short sides, in place of its own."""
+    wholes = [WholeViews(short_side=side, longest_side=None) for side in short_sides]
+    others = [part for part in choice.parts if part.whole is None]
+    return choice.model_copy(update={"parts": (*(PlanPart(whole=w) for w in wholes), *others)})
+
+
+def read_choice(path: Path) -> PlanChoice:
+    """The plan of a YAML or JSON file; raises RecipeError for any other content."""
+    if not path.is_file():
+        expected = f"{' | '.join(NAMED)} | a file"
+        raise RecipeError("no plan of this name", expected=expected, got=path)
+    try:
+        choice = PlanChoice.model_validate(read_tree(path))
+    except ValidationError as error:
+        raise told(error, path=path) from None
+    return with_priors(choice, lambda prior: path.parent / prior)
+
+
+def with_priors(choice: PlanChoice, move: Callable[[Path], Path]) -> PlanChoice:
+    """The choice with the path of each prior moved."""
+    return choice.model_copy(update={"parts": tuple(_moved(p, move) for p in choice.parts)})
+
+
+def _moved(part: PlanPart, move: Callable[[Path], Path]) -> PlanPart:
+    if part.focus is None or part.focus.prior is None:
+        return part
+    focused = part.focus.model_copy(update={"prior": move(part.focus.prior)})
+    return part.model_copy(update={"focus": focused})
+
+
+def read_tree(path: Path) -> object:
+    """The plain values of a YAML or JSON file; raises RecipeError if it is neither."""
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeError("cannot be read", path=path, got=error.strerror) from error
+    except (yaml.YAMLError, ValueError) as error:
+        got = " ".join(str(error).split())
+        raise RecipeError("is neither YAML nor JSON", path=path, got=got) from None
+
+
+def told(error: ValidationError, *, path: Path) -> RecipeError:
+    """The first thing wrong in a file, with its place there."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or None
+    got = first.get("input")
+    rule = first["msg"].removeprefix("Value error, ")
+    return RecipeError(rule, path=path, where=where, got=None if isinstance(got, dict) else got)

@@ -1,0 +1,99 @@
+"""A folder of finished frames, with which a later call goes on.
+
+    OUT/run.json                what the results follow from: weights, plan, rules
+    OUT/frames/<name>.json      one frame, a predictions file of its own
+    OUT/predictions.json        all frames of the last call
+
+Each file is written whole. A frame counts as finished where its file is there, can be read, and
+was made from a picture of the same size and time of change. A folder of results that follow from
+something else is refused.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+
+from tinyseg.errors import PredictionsError
+from tinyseg.files import write_whole
+from tinyseg.predictions import (
+    FramePredictions,
+    Predictions,
+    join_predictions,
+    write_predictions,
+)
+
+RUN_NAME = "run.json"
+FRAMES_NAME = "frames"
+PREDICTIONS_NAME = "predictions.json"
+
+Settings = Mapping[str, object]
+"""What results follow from, in plain values by name."""
+
+
+class Results:
+    """The frames of a call, kept in a folder that may hold some already.
+
+    Raises PredictionsError where the folder's results follow from other settings.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, classes: tuple[str, ...]) -> None:
+        self.folder, self.classes = folder, classes
+        self.before = 0
+        """Frames of this call that were finished before it."""
+        self._finished: dict[str, bool] = {}
+        try:
+            (folder / FRAMES_NAME).mkdir(parents=True, exist_ok=True)
+            _check_run(folder / RUN_NAME, orjson.dumps({**settings, "classes": classes}))
+        except OSError as error:
+            raise PredictionsError("cannot be written", path=folder, got=error.strerror) from error
+
+    def __len__(self) -> int:
+        return sum(self._finished.values())
+
+    def meet(self, name: str, mark: str) -> bool:
+        """The call's next frame, from a file with this mark: whether it is finished already."""
+        done = self._is_there(name, mark)
+        self._finished[name] = done
+        self.before += done
+        return done
+
+    def add(self, frame: FramePredictions, mark: str) -> None:
+        """Write a finished frame."""
+        write_predictions(self._file(frame.name), Predictions(self.classes, (frame,)), source=mark)
+        self._finished[frame.name] = True
+
+    def write_all(self) -> Path:
+        """Put the call's finished frames, in its order, into one predictions file."""
+        path = self.folder / PREDICTIONS_NAME
+        names = [name for name, done in self._finished.items() if done]
+        join_predictions([self._file(name) for name in names], path, self.classes)
+        return path
+
+    def _is_there(self, name: str, mark: str) -> bool:
+        try:
+            info = orjson.loads(self._file(name).read_bytes())["info"]
+        except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+            return False
+        return isinstance(info, dict) and info.get("source") == mark
+
+    def _file(self, name: str) -> Path:
+        return self.folder / FRAMES_NAME / f"{name}.json"
+
+
+def _check_run(run: Path, settings: bytes) -> None:
+    """Write down what the results follow from, or refuse a folder where that is something else."""
+    plain = orjson.loads(settings)
+    if not run.exists():
+        write_whole(run, orjson.dumps(plain, option=orjson.OPT_INDENT_2))
+        return
+    try:
+        known = orjson.loads(run.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise PredictionsError("is not JSON", path=run, got=str(error)) from None
+    if known == plain:
+        return
+    before = known if isinstance(known, dict) else {}
+    keys = sorted(k for k in before.keys() | plain.keys() if before.get(k) != plain.get(k))
+    rule = "the folder holds results that follow from something else: name another, or empty it"
+    raise PredictionsError(rule, path=run, got=f"another {' and another '.join(keys)}")

@@ -1,0 +1,117 @@
+"""Calibration: matching by hand, the fit against known curves and the definition of its optimum."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyseg.calibrate import (
+    RIDGE,
+    Calibration,
+    Judged,
+    fit,
+    judge,
+    log_loss,
+    read_calibration,
+    write_calibration,
+)
+from tinyseg.errors import DataError
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.masks import CropMasks
+
+
+def squares(*boxes: tuple[int, int, int, int]) -> CropMasks:
+    """Full masks of these boxes."""
+    grids = [np.full((y1 - y0, x1 - x0), 255, np.uint8) for x0, y0, x1, y1 in boxes]
+    return CropMasks.pack(np.array(boxes, np.float64).reshape(-1, 4), grids)
+
+
+def test_judging_by_hand() -> None:
+    truth = squares((0, 0, 10, 10), (20, 0, 30, 10))
+    labels = FrameLabels(
+        "f",
+        (60, 60),
+        Instances.from_labels(truth, np.array([0, 1])),
+        squares((40, 40, 60, 60)),
+    )
+    masks = squares(
+        (0, 0, 10, 9),  # right, IoU .9, but second best of its object
+        (0, 0, 10, 10),  # right: the best score of the object
+        (20, 0, 30, 10),  # the other class's object: wrong
+        (45, 45, 50, 50),  # on the ignore region: not judged
+        (40, 30, 50, 38),  # nothing there: wrong
+    )
+    scores = np.array([0.5, 0.9, 0.8, 0.7, 0.1])
+    found = Instances(masks.boxes, masks, np.array([0, 0, 0, 0, 1]), scores)
+    judged = judge(found, labels)
+    assert judged.scores.tolist() == [0.9, 0.8, 0.5, 0.1]
+    assert judged.right.tolist() == [True, False, False, False]
+
+
+def test_a_frame_without_anything() -> None:
+    labels = FrameLabels("f", (9, 9), Instances.empty(), CropMasks.empty())
+    assert len(judge(Instances.empty(), labels).scores) == 0
+
+
+def drawn(count: int, slope: float, offset: float) -> Judged:
+    """Detections whose chance to be right is a known curve of their score."""
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.01, 0.99, count)
+    odds = slope * np.log(scores / (1 - scores)) + offset
+    return Judged(scores, rng.uniform(size=count) < 1 / (1 + np.exp(-odds)))
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (0.5, -1.0), (2.0, 0.7)])
+def test_the_fit_finds_a_known_curve(slope: float, offset: float) -> None:
+    judged = drawn(20000, slope, offset)
+    found = fit(judged)
+    assert found.slope == pytest.approx(slope, rel=0.06)
+    assert found.offset == pytest.approx(offset, abs=0.06)
+    assert log_loss(judged, found) <= log_loss(judged) + 1e-6
+    assert fit(judged) == found
+
+
+def test_the_fit_is_where_the_gradient_ends() -> None:
+    """The mean of the calibrated scores is the mean of Platt's smoothed targets, by hand."""
+    judged = Judged(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True]))
+    found = fit(judged)
+    target = np.where(judged.right, 3 / 4, 1 / 4)
+    error = found(judged.scores) - target
+    odds = np.log(judged.scores / (1 - judged.scores))
+    assert error.sum() == pytest.approx(-0.0, abs=1e-8)
+    assert (error * odds).sum() + RIDGE * (found.slope - 1) == pytest.approx(0, abs=1e-8)
+
+
+def test_equal_scores_keep_the_slope() -> None:
+    judged = Judged(np.full(40, 0.9), np.arange(40) < 10)
+    found = fit(judged)
+    assert found(np.array([0.9]))[0] == pytest.approx(0.25, abs=0.02)
+    assert found.slope > 0
+
+
+def test_order_is_kept() -> None:
+    scores = np.linspace(0, 1, 101)
+    out = Calibration(slope=0.3, offset=-2)(scores)
+    assert (np.diff(out) >= 0).all()
+    assert (out > 0).all()
+    assert (out < 1).all()
+    np.testing.assert_allclose(Calibration()(scores)[1:-1], scores[1:-1], atol=1e-12)
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="right and wrong"):
+        fit(Judged(np.array([0.5]), np.array([True])))
+    scores = np.linspace(0.01, 0.99, 99)
+    with pytest.raises(DataError, match="must not fall"):
+        fit(Judged(scores, scores < 0.5))
+    (tmp_path / "c.json").write_text('{"slope": -1}')
+    with pytest.raises(DataError, match=r"c.json: slope: not a calibration"):
+        read_calibration(tmp_path / "c.json")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_calibration(tmp_path / "none.json")
+
+
+def test_the_file_comes_back(tmp_path: Path) -> None:
+    calibration = Calibration(slope=0.7, offset=-0.25, right=3, wrong=9)
+    write_calibration(tmp_path / "c.json", calibration)
+    assert read_calibration(tmp_path / "c.json") == calibration
