@@ -15,6 +15,7 @@ from tinyseg.model.path_aggregation import (
     fuse_before,
     pool_all_levels,
 )
+from tinyseg.model.planning import Planner
 from tinyseg.model.proposals import Proposals
 from tinyseg.model.pyramid import Pyramid
 from tinyseg.model.pyramid_pooling import PyramidPooling
@@ -51,6 +52,7 @@ def build_detector(recipe: Recipe) -> Detector:
         rules=net.input,
         pool=pool_all_levels if net.path_aggregation else pool_levels,
     )
+    detector.planner = Planner(recipe.memory.recompute, budget_gb=recipe.memory.budget_gb)
     return detector.to(memory_format=torch.channels_last).eval()
 
 

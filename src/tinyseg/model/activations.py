@@ -75,7 +75,9 @@ def _features(fake: Detector, pixels: Tensor, book: "_Book") -> int:
         maps, count = _backbone(fake, pixels, book)
         levels = book.run(PYRAMID, lambda *m: fake.pyramid(list(m)), maps)
     levels = [level.to(dtype) for level in levels]
-    book.run(PROPOSAL_HEAD, lambda *m: sum(fake.proposals.head(list(m)), []), levels)
+    with book.unit(PROPOSAL_HEAD, levels):
+        scores, deltas = fake.proposals.head(levels)
+        book.wrote([*scores, *deltas])
     images, rules = len(pixels), fake.box_head.rules
     boxes = rules.sampled * images
     positives = int(rules.sampled * rules.positive_share) * images
@@ -107,10 +109,8 @@ def _pooled(fake: Detector, levels: list[Tensor], count: int, size: int) -> Tens
     if fake.pool is pool_levels:
         return align(levels[0], located, size=size, scale=0.25, aligned=fake.rules.aligned)
     strides = [4.0 * 2**level for level in range(4)]
-    rules = fake.rules
-    return fake.pool(
-        levels[:4], [located[:, 1:]], size=size, strides=strides, aligned=rules.aligned
-    )
+    boxes, aligned = [located[:, 1:]], fake.rules.aligned
+    return fake.pool(levels[:4], boxes, size=size, strides=strides, aligned=aligned)
 
 
 class _Book:

@@ -10,9 +10,11 @@ keep a third more.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Int64
 
 from tinyseg.errors import RecipeError
 from tinyseg.model.activations import Profile, Storages, Unit, measure
@@ -61,7 +63,13 @@ def plan_all(profile: Profile) -> list[Segment]:
 def plan_sqrt(profile: Profile) -> list[Segment]:
     """The least peak."""
     costs = _Costs(profile)
-    plans = [plan for limit in costs.limits() if (plan := costs.least_kept(limit))]
+    sizes = costs.sizes()
+    tried = {limit: costs.least_kept(limit) for limit in _some(sizes)}
+    best = min(tried, key=lambda limit: predict(profile, tried[limit]).peak)
+    below = max((limit for limit in tried if limit < best), default=0)
+    above = min((limit for limit in tried if limit > best), default=best)
+    near = [limit for limit in sizes if below < limit < above]
+    plans = [*tried.values(), *(costs.least_kept(limit) for limit in near)]
     return min(plans, key=lambda plan: predict(profile, plan).peak)
 
 
@@ -73,7 +81,7 @@ def plan_budget(profile: Profile, budget: int) -> list[Segment]:
     least = plan_sqrt(profile)
     fitting = [least] if predict(profile, least).peak <= budget else []
     costs = _Costs(profile)
-    for limit in [0, *costs.limits()]:
+    for limit in [0, *_some(costs.sizes())]:
         plan = costs.fewest_operations(limit, budget - limit)
         if plan and predict(profile, plan).peak <= budget:
             fitting.append(plan)
@@ -135,11 +143,16 @@ def _bytes_again(units: Sequence[Unit]) -> int:
     return math.ceil(size * units[0].share)
 
 
+def _some(sizes: Sequence[int]) -> Sequence[int]:
+    """About LIMITS of them, evenly, with the smallest."""
+    return sizes[:: max(1, len(sizes) // LIMITS)]
+
+
 class _Costs:
     """Bytes and operations of all segments; what two parts read is charged once, beforehand."""
 
     def __init__(self, profile: Profile) -> None:
-        self.units, self.links = profile.units, profile.links
+        self.profile, self.units, self.links = profile, profile.units, profile.links
         self.base: Storages = {}
         for unit in profile.units[profile.links :]:
             self.base |= unit.read
@@ -149,16 +162,12 @@ class _Costs:
             for i in range(self.count)
             for j in range(i + 1, (self.links if i < self.links else i + 1) + 1)
         }
-        self.whole = [
-            sum(unit.operations for unit in self.units[:i]) for i in range(self.count + 1)
-        ]
+        self.operations = [0, *accumulate(unit.operations for unit in self.units)]
 
-    def limits(self) -> list[int]:
-        """Limits of a segment's size, from the smallest to the largest segment there is."""
-        sizes = sorted(set(self.again.values()))
-        largest_unit = max(self.again[i, i + 1] for i in range(self.count))
-        sizes = [size for size in sizes if size <= 2 * largest_unit]
-        return sizes[:: max(1, len(sizes) // LIMITS)]
+    def sizes(self) -> list[int]:
+        """Sizes of segments, in order, without those that alone are above another plan's peak."""
+        highest = predict(self.profile, plan_all(self.profile)).peak
+        return sorted({size for size in self.again.values() if size <= highest})
 
     def _boundary(self, first: int) -> int:
         """Bytes of the input of a segment."""
@@ -179,7 +188,7 @@ class _Costs:
         last = self.links if first < self.links else first + 1
         for end in range(first + 1, last + 1):
             if self.again[first, end] <= limit:
-                repeated = self.whole[end] - self.whole[first]
+                repeated = self.operations[end] - self.operations[first]
                 options.append((Segment(first, end, again=True), boundary, repeated))
         return options
 
@@ -204,22 +213,19 @@ class _Costs:
         step = free / BINS
         cost = np.full((self.count + 1, BINS + 1), np.inf)
         cost[0, 0] = 0
-        came: list[list[tuple[Segment, int] | None]] = [
-            [None] * (BINS + 1) for _ in range(self.count + 1)
-        ]
+        came = np.zeros((self.count + 1, BINS + 1, 3), np.int64)  # first link, again, bins
         for first in range(self.count):
             for segment, more, again in self._options(first, limit):
                 bins = math.ceil(more / step)
                 if bins > BINS:
                     continue
-                candidate = np.full(BINS + 1, np.inf)
-                candidate[bins:] = cost[first, : BINS + 1 - bins] + again
-                better = (candidate < cost[segment.last]).nonzero()[0]
-                cost[segment.last, better] = candidate[better]
-                for column in better:
-                    came[segment.last][column] = (segment, int(column) - bins)
+                candidate = cost[first, : BINS + 1 - bins] + again
+                arrived = cost[segment.last, bins:]
+                better = candidate < arrived
+                arrived[better] = candidate[better]
+                came[segment.last, bins:][better] = (first, segment.again, bins)
         column = int(cost[self.count].argmin())
-        return [] if np.isinf(cost[self.count, column]) else _walk_back(came, column)
+        return [] if np.isinf(cost[self.count, column]) else _walked_back(came, column)
 
 
 def _traced(arrived: Sequence[Segment | None]) -> list[Segment]:
@@ -232,12 +238,14 @@ def _traced(arrived: Sequence[Segment | None]) -> list[Segment]:
     return segments[::-1]
 
 
-def _walk_back(came: Sequence[Sequence[tuple[Segment, int] | None]], column: int) -> list[Segment]:
+def _walked_back(came: Int64[np.ndarray, "links bins 3"], column: int) -> list[Segment]:
+    """The segments in order, from the way that led to the last boundary and this column."""
     segments: list[Segment] = []
-    step = came[-1][column]
-    while step is not None:
-        segments.append(step[0])
-        step = came[step[0].first][step[1]]
+    last = len(came) - 1
+    while last > 0:
+        first, again, bins = (int(v) for v in came[last, column])
+        segments.append(Segment(first, last, again=bool(again)))
+        last, column = first, column - bins
     return segments[::-1]
 
 

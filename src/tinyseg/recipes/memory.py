@@ -1,0 +1,22 @@
+"""The memory section of a recipe: what a training step keeps, and what it computes twice."""
+
+from pydantic import PositiveFloat, model_validator
+
+from tinyseg.model.planning import Choice
+from tinyseg.recipes.section import Section
+
+
+class Memory(Section):
+    """Recomputation of activations in the backward pass; `tinyseg memory` prints the bytes."""
+
+    recompute: Choice = "off"
+    """off: everything is kept. sqrt: segments with the least peak. all: every block by itself."""
+    budget_gb: PositiveFloat | None = None
+    """Instead: the fewest operations run twice whose activations, with weights, gradients and
+    AdamW's moments, fit this many GB (10^9 bytes)."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Memory":
+        if self.budget_gb is not None and self.recompute != "off":
+            raise ValueError("either recompute or budget_gb says what is kept, not both")
+        return self

@@ -1,0 +1,328 @@
+"""Sublinear memory: equal results and gradients, exact bytes, and plans that fit."""
+
+import copy
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from timm.layers import DropPath
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from tinyseg.build import build_detector
+from tinyseg.cli import app
+from tinyseg.cli.memory import read_view
+from tinyseg.errors import RecipeError
+from tinyseg.frame import Instances
+from tinyseg.masks import CropMasks
+from tinyseg.model.activations import Profile, Unit, measure
+from tinyseg.model.backbones import TimmBackbone
+from tinyseg.model.detector import Detector
+from tinyseg.model.planning import (
+    CHOICES,
+    GB,
+    Choice,
+    Planner,
+    plan_all,
+    plan_budget,
+    plan_off,
+    plan_sqrt,
+    predict,
+    to_plan,
+)
+from tinyseg.model.sublinear import ROIS_AT_ONCE, Segment, links_of, roi_groups, run_links
+from tinyseg.model.targets import Target
+from tinyseg.recipes import Recipe, find_recipe, with_settings
+
+CPU = torch.device("cpu")
+SIDE = 96
+SMALL = (
+    "network.pyramid_channels=32",
+    "network.box_hidden=32",
+    "network.boxes.sampled=48",
+    "network.proposals.sampled=16",
+)
+
+
+def recipe(*settings: str, name: str = "lite") -> Recipe:
+    return with_settings(find_recipe(name), [*SMALL, *settings])
+
+
+@cache
+def batch() -> tuple[Tensor, list[Target]]:
+    """Two noisy views with more objects than there is room for among the sampled RoIs."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (2, 3, SIDE, SIDE), dtype=np.uint8)
+    targets = []
+    for _ in images:
+        corner = generator.integers(0, 60, (40, 2))
+        boxes = np.concatenate([corner, corner + generator.integers(8, 36, (40, 2))], axis=1)
+        grids = [np.full((4, 4), 255, np.uint8)] * len(boxes)
+        masks = CropMasks.pack(boxes.astype(np.float64), grids)
+        labels = generator.integers(0, 7, len(boxes))
+        instances = Instances(boxes.astype(np.float64), masks, labels, np.ones(len(boxes)))
+        targets.append(Target.of(instances, CropMasks.empty(), CPU, seed=3))
+    return torch.from_numpy(images), targets
+
+
+def detector_with_drop_path() -> Detector:
+    torch.manual_seed(1)
+    detector = build_detector(recipe()).train()
+    for stage in detector.backbone.body.blocks[2:]:
+        stage[-1] = nn.Sequential(stage[-1], DropPath(0.3))
+    detector.box_head.trunk.append(nn.Dropout(0.2))
+    return detector
+
+
+def gradients(detector: Detector, planner: Planner) -> tuple[float, dict[str, Tensor]]:
+    """Loss and gradients of one step from equal random numbers."""
+    detector.planner = planner
+    detector.zero_grad(set_to_none=True)
+    torch.manual_seed(5)
+    loss = detector(*batch()).total()
+    loss.backward()
+    named = detector.named_parameters()
+    return float(loss.detach()), {name: p.grad.clone() for name, p in named if p.grad is not None}
+
+
+@pytest.fixture(scope="module")
+def stepped() -> tuple[Detector, float, dict[str, Tensor]]:
+    """A detector with drop path and dropout, its loss and gradients without recomputation."""
+    detector = detector_with_drop_path()
+    return detector, *gradients(detector, Planner("off"))
+
+
+@pytest.mark.parametrize("choice", ["sqrt", "all", "budget"])
+def test_loss_and_gradients_are_the_same(
+    choice: str, stepped: tuple[Detector, float, dict[str, Tensor]]
+) -> None:
+    detector, loss, wanted = stepped
+    budget = None if choice != "budget" else budget_between(detector)
+    planner = Planner("off", budget_gb=budget) if budget else Planner(CHOICE[choice])
+    found_loss, found = gradients(detector, planner)
+    (plan,) = planner.plans.values()
+    assert any(segment.again for segment in plan.backbone)
+    assert found_loss == pytest.approx(loss, rel=1e-6)
+    assert found.keys() == wanted.keys()
+    for name, gradient in wanted.items():
+        assert (found[name] - gradient).norm() <= 1e-5 * gradient.norm(), name
+
+
+CHOICE: dict[str, Choice] = {"sqrt": "sqrt", "all": "all"}
+
+
+def budget_between(detector: Detector) -> float:
+    """GB half-way between the least peak and everything kept."""
+    profile = measure(detector, batch=2, hw=(128, 128))
+    low, high = (predict(profile, make(profile)).peak for make in (plan_sqrt, plan_off))
+    return ((low + high) / 2 + 16 * sum(p.numel() for p in detector.parameters())) / GB
+
+
+def test_other_random_numbers_give_other_gradients(
+    stepped: tuple[Detector, float, dict[str, Tensor]],
+) -> None:
+    """The test above would see a segment that drops other paths when it runs again."""
+    detector, loss, _ = stepped
+    detector.planner = Planner("off")
+    torch.manual_seed(6)
+    assert float(detector(*batch()).total().detach()) != pytest.approx(loss, rel=1e-4)
+
+
+def kept_bytes(detector: Detector) -> int:
+    """Bytes that autograd saves in a real step, each storage once, without weights."""
+    own = {p.untyped_storage().data_ptr() for p in [*detector.parameters(), *detector.buffers()]}
+    held: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        held[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = detector(*batch()).total()
+    del loss
+    return sum(storage.nbytes() for key, storage in held.items() if key not in own)
+
+
+@pytest.mark.parametrize("name", ["lite", "mask_rcnn_r50"])
+@pytest.mark.parametrize("choice", ["off", "sqrt", "all"])
+def test_predicted_bytes_are_those_of_a_real_step(choice: Choice, name: str) -> None:
+    torch.manual_seed(1)
+    detector = build_detector(recipe(name=name)).train()
+    profile = measure(detector, batch=2, hw=(SIDE, SIDE))
+    segments = CHOICES[choice](profile)
+    plan = to_plan(profile, segments)
+    detector.planner = lambda *_: plan
+    predicted = sum(predict(profile, segments).kept.values())
+    assert kept_bytes(detector) == pytest.approx(predicted, rel=0.1)
+
+
+def test_measuring_leaves_the_detector_alone() -> None:
+    detector = build_detector(recipe())
+    before = copy.deepcopy(detector.state_dict())
+    measure(detector, batch=1, hw=(SIDE, SIDE))
+    assert not detector.training
+    for name, value in detector.state_dict().items():
+        assert type(value) is Tensor
+        assert torch.equal(value, before[name]), name
+    assert detector.detect(batch()[0])  # no anchors without values were left in a cache
+
+
+@pytest.mark.parametrize(
+    ("name", "chain"),
+    [
+        ("resnet18", 11),
+        ("tf_efficientnet_lite0", 18),
+        ("mobilenetv3_small_050", 14),
+        ("convnext_atto", 18),
+        ("legacy_seresnet50", 19),
+    ],
+)
+def test_links_run_as_the_backbone(name: str, chain: int) -> None:
+    torch.manual_seed(0)
+    backbone = TimmBackbone(name).eval()
+    links = links_of(backbone)
+    assert len(links) == chain
+    pixels = torch.randn(1, 3, 64, 96)
+    cuts = [0, 1, chain // 2, chain - 1, chain]
+    segments = [Segment(a, b, again=i % 2 == 0) for i, (a, b) in enumerate(pairwise(cuts))]
+    wanted, found = backbone(pixels), run_links(links, segments, pixels)
+    assert [m.shape for m in found] == [m.shape for m in wanted]
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+class Stages(nn.Module):
+    """A backbone that nobody knows how to take apart."""
+
+    channels = (8, 8, 8, 8)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=4, padding=1)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        first = self.stem(pixels).relu()
+        return [first, *(nn.functional.avg_pool2d(first, s) for s in (2, 4, 8))]
+
+
+def test_a_backbone_without_a_known_chain_is_one_link() -> None:
+    detector = build_detector(recipe()).train()
+    detector.backbone = Stages()
+    detector.pyramid.fpn.inner_blocks = nn.ModuleList(
+        nn.Sequential(nn.Conv2d(8, 32, 1)) for _ in range(4)
+    )
+    assert links_of(detector.backbone) == []
+    profile = measure(detector, batch=2, hw=(SIDE, SIDE))
+    assert to_plan(profile, plan_all(profile)).whole_backbone
+    loss, wanted = gradients(detector, Planner("off"))
+    again, found = gradients(detector, Planner("all"))
+    assert again == pytest.approx(loss, rel=1e-6)
+    torch.testing.assert_close(found["backbone.stem.weight"], wanted["backbone.stem.weight"])
+
+
+def chain(sizes: list[tuple[int, int]], operations: list[int]) -> Profile:
+    """Units that each save their input and something of their own, and a pyramid-like end that
+    reads the last map; sizes are (own bytes, bytes of the result)."""
+    units, read = [], {0: 5}
+    for i, ((own, result), count) in enumerate(zip(sizes, operations, strict=True)):
+        written = {2 * i + 2: result}
+        units.append(Unit("backbone", {**read, 2 * i + 1: own}, read, written, count))
+        read = written
+    units.append(Unit("pyramid", {**read, 999: 7}, read, {}, 3))
+    return Profile(tuple(units), links=len(sizes), batch=1, hw=(64, 64))
+
+
+def every_cover(profile: Profile) -> list[list[Segment]]:
+    """All ways to cut a profile's chain into segments that are kept or run again."""
+    covers: dict[int, list[list[Segment]]] = {0: [[]]}
+    for last in range(1, len(profile.units) + 1):
+        starts = range(last) if last <= profile.links else [last - 1]
+        covers[last] = [
+            [*head, Segment(first, last, again=again)]
+            for first in starts
+            for head in covers[first]
+            for again in (True, False)
+        ]
+    return covers[len(profile.units)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plans_are_the_best_of_all_covers(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    sizes = [(int(a), int(b)) for a, b in generator.integers(1, 100, (6, 2)) * 1000]
+    profile = chain(sizes, [int(n) for n in generator.integers(1, 50, 6)])
+    covers = [predict(profile, cover) for cover in every_cover(profile)]
+    least = min(cover.peak for cover in covers)
+    assert predict(profile, plan_sqrt(profile)).peak == least
+    for share in (0.2, 0.5, 0.8):
+        budget = int(least + share * (predict(profile, plan_off(profile)).peak - least))
+        found = predict(profile, plan_budget(profile, budget))
+        assert found.peak <= budget
+        # Bytes are rounded up to a 400th of the budget, once a segment.
+        surely = [cover.repeated for cover in covers if cover.peak <= budget * (1 - 7 / 400)]
+        assert found.repeated <= min(surely)
+    with pytest.raises(RecipeError, match="no plan of recomputation fits the budget"):
+        plan_budget(profile, least - 1)
+
+
+def test_bytes_of_a_chain_by_hand() -> None:
+    profile = chain([(100, 10), (200, 20), (300, 30)], [1, 1, 1])
+    off = predict(profile, plan_off(profile))
+    assert off.peak == (5 + 100) + (10 + 200) + (20 + 300) + (30 + 7)
+    two = [Segment(0, 2, again=True), Segment(2, 3, again=True), Segment(3, 4, again=False)]
+    found = predict(profile, two)
+    assert sum(found.kept.values()) == 5 + 20 + 30 + 7
+    assert found.largest == 100 + 10 + 200  # of the pair: its inner map too
+    assert found.repeated == pytest.approx(3 / 6)
+
+
+def test_rois_go_in_groups_and_keep_their_order() -> None:
+    counts = (ROIS_AT_ONCE + 2, 0, 5)
+    boxes = [torch.arange(4.0 * n).view(n, 4) + 1000 * i for i, n in enumerate(counts)]
+    groups = roi_groups(boxes, again=True)
+    assert [sum(len(b) for b in group.boxes) for group in groups] == [ROIS_AT_ONCE, 2, 5]
+    assert torch.equal(torch.cat([torch.cat(group.boxes) for group in groups]), torch.cat(boxes))
+    row = torch.arange(sum(counts))
+    assert torch.equal(torch.cat([row[group.place] for group in groups]), row)
+    (alone,) = roi_groups([b[:0] for b in boxes], again=True)
+    assert [len(b) for b in alone.boxes] == [0, 0, 0]
+
+
+def test_plans_follow_from_the_rounded_size_alone() -> None:
+    detector, planner = build_detector(recipe()), Planner("sqrt")
+    first = planner(detector, 1, (100, 128))
+    assert planner(detector, 1, (128, 65)) is first
+    assert planner(detector, 1, (129, 128)) is not first
+    assert len(planner.plans) == 2
+
+
+def test_recipe_names_one_way_of_keeping() -> None:
+    with pytest.raises(RecipeError, match="either recompute or budget_gb"):
+        recipe("memory.recompute=sqrt", "memory.budget_gb=3")
+    with pytest.raises(RecipeError, match=r"memory\.recompute"):
+        recipe("memory.recompute=some")
+    detector = build_detector(recipe("memory.budget_gb=0.001")).train()
+    with pytest.raises(RecipeError, match="no plan of recomputation fits the budget"):
+        detector(*batch())
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, ["memory", *words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_verb_prints_bytes_of_every_stage() -> None:
+    output = run("lite", "--view", "256x128", "--set", "memory.budget_gb=0.2")
+    for row in ("stride 4", "stride 32", "pyramid", "proposal head", "box head", "mask head"):
+        assert row in output
+    for column in ("off", "sqrt", "all", "0.2 GB"):
+        assert column in output
+
+
+@pytest.mark.parametrize("view", ["640", "640x", "ax64", "640x-3", "640x32"])
+def test_bad_views_are_refused(view: str) -> None:
+    with pytest.raises(RecipeError, match="view"):
+        read_view(view)
