@@ -244,6 +244,11 @@ def test_the_challenges_frames_at_1800_have_the_slides_canvas() -> None:
     chosen = rules(sources=(Whole(short_side=(1800, 1800)),))
     shape = shape_of(0, chosen, 0)
     assert shape.out_hw == (1800, 2248)
+
+
+def test_a_canvas_stays_within_its_longest_side() -> None:
+    chosen = rules(sources=(Whole(short_side=(1500, 1500), longest_side=1800),))
+    assert shape_of(0, chosen, 0).out_hw == (1442, 1800)
     high = rules(sources=(Whole(short_side=(30, 30), aspect=0.5),))
     assert shape_of(0, high, 0).out_hw == (60, 30)
 
@@ -282,7 +287,7 @@ def test_a_tile_takes_its_own_rules_before_the_sections() -> None:
 
 def test_mixtures_have_names_and_wrong_ones_are_refused() -> None:
     assert with_settings(lite(), ["sampling.sources=vtr"]).sampling.sources == VTR
-    listed = "sampling.sources=[{kind: whole, short_side: [1500, 2400]}]"
+    listed = "sampling.sources=[{kind: whole, short_side: [1500, 1800], longest_side: 2400}]"
     assert with_settings(lite(), [listed]).sampling.sources == VTR
     assert with_settings(lite(), ["sampling.sources=native_tiles"]) == lite()
     for name, sources in MIXTURES.items():

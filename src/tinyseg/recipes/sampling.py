@@ -56,6 +56,8 @@ class Whole(Section):
     kind: Literal["whole"] = "whole"
     share: PositiveFloat = 1.0
     short_side: tuple[PositiveInt, PositiveInt] = (1500, 1800)
+    longest_side: PositiveInt | None = None
+    """A canvas whose long side would be over this is made smaller as a whole."""
     aspect: PositiveFloat = WAD_ASPECT
     """Width over height of the canvas; a frame of another shape has grey beside it."""
 
@@ -69,12 +71,12 @@ Source = Annotated[Tile | Whole, Field(discriminator="kind")]
 
 NATIVE_TILES: tuple[Tile | Whole, ...] = (Tile(),)
 """Square views at the section's zoom: what a small network on a CPU learns from."""
-WHOLE_1500_1800: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 1800)),)
-"""The slides' first training scale."""
-WHOLE_1800_2400: tuple[Tile | Whole, ...] = (Whole(short_side=(1800, 2400)),)
+WHOLE_1500_1800: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 1500), longest_side=1800),)
+"""The slides' first training scale: short side 1500, unless the longest side were over 1800."""
+WHOLE_1800_2400: tuple[Tile | Whole, ...] = (Whole(short_side=(1800, 1800), longest_side=2400),)
 """The slides' larger training scale."""
-VTR: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 2400)),)
-"""Variable training resolution: both of the slides' ranges in one run."""
+VTR: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 1800), longest_side=2400),)
+"""Varied training resolution: all from the one scale to the other, in one run."""
 VTR_AND_TILES: tuple[Tile | Whole, ...] = (*VTR, Tile(view=1024, zoom=(0.75, 1.5)))
 """Whole frames at a variable resolution and native tiles, half of the steps each."""
 

@@ -42,8 +42,10 @@ def shape_of(step: int, rules: Sampling, seed: int) -> Shape:
         return Shape(source, (side, side))
     low, high = source.short_side
     short = int(generator.integers(low, high + 1))
-    long = round(short * max(source.aspect, 1 / source.aspect))
-    return Shape(source, (short, long) if source.aspect >= 1 else (long, short))
+    long = short * max(source.aspect, 1 / source.aspect)
+    scale = min((source.longest_side or long) / long, 1.0)
+    sides = round(short * scale), round(long * scale)
+    return Shape(source, sides if source.aspect >= 1 else sides[::-1])
 
 
 def frame_of(index: int, *, draws: Draws, shape: Shape, rules: Sampling, seed: int) -> int:

@@ -1,0 +1,235 @@
+"""The table of the original's local validation, trained row by row under one budget.
+
+In: a base recipe, the rows to train, seeds, and two functions: one that trains a recipe into a
+folder, one that scores what it left there under a plan. Out: a file of figures for each row and
+seed, and a table with their mean and spread beside the slides' numbers. A figure that is on disk
+is not made again, so an interrupted table goes on where it stopped. Refused: a folder whose
+figures were made under another budget.
+
+Rows and numbers: Zhuang, Li, Yu, "Find Tiny Instance Segmentation for Autonomous Driving"
+(CVPR 2018 WAD), slide of the local validation; mask AP in %.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from statistics import mean
+
+import orjson
+
+from tinyseg.errors import TrainingError
+from tinyseg.evaluate.score import Averages
+from tinyseg.files import write_whole
+from tinyseg.recipes import Recipe, with_settings
+
+FIGURES_NAME = "figures.json"
+
+CONTEXT = "network.context_attention=true"
+PATHS = "network.path_aggregation=true"
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """A row's numbers on the slides, in %."""
+
+    ap50: float
+    ap75: float
+    ap_small: float
+    ap_medium: float
+    ap_large: float
+    ap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: what it changes in the recipe, where it starts, how it looks.
+
+    `scale` names the range of resolutions that it is trained at, `plan` the one it predicts with.
+    `trained_as` is the row whose weights it shares, where only the plan differs.
+    """
+
+    name: str
+    settings: tuple[str, ...] = ()
+    from_coco: bool = True
+    scale: str = "1500,1800"
+    plan: str = "whole"
+    trained_as: str | None = None
+    slide: Slide | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder of its weights."""
+        plain = (self.trained_as or self.name).lower()
+        return "".join(c if c.isalnum() else "-" for c in plain).strip("-")
+
+
+ROWS = (
+    Row("Mask R-CNN", from_coco=False, slide=Slide(25.4, 15.1, 7.1, 23.1, 35.9, 15.2)),
+    Row("COCO", slide=Slide(28.1, 16.8, 7.5, 26.9, 36.8, 16.9)),
+    Row("COCO, CA", (CONTEXT,), slide=Slide(28.6, 17.0, 7.4, 28.0, 40.0, 17.2)),
+    Row("COCO, CA, PA", (CONTEXT, PATHS), slide=Slide(29.4, 17.8, 8.2, 27.9, 40.2, 17.7)),
+    Row("COCO, [1800,2400]", scale="1800,2400", slide=Slide(29.9, 18.3, 9.2, 27.5, 40.0, 18.3)),
+    Row("COCO, VTR", scale="varied", slide=Slide(30.3, 19.5, 9.1, 30.5, 42.8, 18.9)),
+    Row("COCO, PA, VTR", (PATHS,), scale="varied"),
+    Row(
+        "COCO, PA, VTR, FI",
+        (PATHS,),
+        scale="varied",
+        plan="focus",
+        trained_as="COCO, PA, VTR",
+        slide=Slide(34.3, 21.5, 10.6, 33.1, 44.0, 21.2),
+    ),
+)
+"""As on the slides; the row before the last is its weights without focused inference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one row and seed gave: averages 0 ... 1 on `instances`, and what it cost."""
+
+    averages: Averages
+    any_class: Averages
+    instances: int
+    steps: int
+    train_minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A folder with weights, and what they cost."""
+
+    folder: Path
+    steps: int
+    minutes: float
+
+
+Fit = Callable[[Recipe, Path, Path | None], int]
+"""Trains a recipe into a folder, started from a weights file if one is given; the steps taken."""
+
+Judge = Callable[[Path, Row], tuple[Averages, Averages, int]]
+"""Scores the weights of a folder under a row's plan: classes' mean, all as one, instances."""
+
+
+def ablate(
+    base: Recipe,
+    rows: Sequence[Row],
+    *,
+    seeds: Sequence[int],
+    out: Path,
+    fit: Fit,
+    judge: Judge,
+    scales: dict[str, tuple[str, ...]],
+    on_done: Callable[[Row, int, Figures], None],
+) -> dict[str, list[Figures]]:
+    """Figures of each row by its name, a seed each, from disk where they are there.
+
+    `scales` gives the settings of each range of resolutions. Weights pre-trained on COCO are
+    made once a seed and network, by `fit` with a recipe named "pre-training", and shared.
+    """
+    table: dict[str, list[Figures]] = {row.name: [] for row in rows}
+    for seed in seeds:
+        for row in rows:
+            recipe = with_settings(base, [*row.settings, *scales[row.scale], f"train.seed={seed}"])
+            place = out / f"seed-{seed}" / row.folder
+            figures = _read_figures(place, row, recipe)
+            if figures is None:
+                figures = _make_figures(recipe, row, place, fit, judge)
+            table[row.name].append(figures)
+            on_done(row, seed, figures)
+    return table
+
+
+def _make_figures(recipe: Recipe, row: Row, place: Path, fit: Fit, judge: Judge) -> Figures:
+    trained = _train_once(recipe, row, place, fit)
+    averages, any_class, instances = judge(trained.folder, row)
+    figures = Figures(averages, any_class, instances, trained.steps, trained.minutes)
+    document = {"recipe": recipe.model_dump(mode="json"), "figures": asdict(figures)}
+    write_whole(_figures_file(place, row), orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return figures
+
+
+def _train_once(recipe: Recipe, row: Row, place: Path, fit: Fit) -> Trained:
+    """The row's weights, trained unless they are there; rows that differ in their plan share."""
+    done = place / "trained.json"
+    if not done.is_file():
+        place.mkdir(parents=True, exist_ok=True)
+        start = _pre_trained(recipe, place.parent, fit) if row.from_coco else None
+        begun = time.perf_counter()
+        steps = fit(recipe, place / "run", start)
+        minutes = (time.perf_counter() - begun) / 60
+        write_whole(done, orjson.dumps({"steps": steps, "minutes": minutes}))
+    facts = orjson.loads(done.read_bytes())
+    return Trained(place / "run", facts["steps"], facts["minutes"])
+
+
+def _pre_trained(recipe: Recipe, seed_folder: Path, fit: Fit) -> Path:
+    """Weights that the seed's rows start from: the plain network, trained on COCO once."""
+    folder = seed_folder / "pre-training"
+    done = folder / "trained.json"
+    if not done.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = recipe.network.model_copy(
+            update={"context_attention": False, "path_aggregation": False}
+        )
+        steps = fit(
+            recipe.model_copy(update={"name": "pre-training", "network": plain}),
+            folder / "run",
+            None,
+        )
+        write_whole(done, orjson.dumps({"steps": steps}))
+    return folder / "run"
+
+
+def _figures_file(place: Path, row: Row) -> Path:
+    return place / f"{row.plan}-{FIGURES_NAME}"
+
+
+def _read_figures(place: Path, row: Row, recipe: Recipe) -> Figures | None:
+    """The figures on disk; refuses those of another recipe or budget."""
+    path = _figures_file(place, row)
+    if not path.is_file():
+        return None
+    document = orjson.loads(path.read_bytes())
+    if document["recipe"] != recipe.model_dump(mode="json"):
+        rule = "the folder's figures were made with another recipe or budget"
+        raise TrainingError(rule, path=path, where=row.name)
+    kept = document["figures"]
+    averages, any_class = (
+        Averages(*(float("nan") if v is None else v for v in kept[key].values()))
+        for key in ("averages", "any_class")
+    )
+    return Figures(averages, any_class, kept["instances"], kept["steps"], kept["train_minutes"])
+
+
+def to_markdown(rows: Sequence[Row], table: dict[str, list[Figures]]) -> str:
+    """The table in %: mean over seeds +- half the spread, and the slides' numbers below each."""
+    heads = ("row", "AP50", "AP75", "AP_tiny", "AP_s", "AP_m", "AP_l", "AP", "any AP")
+    lines = [_line([*heads, "steps", "minutes"]), _line(["---", *["---:"] * 10])]
+    for row in rows:
+        figures = table[row.name]
+        columns = zip(*(astuple(f.averages) for f in figures), strict=True)
+        cells = [_percent(values) for values in columns]
+        cells.append(_percent([f.any_class.ap for f in figures]))
+        steps = " / ".join(sorted({str(f.steps) for f in figures}))
+        minutes = f"{mean(f.train_minutes for f in figures):.1f}"
+        lines.append(_line([row.name, *cells, steps, minutes]))
+        if row.slide is not None:
+            s = row.slide
+            told = (s.ap50, s.ap75, None, s.ap_small, s.ap_medium, s.ap_large, s.ap)
+            on_slides = ["" if v is None else f"*{v:.1f}*" for v in told]
+            lines.append(_line(["*slides*", *on_slides, "", "", ""]))
+    return "\n".join(lines)
+
+
+def _percent(values: Sequence[float]) -> str:
+    """`12.3 +-0.4`: the mean, and half of the distance between the best and the worst seed."""
+    known = [100 * v for v in values if v == v]
+    if not known:
+        return "-"
+    spread = (max(known) - min(known)) / 2
+    return f"{mean(known):.1f}" + (f" ±{spread:.1f}" if len(known) > 1 else "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

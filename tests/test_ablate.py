@@ -1,0 +1,93 @@
+"""The ablation's table: resumable row by row, weights shared, honest about spread."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tinyseg.ablate import ROWS, Figures, Row, ablate, to_markdown
+from tinyseg.errors import TrainingError
+from tinyseg.evaluate.score import Averages
+from tinyseg.recipes import Recipe, lite
+
+SCALES = {"1500,1800": (), "1800,2400": (), "varied": ()}
+
+
+class Fake:
+    """Stands for training and scoring; counts what was asked of it."""
+
+    def __init__(self, *, stop_after: int = 1000) -> None:
+        self.fitted: list[tuple[str, bool]] = []
+        self.judged: list[str] = []
+        self.stop_after = stop_after
+
+    def fit(self, recipe: Recipe, out: Path, start: Path | None) -> int:
+        if len(self.fitted) == self.stop_after:
+            raise KeyboardInterrupt
+        self.fitted.append((recipe.name, start is not None))
+        return recipe.train.steps
+
+    def judge(self, folder: Path, row: Row) -> tuple[Averages, Averages, int]:
+        self.judged.append(f"{folder.parent.name} {row.plan}")
+        ap = 0.1 + 0.02 * ("seed-1" in str(folder))
+        return Averages(0.3, 0.2, float("nan"), 0.1, 0.2, 0.3, ap), Averages(*[0.5] * 7), 57
+
+
+def run(out: Path, fake: Fake, base: Recipe | None = None) -> dict[str, list[Figures]]:
+    return ablate(
+        base or lite(),
+        ROWS,
+        seeds=(0, 1),
+        out=out,
+        fit=fake.fit,
+        judge=fake.judge,
+        scales=SCALES,
+        on_done=lambda row, seed, figures: None,
+    )
+
+
+def test_each_row_and_seed_is_trained_once_and_coco_once_a_seed(tmp_path: Path) -> None:
+    fake = Fake()
+    table = run(tmp_path, fake)
+    trained = len(ROWS) - 1  # the last row looks again with the weights of the one before
+    assert len(fake.fitted) == 2 * (trained + 1)
+    assert sum(name == "pre-training" for name, _ in fake.fitted) == 2
+    assert sum(started for _, started in fake.fitted) == 2 * (trained - 1)
+    assert {len(figures) for figures in table.values()} == {2}
+
+
+def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = Fake(stop_after=4)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, first)
+    second = Fake()
+    run(tmp_path, second)
+    assert len(first.fitted) + len(second.fitted) == 2 * len(ROWS)
+    third = Fake()
+    run(tmp_path, third)
+    assert (third.fitted, third.judged) == ([], [])
+
+
+def test_figures_of_another_budget_are_refused(tmp_path: Path) -> None:
+    run(tmp_path, Fake())
+    longer = lite()
+    longer = replace_steps(longer, longer.train.steps + 1)
+    with pytest.raises(TrainingError, match="another recipe or budget"):
+        run(tmp_path, Fake(), longer)
+
+
+def replace_steps(recipe: Recipe, steps: int) -> Recipe:
+    train = recipe.train.model_copy(update={"steps": steps})
+    return recipe.model_copy(update={"train": train})
+
+
+def test_the_table_says_mean_and_half_the_spread(tmp_path: Path) -> None:
+    table = run(tmp_path, Fake())
+    lines = to_markdown(ROWS, table).splitlines()
+    assert lines[2].startswith("| Mask R-CNN | 30.0 ±0.0 | 20.0 ±0.0 | - | 10.0 ±0.0 |")
+    assert "| 11.0 ±1.0 | 50.0 ±0.0 |" in lines[2]
+    assert lines[3].startswith("| *slides* | *25.4* | *15.1* |  | *7.1* |")
+    figures = table["COCO"][0]
+    one = to_markdown([ROWS[1]], {"COCO": [replace(figures, steps=7)]})
+    assert "±" not in one
+    assert "| 7 |" in one
