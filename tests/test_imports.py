@@ -17,7 +17,7 @@ ORDER = (
     *("image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
-    *("predictions", "calibrate", "predict"),
+    *("predictions", "calibrate", "exchange", "predict"),
     *("evaluate", "report", "train", "ablate", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""

@@ -259,9 +259,9 @@ def test_ahead_keeps_order_and_errors() -> None:
         got.extend(ahead(items()))
     assert got == [0, 1, 2]
     assert list(ahead([])) == []
-    early = ahead(iter(range(100)))
+    early = ahead(range(100))
     assert next(early) == 0
-    early.close()  # type: ignore[attr-defined]
+    early.close()
     assert not any(t.name.startswith("ahead") for t in threading.enumerate())
 
 

@@ -23,8 +23,6 @@ from tinyseg.errors import DataError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels, Instances
 
-FORMAT = "tinyseg-calibration/1"
-
 MATCH_IOU = 0.5
 IGNORED_SHARE = 0.5
 """A detection without a match, so much of which lies on the ignore region, is not judged."""
@@ -57,7 +55,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    format: Literal["tinyseg-calibration/1"] = FORMAT
+    format: Literal["tinyseg-calibration/1"] = "tinyseg-calibration/1"
     slope: PositiveFloat = 1.0
     offset: float = 0.0
     right: int = 0

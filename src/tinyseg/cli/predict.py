@@ -185,7 +185,7 @@ def _find_members(
     if calibrations and len(calibrations) != len(paths):
         rule = "there is one calibration for each network, in order, or none"
         raise DataError(rule, where="--calibration", expected=len(paths), got=len(calibrations))
-    own = [*calibrations] or [None] * len(paths)
+    own: list[Path | None] = [*calibrations] if calibrations else [None] * len(paths)
     pairs = zip(paths, own, strict=True)
     return [MemberFile(weights=path, calibration=one) for path, one in pairs], None
 

@@ -1,14 +1,14 @@
 """Work done ahead: items are made in a thread while the caller is busy with those before them."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterable[Item], *, depth: int = 2) -> Iterator[Item]:
+def ahead(items: Iterable[Item], *, depth: int = 2) -> Generator[Item, None, None]:
     """The items in their order, up to `depth` of them made before they are asked for.
 
     An error in making an item is raised in its place.

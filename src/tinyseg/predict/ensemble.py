@@ -30,7 +30,6 @@ from tinyseg.recipes import PlanChoice
 from tinyseg.recipes.section import Section
 from tinyseg.views import Plan
 
-FORMAT = "tinyseg-ensemble/1"
 ENDINGS = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -46,7 +45,7 @@ class MemberFile(Section):
 class EnsembleFile(Section):
     """What an ensemble's file says; `plan` is None for the first member's own."""
 
-    format: Literal["tinyseg-ensemble/1"] = FORMAT
+    format: Literal["tinyseg-ensemble/1"] = "tinyseg-ensemble/1"
     members: Annotated[tuple[MemberFile, ...], Field(min_length=1)]
     plan: PlanChoice | None = None
 

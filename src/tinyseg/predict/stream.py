@@ -9,7 +9,7 @@ raise; what was begun before is finished first, as it is when the caller is inte
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ def stream(
     *,
     on_error: Callable[[str, TinysegError], None],
     finish: Finish | None = None,
-) -> Iterator[FramePredictions]:
+) -> Generator[FramePredictions, None, None]:
     """The instances of each frame, in order; `finish` is called with it in the merging thread."""
 
     def work(frame: _Frame, seen: list[Seen]) -> FramePredictions:

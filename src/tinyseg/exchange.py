@@ -1,0 +1,251 @@
+"""Instances in the forms that others use: supervision, LabelMe, label maps of 16 bits.
+
+COCO JSON is what `predictions` writes. In: instances in frame pixels, the frame's height and
+width, and the class list. Out: `supervision.Detections` with compact masks; a LabelMe file with
+one shape of type "mask" an instance; a label map with value = class id * 1000 + number, as the WAD
+has it. In all of them a mask is its pixels in the frame, and an instance without one is left out.
+The way back is here too, but for label maps, which `data.wad` and `masks.from_label_map` read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import orjson
+from jaxtyping import UInt8, UInt16
+
+from tinyseg import masks as mask_ops
+from tinyseg.errors import DataError
+from tinyseg.files import write_whole
+from tinyseg.frame import Instances
+from tinyseg.labels import WAD_IDS, index_of
+from tinyseg.masks import CropMasks
+from tinyseg.predictions import FramePredictions
+
+if TYPE_CHECKING:
+    import supervision
+
+LABELME_VERSION = "5.5.0"
+"""The version of LabelMe whose format this is; masks came with 5.3."""
+
+NUMBERS = 1000
+"""A label map tells this many instances of a class apart."""
+
+
+def in_pixels(instances: Instances, frame_hw: tuple[int, int]) -> Instances:
+    """The instances that have a pixel in the frame, boxes and masks tight around their pixels."""
+    masks = mask_ops.tighten(mask_ops.rasterise(instances.masks, frame_hw))
+    seen = np.flatnonzero(mask_ops.area(masks) > 0)
+    masks = masks.select(seen)
+    return Instances(masks.boxes, masks, instances.labels[seen], instances.scores[seen])
+
+
+def to_supervision(
+    instances: Instances, frame_hw: tuple[int, int], classes: Sequence[str]
+) -> supervision.Detections:
+    """Detections with boxes tight around compact masks, class names under data["class_name"].
+
+    Their boxes are half open, as ours are. Raises DataError where supervision is not installed.
+    """
+    sv = _supervision()
+    seen = in_pixels(instances, frame_hw)
+    codes = mask_ops.to_coco_rle(seen.masks, frame_hw)
+    rles = [{"size": list(frame_hw), "counts": code} for code in codes]
+    last = seen.boxes - np.array([0, 0, 1, 1])  # supervision's crops include their last pixel
+    mask = sv.detection.compact_mask.CompactMask.from_coco_rle(rles, last, frame_hw)
+    return sv.Detections(
+        xyxy=seen.boxes,
+        mask=mask,
+        confidence=seen.scores,
+        class_id=seen.labels,
+        data={"class_name": np.array([classes[label] for label in seen.labels.tolist()])},
+    )
+
+
+def from_supervision(detections: supervision.Detections) -> Instances:
+    """Instances from detections with masks, dense or compact; scores are 1 where there are none.
+
+    Raises DataError for detections without masks or classes.
+    """
+    mask, labels = detections.mask, detections.class_id
+    if len(detections) == 0:
+        return Instances.empty()
+    if mask is None or labels is None:
+        raise DataError("detections need masks and class ids to become instances")
+    scores = detections.confidence
+    found = np.ones(len(detections)) if scores is None else scores.astype(np.float64)
+    masks = _dense(mask) if isinstance(mask, np.ndarray) else _compact(mask)
+    boxes = np.asarray(detections.xyxy, np.float64)
+    return Instances(boxes, masks, labels.astype(np.int64), found)
+
+
+def _dense(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> CropMasks:
+    return mask_ops.from_bitmaps([one.astype(np.bool_) for one in mask])
+
+
+def _compact(mask: Any) -> CropMasks:
+    """supervision's compact masks: a crop and where it lies, each."""
+    origins = [(int(x), int(y)) for x, y in mask.offsets]
+    grids = [mask.crop(i).astype(np.uint8) * np.uint8(255) for i in range(len(mask))]
+    return mask_ops.tighten(CropMasks.pack_pixels(origins, grids))
+
+
+def _supervision() -> Any:
+    try:
+        import supervision as sv
+        import supervision.detection.compact_mask
+    except ImportError:
+        rule = "this needs the package supervision, with compact masks"
+        raise DataError(rule, expected="pip install 'supervision>=0.30'") from None
+    return sv
+
+
+def to_label_map(
+    instances: Instances, frame_hw: tuple[int, int], class_ids: Sequence[int], *, background: int
+) -> UInt16[np.ndarray, "height width"]:
+    """A map of class id * 1000 + number, which counts each class's instances from the best score.
+
+    `class_ids` are the ids of the labels 0, 1, ...; a pixel belongs to the best instance that has
+    it. Raises DataError for more than 1000 instances of a class, or an id over 64.
+    """
+    if any(not 0 < number <= 64 for number in class_ids):
+        raise DataError("class ids of a label map lie in 1 ... 64", got=list(class_ids))
+    seen = in_pixels(instances, frame_hw)
+    order = np.argsort(-seen.scores, kind="stable")
+    seen = seen.select(order)
+    numbers = _numbers(seen.labels.tolist())
+    if max(numbers, default=0) >= NUMBERS:
+        raise DataError(f"a label map holds {NUMBERS} instances of a class", got=max(numbers) + 1)
+    values = [class_ids[label] * NUMBERS + n for label, n in zip(seen.labels, numbers, strict=True)]
+    label = np.full(frame_hw, background, np.uint16)
+    rows = list(zip(values, seen.boxes.astype(int).tolist(), seen.masks.grids(), strict=True))
+    for value, (x0, y0, x1, y1), grid in reversed(rows):
+        label[y0:y1, x0:x1][grid >= 128] = value
+    return label
+
+
+def _numbers(labels: Sequence[int]) -> list[int]:
+    """Which of its class each is, from 0."""
+    counts: dict[int, int] = {}
+    out = []
+    for label in labels:
+        out.append(counts.get(label, 0))
+        counts[label] = out[-1] + 1
+    return out
+
+
+def wad_ids(classes: Sequence[str]) -> list[int]:
+    """The WAD's id of each class; raises DataError for a class that it does not have."""
+    names = list(WAD_IDS.values())
+    places = [index_of(name, names) for name in classes]
+    if None in places:
+        foreign = classes[places.index(None)]
+        raise DataError(
+            "a class that the WAD does not have", expected=", ".join(names), got=foreign
+        )
+    return [list(WAD_IDS)[place] for place in places if place is not None]
+
+
+def write_labelme(path: Path, frame: FramePredictions, classes: Sequence[str]) -> None:
+    """One frame as a LabelMe file that names its picture; scores are kept beside each shape."""
+    height, width = frame.hw
+    seen = in_pixels(frame.instances, frame.hw)
+    document = {
+        "version": LABELME_VERSION,
+        "flags": {},
+        "shapes": [
+            _shape(box, grid, classes[label], score)
+            for box, grid, label, score in zip(
+                seen.boxes.astype(int).tolist(),
+                seen.masks.grids(),
+                seen.labels.tolist(),
+                seen.scores.tolist(),
+                strict=True,
+            )
+        ],
+        "imagePath": frame.file_name,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
+    try:
+        write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise DataError("cannot be written", path=path, got=error.strerror) from error
+
+
+def _shape(
+    box: Sequence[int], grid: UInt8[np.ndarray, "h w"], label: str, score: float
+) -> dict[str, object]:
+    """LabelMe's corners are pixels: the last ones belong to the mask."""
+    x0, y0, x1, y1 = box
+    _, png = cv2.imencode(".png", (grid >= 128).astype(np.uint8))
+    return {
+        "label": label,
+        "points": [[x0, y0], [x1 - 1, y1 - 1]],
+        "group_id": None,
+        "description": "",
+        "shape_type": "mask",
+        "flags": {},
+        "mask": base64.b64encode(png.tobytes()).decode("ascii"),
+        "score": score,
+    }
+
+
+def read_labelme(path: Path, classes: Sequence[str]) -> FramePredictions:
+    """The masks and polygons of a LabelMe file; scores are 1 where it has none.
+
+    Raises DataError for other shapes, unknown classes and broken files, with the shape's place.
+    """
+    try:
+        document = orjson.loads(path.read_bytes())
+        hw = int(document["imageHeight"]), int(document["imageWidth"])
+        shapes, name = list(document["shapes"]), str(document["imagePath"])
+    except OSError as error:
+        raise DataError("cannot be read", path=path, got=error.strerror) from error
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise DataError("is not a LabelMe file", path=path, got=repr(error)) from None
+    parts = [_from_shape(shape, classes, path, f"shape {i}") for i, shape in enumerate(shapes)]
+    return FramePredictions(path.stem, name, hw, Instances.concatenate(parts))
+
+
+def _from_shape(
+    shape: Mapping[str, Any], classes: Sequence[str], path: Path, where: str
+) -> Instances:
+    try:
+        label = index_of(str(shape["label"]), classes)
+        masks = _KINDS[shape.get("shape_type", "polygon")](shape)
+        scores = np.array([float(shape.get("score", 1.0))])
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        rule = "a shape has a label and is a mask or a polygon"
+        raise DataError(rule, path=path, where=where, got=repr(error)) from None
+    if label is None:
+        expected = ", ".join(classes)
+        raise DataError(
+            "unknown class", path=path, where=where, expected=expected, got=shape["label"]
+        )
+    return Instances(masks.boxes, masks, np.array([label]), scores)
+
+
+def _mask_of(shape: Mapping[str, Any]) -> CropMasks:
+    (x0, y0), _ = shape["points"]
+    data = base64.b64decode(shape["mask"], validate=True)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise ValueError("the mask is not a PNG")
+    grid = (pixels > 0).astype(np.uint8) * np.uint8(255)
+    return CropMasks.pack_pixels([(int(x0), int(y0))], [grid])
+
+
+def _polygon_of(shape: Mapping[str, Any]) -> CropMasks:
+    corners = [float(value) for point in shape["points"] for value in point]
+    return mask_ops.from_polygons([[corners]])
+
+
+_KINDS = {"mask": _mask_of, "polygon": _polygon_of}
