@@ -5,17 +5,20 @@ about it, and the order of an epoch's frames. An epoch has a fixed length, so th
 sample follows from its index; a weight of 1.3 is one or two appearances, 1.3 in the mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from tinyseg.data import Item
-from tinyseg.errors import TrainingError
+from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.recipes import Sampling
 from tinyseg.train.chance import rng
+from tinyseg.train.label_scan import fit_horizon, repeat_factors, scan_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,12 @@ class TrainData:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """For each frame its appearances in an epoch (in the mean) and its data set's zoom factor."""
+    """For each frame its appearances in an epoch (in the mean), and of its data set the zoom factor
+    and the row of the horizon, as a share of the frame's height; NaN where there is none."""
 
     weights: Float64[np.ndarray, " n"]
     zooms: Float64[np.ndarray, " n"]
+    horizons: Float64[np.ndarray, " n"]
 
     @property
     def length(self) -> int:
@@ -42,12 +47,50 @@ class Draws:
         return max(round(float(self.weights.sum())), 1)
 
     @staticmethod
-    def even(count: int) -> "Draws":
+    def even(count: int, *, horizon: float = np.nan) -> "Draws":
         """Each frame once an epoch."""
-        return Draws(np.ones(count), np.ones(count))
+        return Draws(np.ones(count), np.ones(count), np.full(count, horizon))
 
 
-def join(data: Sequence[TrainData], repeats: Sequence[Float64[np.ndarray, " _n"]]) -> Draws:
+def plan_draws(
+    data: Sequence[TrainData],
+    classes: Sequence[str],
+    rules: Sampling,
+    cache: Path,
+    *,
+    on_frame: Callable[[str], None] = lambda name: None,
+    on_skip: Callable[[Item, TinysegError], None] | None = None,
+) -> Draws:
+    """What the recipe says of the frames of all data sets in a row.
+
+    Where that takes their labels (repeats, or a horizon to be fitted), they are read once and
+    summed up in the file `cache`; `on_frame` is told each name that is read.
+    """
+    counts = [len(part.items) for part in data]
+    given = rules.copy_paste.horizon
+    if not needs_labels(rules):
+        horizons = [np.nan if given is None else given] * len(data)
+        return join(data, [np.ones(count) for count in counts], horizons)
+    items = [item for part in data for item in part.items]
+    scan = scan_labels(items, classes, cache, on_frame=on_frame, on_skip=on_skip)
+    ends = np.cumsum(counts).tolist()
+    scans = [scan.part(end - count, end) for count, end in zip(counts, ends, strict=True)]
+    fitted = [fit_horizon(one) if given is None else given for one in scans]
+    repeats = [repeat_factors(one, threshold=rules.repeat) for one in scans]
+    return join(data, repeats, [np.nan if row is None else row for row in fitted])
+
+
+def needs_labels(rules: Sampling) -> bool:
+    """Whether the labels must be read before the first step."""
+    paste = rules.copy_paste
+    return rules.repeat > 0 or (paste.share > 0 and paste.horizon is None)
+
+
+def join(
+    data: Sequence[TrainData],
+    repeats: Sequence[Float64[np.ndarray, " _n"]],
+    horizons: Sequence[float] | None = None,
+) -> Draws:
     """Draws over the frames of all data sets in a row; `repeats` are each frame's own factors.
 
     The epoch is as long as the data set needs that is the largest for its share; the others go
@@ -60,11 +103,13 @@ def join(data: Sequence[TrainData], repeats: Sequence[Float64[np.ndarray, " _n"]
     used = [i for i, part in enumerate(data) if len(part.items)]
     total = sum(data[i].share for i in used)
     length = max((ceil(repeats[i].sum() * total / data[i].share - 1e-9) for i in used), default=0)
-    weights, zooms = [np.zeros(0)], [np.zeros(0)]
+    parts = [np.zeros((3, 0))]
     for i in used:
-        weights.append(repeats[i] * (length * data[i].share / total / repeats[i].sum()))
-        zooms.append(np.full(len(data[i].items), float(data[i].zoom)))
-    return Draws(np.concatenate(weights), np.concatenate(zooms))
+        weights = repeats[i] * (length * data[i].share / total / repeats[i].sum())
+        horizon = np.nan if horizons is None else horizons[i]
+        rows = (weights, np.full(len(weights), data[i].zoom), np.full(len(weights), horizon))
+        parts.append(np.stack(rows))
+    return Draws(*np.concatenate(parts, axis=1))
 
 
 @lru_cache(maxsize=4)

@@ -1,9 +1,10 @@
 """Views -> batches on the device, decoded and cut ahead of the step that needs them.
 
-Decoding and resampling release Python's lock, so one thread beside the step is enough. Frames
-stay decoded up to a limit of bytes; a small data set is read once.
+Decoding and resampling release Python's lock, so threads beside the step are enough: one on two
+cores, more beside a GPU. Frames stay decoded up to a limit of bytes; a small data set is read once.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,10 +24,23 @@ from tinyseg.recipes import Recipe
 from tinyseg.train.augment import jitter_colours
 from tinyseg.train.balance import Draws
 from tinyseg.train.chance import rng
-from tinyseg.train.sampler import Shape, draw_view, frame_of, learnable, shape_of
+from tinyseg.train.copy_paste import paste_objects
+from tinyseg.train.sampler import (
+    Shape,
+    draw_view,
+    frame_of,
+    group_frame,
+    group_size,
+    learnable,
+    shape_of,
+)
 
-AHEAD = 3
-"""Batches made before they are asked for."""
+AHEAD = 2
+"""Batches that are ready or being made for each thread that makes them, and one more."""
+
+CORES_PER_THREAD = 4
+"""One thread makes views for so many cores: the others are the network's on a CPU, and a GPU's step
+needs more views a second the faster it is."""
 
 KEPT_BYTES = 2 * 2**30
 
@@ -57,18 +71,39 @@ class FrameStore:
         self.draws = Draws.even(len(items)) if draws is None else draws
         self._on_skip = on_skip
         self._kept_bytes = kept_bytes
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._frames: OrderedDict[int, Future[Frame]] = OrderedDict()
         self._lock = Lock()
 
     def __getitem__(self, index: int) -> Frame:
-        """The decoded frame; raises the reader's error for a file it cannot read."""
+        """The decoded frame; raises the reader's error for a file it cannot read.
+
+        Several threads may ask: one reads, those that ask for the same frame wait for it.
+        """
         with self._lock:
-            if index not in self._frames:
-                self._frames[index] = self._read(index)
+            mine = index not in self._frames
+            future = self._frames.setdefault(index, Future())
             self._frames.move_to_end(index)
-            while len(self._frames) > 1 and self._bytes() > self._kept_bytes:
-                self._frames.popitem(last=False)
-            return self._frames[index]
+        if mine:
+            self._fill(index, future)
+        return future.result()
+
+    def _fill(self, index: int, future: Future[Frame]) -> None:
+        """Read the frame, then drop what there is no more room for."""
+        try:
+            future.set_result(self._read(index))
+        except BaseException as error:
+            with self._lock:
+                self._frames.pop(index, None)
+            future.set_exception(error)
+            return
+        with self._lock:
+            sizes = {i: _bytes(f.result()) for i, f in self._frames.items() if f.done()}
+            total = sum(sizes.values())
+            for i, size in list(sizes.items())[:-1]:
+                if total <= self._kept_bytes:
+                    break
+                del self._frames[i]
+                total -= size
 
     def _read(self, index: int) -> Frame:
         if self._on_skip is None:
@@ -81,10 +116,9 @@ class FrameStore:
                 self._on_skip(item, error)
         raise TrainingError("no frame can be read", got=f"{len(self.items)} frames tried")
 
-    def _bytes(self) -> int:
-        return sum(
-            f.image.nbytes + f.instances.masks.coverage.nbytes for f in self._frames.values()
-        )
+
+def _bytes(frame: Frame) -> int:
+    return frame.image.nbytes + frame.instances.masks.coverage.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +137,33 @@ def make_sample(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) ->
     frame, zoom = frames[which], float(frames.draws.zooms[which])
     view = draw_view(frame, index, shape, rules, seed=seed, zoom=zoom)
     seen = view.cut(learnable(frame, view, rules))
+    chance = rng(seed, index, "paste")
+    if chance.random() < rules.copy_paste.share:
+        donor = _donor(frames, index, which, shape, recipe, chance)
+        horizon = float(frames.draws.horizons[which]) * frame.hw[0]
+        if donor is not None and donor.hw == frame.hw:
+            seen = paste_objects(seen, view, donor, rules, chance, horizon=horizon)
     image = jitter_colours(seen.image, rng(seed, index, "colour"), strength=rules.colour)
     return Frame(seen.name, image, seen.instances, seen.ignore)
+
+
+def _donor(
+    frames: FrameStore,
+    index: int,
+    which: int,
+    shape: Shape,
+    recipe: Recipe,
+    chance: np.random.Generator,
+) -> Frame | None:
+    """One of the frames before sample `index`'s own, which are likely to be decoded still; None
+    where that is the same frame, or of a data set with another horizon or none."""
+    size, draws = group_size(shape, recipe.sampling), frames.draws
+    back = int(chance.integers(1, recipe.sampling.copy_paste.donors + 1))
+    group = abs(index // size - back)
+    other = group_frame(group, draws=draws, seed=recipe.train.seed)
+    if other == which or draws.horizons[other] != draws.horizons[which]:
+        return None
+    return frames[other]
 
 
 def batches(
@@ -115,11 +174,13 @@ def batches(
     first: int,
     last: int,
     portion: Portion = Portion(),
+    threads: int | None = None,
 ) -> Generator[Batch, None, None]:
     """The batches of steps first ... last - 1, in order, `portion.rounds` of them a step.
 
     Sample i of a run is the same on however many processes it runs: a step has
-    rounds x world x train.batch samples in a row, of one size.
+    rounds x world x train.batch samples in a row, of one size. Without `threads` their number
+    follows from the processors; the batches do not depend on it.
     """
     size, rounds = recipe.train.batch, portion.rounds
 
@@ -128,7 +189,8 @@ def batches(
         start = (turn * portion.world + portion.rank) * size
         return make_batch(frames, range(start, start + size), shape, recipe, device)
 
-    yield from _ahead(make, range(first * rounds, last * rounds))
+    turns = range(first * rounds, last * rounds)
+    yield from _ahead(make, turns, threads=threads or loader_threads())
 
 
 def make_batch(
@@ -145,17 +207,25 @@ def make_batch(
     return Batch(torch.from_numpy(stacked).to(device), targets, [s.name for s in samples])
 
 
-def _ahead(make: Callable[[int], Batch], steps: range) -> Generator[Batch, None, None]:
-    """make(step) for each step in order, up to AHEAD of them running or waiting."""
+def _ahead(
+    make: Callable[[int], Batch], turns: range, *, threads: int
+) -> Generator[Batch, None, None]:
+    """make(turn) for each turn in order, several of them running or waiting."""
     waiting: list[Future[Batch]] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="views") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="views") as pool:
         try:
-            for step in steps:
-                waiting.append(pool.submit(make, step))
-                if len(waiting) > AHEAD:
+            for turn in turns:
+                waiting.append(pool.submit(make, turn))
+                if len(waiting) > AHEAD * threads + 1:
                     yield waiting.pop(0).result()
             while waiting:
                 yield waiting.pop(0).result()
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def loader_threads() -> int:
+    """Threads that make views, for the processors that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max((usable or 1) // CORES_PER_THREAD, 1)

@@ -1,0 +1,179 @@
+"""What the labels of a run's frames say in sum: which frame has which class, and sizes by rows.
+
+In: the items of a data set, read once, and a JSON file beside the run that keeps the result. Out:
+LabelScan; from it the repeat factors of frames and the row of the horizon. A file of other frames
+or classes, or a damaged one, is not used: the labels are read again.
+
+Repeat factors are those of Gupta et al. 2019 (LVIS), appendix: r(c) = max(1, sqrt(t / f(c))) with
+f(c) the share of frames that have class c, and r(frame) = max over its classes of r(c).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+from jaxtyping import Float64, Int64
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tinyseg.data import Item
+from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.files import write_whole
+from tinyseg.frame import FrameLabels
+
+HORIZONS = np.arange(0.2, 0.8, 0.005)
+"""Rows that are tried for the horizon, as shares of the frame's height."""
+
+LARGEST_SPREAD = 0.4
+"""Sizes must follow their distance to the horizon within a factor of exp(0.4) in the mean; pictures
+of no fixed camera (COCO: .63) have no horizon, a driving camera (WAD: .33, Cityscapes: .24) has."""
+
+FEWEST_OBJECTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScan:
+    """The labelled objects of `frames` frames: frame index, class, and upper and lower edge as
+    shares of the frame's height."""
+
+    frames: int
+    frame: Int64[np.ndarray, " n"]
+    labels: Int64[np.ndarray, " n"]
+    tops: Float64[np.ndarray, " n"]
+    bottoms: Float64[np.ndarray, " n"]
+
+    def part(self, first: int, last: int) -> "LabelScan":
+        """Only frames first ... last - 1, which count from 0 in the result."""
+        own = (self.frame >= first) & (self.frame < last)
+        parts = self.labels[own], self.tops[own], self.bottoms[own]
+        return LabelScan(last - first, self.frame[own] - first, *parts)
+
+
+def repeat_factors(scan: LabelScan, *, threshold: float) -> Float64[np.ndarray, " frames"]:
+    """How often each frame comes in an epoch, in the mean; 1 for frames without a rare class."""
+    factors = np.ones(scan.frames)
+    if len(scan.labels) == 0:
+        return factors
+    pairs = np.unique(np.stack([scan.frame, scan.labels], axis=1), axis=0)
+    frequency = np.bincount(pairs[:, 1]) / scan.frames
+    of_class = np.sqrt(threshold / np.maximum(frequency, 1e-12))
+    np.maximum.at(factors, pairs[:, 0], of_class[pairs[:, 1]])
+    return factors
+
+
+def fit_horizon(scan: LabelScan) -> float | None:
+    """Row of the horizon as a share of the frame's height; None where sizes do not follow one.
+
+    On a plane, seen by a level camera, an object of height H has h = k (bottom - horizon) pixels
+    with k = H / camera height. The row that makes h / (bottom - horizon) most alike within each
+    class is taken; an object that stands above it counts as one off by a factor of e.
+    """
+    if len(scan.labels) < FEWEST_OBJECTS:
+        return None
+    spreads = np.array([_spread(scan, float(row)) for row in HORIZONS])
+    best = int(spreads.argmin())
+    return float(HORIZONS[best]) if spreads[best] <= LARGEST_SPREAD else None
+
+
+def _spread(scan: LabelScan, horizon: float) -> float:
+    """Mean over objects of |log(h / distance) - its class's median|, at most 1 each."""
+    distance = scan.bottoms - horizon
+    off = np.ones(len(distance))
+    standing = distance > 0.002
+    for label in np.unique(scan.labels):
+        own = np.flatnonzero(standing & (scan.labels == label))
+        if len(own) > 2:
+            heights = np.maximum(scan.bottoms[own] - scan.tops[own], 1e-6)
+            ratios = np.log(heights / distance[own])
+            off[own] = np.abs(ratios - np.median(ratios))
+    return float(np.minimum(off, 1.0).mean())
+
+
+def scan_labels(
+    items: Sequence[Item],
+    classes: Sequence[str],
+    cache: Path,
+    *,
+    on_frame: Callable[[str], None] = lambda name: None,
+    on_skip: Callable[[Item, TinysegError], None] | None = None,
+) -> LabelScan:
+    """The scan of these items: from the file if it fits, else read, and written there.
+
+    `on_frame` is told each name that was read; with `on_skip` unreadable labels count as empty.
+    """
+    names = tuple(item.name for item in items)
+    kept = _kept(cache, names, tuple(classes))
+    if kept is not None:
+        return kept
+    read: list[FrameLabels | None] = []
+    for item in items:
+        try:
+            read.append(item.read_labels())
+        except TinysegError as error:
+            if on_skip is None:
+                raise
+            on_skip(item, error)
+            read.append(None)
+        on_frame(item.name)
+    scan = _sum_up(read)
+    _keep(scan, cache, names, tuple(classes))
+    return scan
+
+
+def _sum_up(read: Sequence[FrameLabels | None]) -> LabelScan:
+    frame, labels, edges = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((0, 2))]
+    for index, one in enumerate(read):
+        if one is not None:
+            frame.append(np.full(len(one.instances), index))
+            labels.append(one.instances.labels)
+            edges.append(one.instances.boxes[:, [1, 3]] / one.hw[0])
+    # Rounded as the file keeps them, so that a run that goes on fits the same horizon.
+    tops, bottoms = np.round(np.concatenate(edges), 5).T
+    return LabelScan(len(read), np.concatenate(frame), np.concatenate(labels), tops, bottoms)
+
+
+class _File(BaseModel):
+    """The JSON file; frames and classes by name, objects in columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    names: list[str]
+    classes: list[str]
+    frame: list[int]
+    labels: list[int]
+    tops: list[float]
+    bottoms: list[float]
+
+
+def _kept(cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> LabelScan | None:
+    """The file's scan if it is of these frames and classes."""
+    try:
+        file = _File.model_validate_json(cache.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    count, objects = len(names), len(file.frame)
+    fits = file.names == list(names) and file.classes == list(classes)
+    fits &= objects == len(file.labels) == len(file.tops) == len(file.bottoms)
+    fits &= all(0 <= i < count for i in file.frame)
+    if not fits or not all(0 <= i < len(classes) for i in file.labels):
+        return None
+    columns = (np.array(c, np.int64) for c in (file.frame, file.labels))
+    edges = (np.array(c, np.float64) for c in (file.tops, file.bottoms))
+    return LabelScan(count, *columns, *edges)
+
+
+def _keep(scan: LabelScan, cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    file = _File(
+        names=list(names),
+        classes=list(classes),
+        frame=scan.frame.tolist(),
+        labels=scan.labels.tolist(),
+        tops=scan.tops.tolist(),
+        bottoms=scan.bottoms.tolist(),
+    )
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(cache, orjson.dumps(file.model_dump()))
+    except OSError as error:
+        raise TrainingError("the label scan cannot be written", path=cache, got=error) from None
