@@ -209,10 +209,10 @@ def test_a_folder_that_cannot_be_written_is_refused(
     with pytest.raises(TrainingError, match="cannot be written"):
         run(tmp_path / "file" / "run", recipe(), items(tmp_path))
 
-    def refuse(self: Path, text: str) -> int:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path, data: bytes) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "write_text", refuse)  # the tests may run as root
+    monkeypatch.setattr("tinyseg.train.loop.write_whole", refuse)  # the tests may run as root
     with pytest.raises(TrainingError, match="Permission denied"):
         run(tmp_path / "run", recipe(), items(tmp_path))
 

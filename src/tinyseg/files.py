@@ -13,10 +13,24 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Put these bytes at the path; what was there stays if that fails."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(beside, data)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_synced(path: Path, data: bytes | memoryview) -> None:
+    """A new file with these bytes, on the disk and not only on its way there."""
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the folder's entries on the disk: files that were made, renamed, deleted."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

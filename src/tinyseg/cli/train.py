@@ -1,17 +1,18 @@
-"""`tinyseg train`: a data set -> weights."""
+"""`tinyseg train`: data sets -> weights; and a run that was cut off goes on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
+import yaml
 
 from tinyseg.build import build_detector
 from tinyseg.cli.common import (
-    DataOption,
     DeviceOption,
     FormatOption,
-    ListOption,
     OnError,
     OnErrorOption,
     Skipped,
@@ -19,49 +20,191 @@ from tinyseg.cli.common import (
     find_device,
     open_with,
 )
+from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.start import InitOption, start_weights
+from tinyseg.data import Item
+from tinyseg.errors import TrainingError
 from tinyseg.progress import console, progress_bar
-from tinyseg.recipes import find_recipe, with_settings
+from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
+from tinyseg.train.balance import TrainData, join
 from tinyseg.train.batches import FrameStore
-from tinyseg.train.loop import StepReport
-from tinyseg.train.loop import train as run_training
+from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint
+from tinyseg.train.log import RECIPE_NAME, StepReport
 
 
 def train(
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="The run's folder: weights, recipe, log.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", help="A data set: a folder, or a COCO JSON. May be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder: weights, recipe, log.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run's folder: go on from its newest good checkpoint, as if it had "
+            "never stopped, with its own data and recipe."
+        ),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Preset of network and training.")] = "lite",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: train.steps=500")
     ] = None,
     init: InitOption = None,
-    listed: ListOption = None,
+    listed: Annotated[
+        list[Path] | None,
+        typer.Option("--list", help="Only the frames named in this file; one for each --data."),
+    ] = None,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Share of the run's frames that come from each --data; evenly if not given."
+        ),
+    ] = None,
+    val: Annotated[
+        Path | None, typer.Option(help="Evaluate on this data set; the best weights are kept.")
+    ] = None,
+    val_list: Annotated[
+        Path | None, typer.Option(help="Only the frames named in this file.")
+    ] = None,
     format: FormatOption = None,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Train a network on a data set.
+    """Train a network on one or more data sets, or go on with a run that was cut off.
 
     Example: tinyseg train --data wad --list train.txt --out runs/a --set train.steps=500
+    Then:    tinyseg train --resume runs/a
     """
+    if resume is not None:
+        if data or out or settings or init or listed or share or val:
+            rule = "a run goes on with its own data, recipe and folder"
+            raise TrainingError(rule, where="--resume", expected="no option but those of devices")
+        go_on(resume, device, threads)
+        return
+    if not data or out is None:
+        rule = "a run needs --data and --out, or --resume"
+        raise TrainingError(rule, where="tinyseg train")
     chosen = with_settings(find_recipe(recipe), settings or [])
-    where = find_device(device, threads)
-    dataset = open_with(data, format, listed, chosen.classes)
-    skipped = Skipped(on_error)
-    torch.manual_seed(chosen.train.seed)
-    detector = build_detector(chosen)
-    start = start_weights(detector, chosen, init)
+    told = RunFile(
+        data=_absolute(data),
+        lists=_absolute(listed or []),
+        shares=tuple(share or ()),
+        format=format,
+        val=None if val is None else val.absolute(),
+        val_list=None if val_list is None else val_list.absolute(),
+        on_error=on_error,
+        init=init,
+    )
+    run_training(told, chosen, out, None, device=device, threads=threads)
+
+
+def go_on(run: Path, device: str, threads: int | None) -> None:
+    """From the newest good checkpoint; from the start if the run had not made any."""
+    told = RunFile.read(run)
+    found = newest_checkpoint(run)
+    for error in found.refused:
+        console.print(f"[yellow]passed over[/] {error}", highlight=False)
+    start = found.checkpoint
+    if start is None and found.refused:
+        raise TrainingError("no checkpoint of the run can be read", path=run)
+    recipe = _own_recipe(run) if start is None else recipe_from_tree(start.recipe)
+    if start is not None and start.step >= recipe.train.steps:
+        console.print(f"the run in {run} has taken all of its {recipe.train.steps} steps")
+        return
+    run_training(told, recipe, run, start, device=device, threads=threads)
+
+
+def run_training(
+    told: RunFile,
+    recipe: Recipe,
+    out: Path,
+    start: Checkpoint | None,
+    *,
+    device: str,
+    threads: int | None,
+) -> None:
+    """The run on this machine, or on those that torchrun started."""
+    # Lightning takes two seconds to import, which no other verb should pay.
+    from tinyseg.train.launch import launch
+    from tinyseg.train.loop import open_folder, train
+    from tinyseg.train.validation import validation
+
+    skipped = Skipped(told.on_error)
+    frames = open_frames(told, recipe, skipped)
+    fabric = launch(find_device(device, threads))
+    if start is None and fabric.is_global_zero:
+        open_folder(out, recipe)
+        told.write(out)
+    torch.manual_seed(recipe.train.seed)
+    detector = build_detector(recipe)
+    origin = f"step {start.step}" if start else start_weights(detector, recipe, told.init)
+    validate = None
+    if told.val is not None:
+        judged = open_with(told.val, told.format, told.val_list, recipe.classes)
+        validate = validation(judged.items, recipe, fabric.device)
     size = sum(p.numel() for p in detector.parameters()) / 1e6
-    console.print(f"{chosen.name}: {size:.2f} M parameters, {start}, {len(dataset.items)} frames")
-    frames = FrameStore(dataset.items, on_skip=lambda item, error: skipped(item.name, error))
-    with progress_bar("training", chosen.train.steps) as bar:
-        run_training(
-            detector, chosen, frames, out, device=where, on_step=lambda s: bar.advance(_note(s))
+    if fabric.is_global_zero:
+        count = len(frames.items)
+        console.print(f"{recipe.name}: {size:.2f} M parameters, {origin}, {count} frames")
+    first = 0 if start is None else start.step
+    with progress_bar("training", recipe.train.steps - first) as bar:
+        train(
+            detector,
+            recipe,
+            frames,
+            out,
+            fabric=fabric,
+            on_step=lambda report: bar.advance(note(report)),
+            validate=validate,
+            start=start,
         )
     skipped.report()
     console.print(f"weights and log in {out}")
 
 
-def _note(report: StepReport) -> str:
-    return f"loss {report.total:.3f}, waiting {report.data_wait_s / report.step_s:.0%}"
+def open_frames(told: RunFile, recipe: Recipe, skipped: Skipped) -> FrameStore:
+    """The frames of all data sets in a row, drawn by their shares."""
+    parts = _parts(told, recipe)
+    items: list[Item] = [item for part in parts for item in part.items]
+    repeats = [np.ones(len(part.items)) for part in parts]
+    return FrameStore(
+        items,
+        on_skip=lambda item, error: skipped(item.name, error),
+        draws=join(parts, repeats) if len(parts) > 1 else None,
+    )
+
+
+def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
+    count = len(told.data)
+    lists: Sequence[Path | None] = told.lists or (None,) * count
+    shares = told.shares or (1.0,) * count
+    for name, given in (("--list", lists), ("--share", shares)):
+        if len(given) != count:
+            rule = "one for each --data, or none"
+            raise TrainingError(rule, where=name, expected=count, got=len(given))
+    sets = [
+        open_with(data, told.format, listed, recipe.classes)
+        for data, listed in zip(told.data, lists, strict=True)
+    ]
+    return [TrainData(s.items, share) for s, share in zip(sets, shares, strict=True)]
+
+
+def _own_recipe(run: Path) -> Recipe:
+    try:
+        return recipe_from_tree(yaml.safe_load((run / RECIPE_NAME).read_text()))
+    except (OSError, yaml.YAMLError) as error:
+        raise TrainingError("the run's recipe cannot be read", path=run, got=error) from None
+
+
+def _absolute(paths: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(path.absolute() for path in paths)
+
+
+def note(report: StepReport) -> str:
+    """One step for the eye: loss, speed, how long it waited for data, memory."""
+    speed, waited = report.images / report.step_s, report.data_wait_s / report.step_s
+    memory = f"{report.memory_mb / 1024:.1f} GB"
+    return f"loss {report.total:.3f}, {speed:.1f} images/s, waiting {waited:.0%}, {memory}"

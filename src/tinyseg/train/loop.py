@@ -1,40 +1,42 @@
-"""The run: a flat loop over batches that leaves weights, the recipe and a log of every step.
+"""The run: a flat loop over batches that leaves weights, a log of every step, and checkpoints.
 
-A run's folder holds `weights.safetensors` (recipe inside), `recipe.yaml` and `log.jsonl`. Weights
-are replaced whole every `save_every` steps and at the end, after an interruption too. A loss or
-gradient that is not finite stops the run before the step is taken and names its batch.
+    RUN/recipe.yaml  weights.safetensors  log.jsonl  evaluations.jsonl  checkpoints/  tensorboard/
+
+`weights.safetensors` is what to predict with: averaged if the recipe says so, and once there was an
+evaluation the best on the validation frames. A run that was killed goes on from its newest good
+checkpoint and ends with the same bytes. A loss or gradient that is not finite stops the run before
+the step; its batch is named in `stopped.json`. Interruptions end the running step first.
 """
 
-import math
+import os
+import resource
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 import orjson
 import torch
 import yaml
+from lightning.fabric import Fabric
 
 from tinyseg.build import WEIGHTS_NAME, save_weights
-from tinyseg.errors import TrainingError
+from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.files import write_whole
 from tinyseg.model.detector import Detector
-from tinyseg.recipes import Recipe, Train
-from tinyseg.train.batches import Batch, FrameStore, batches
+from tinyseg.recipes import Recipe
+from tinyseg.train.batches import Batch, FrameStore, Portion, batches, make_sample
+from tinyseg.train.board import Board
+from tinyseg.train.checkpoint import FOLDER, Checkpoint, has_checkpoints, save_checkpoint
+from tinyseg.train.launch import from_all_processes
+from tinyseg.train.learner import Learner, NotFiniteError
+from tinyseg.train.log import EVALUATIONS_NAME, LOG_NAME, RECIPE_NAME, Lines, StepReport
+from tinyseg.train.sampler import shape_of
+from tinyseg.train.stop import StopWish
+from tinyseg.train.validation import Validate, worth
 
-
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """What one step did; times in seconds."""
-
-    step: int
-    losses: dict[str, float]
-    total: float
-    gradient_norm: float
-    learning_rate: float
-    step_s: float
-    data_wait_s: float
-    frames: list[str]
+STOPPED_NAME = "stopped.json"
 
 
 def train(
@@ -43,94 +45,167 @@ def train(
     frames: FrameStore,
     out: Path,
     *,
-    device: torch.device,
+    fabric: Fabric,
     on_step: Callable[[StepReport], None],
+    validate: Validate | None = None,
+    start: Checkpoint | None = None,
 ) -> None:
-    """Train the detector in place; KeyboardInterrupt passes on once the weights are saved."""
+    """Train the detector in place, from `start` on if that is given: then `out` is its folder.
+
+    KeyboardInterrupt leaves the loop once weights and a checkpoint are saved.
+    """
     if not frames.items:
         raise TrainingError("there is no frame to learn from", path=out)
-    rules = recipe.train
-    _open_folder(out, recipe)
-    detector.to(device).train()
-    detector.mixed = rules.mixed
-    groups = _parameter_groups(detector, rules)
-    optimizer = torch.optim.AdamW(groups, lr=rules.learning_rate, fused=True)
-    steps = batches(frames, rules, device, first=0, last=rules.steps)
+    rules, first = recipe.train, 0 if start is None else start.step
+    if start is None and fabric.is_global_zero:
+        open_folder(out, recipe)
+    fabric.barrier()
+    learner = Learner(detector, recipe, fabric)
+    if start is not None:
+        learner.restore(start, out)
+    portion = Portion(fabric.global_rank, fabric.world_size, rules.accumulate)
+    coming = batches(frames, recipe, fabric.device, first=first, last=rules.steps, portion=portion)
+    best = None if start is None else start.best
+    with (
+        Keeper(out, learner, first=first, best=best) as keeper,
+        closing(coming),
+        StopWish() as wish,
+    ):
+        if start is None:
+            keeper.save(0)
+        for step in range(first, rules.steps):
+            started = time.perf_counter()
+            parts = list(islice(coming, rules.accumulate))
+            waited = time.perf_counter() - started
+            with named(step, parts, fabric, out):
+                taken = learner.take_step(step, parts, stop=wish.asked)
+            report = StepReport(
+                step=step,
+                losses=taken.losses,
+                total=sum(taken.losses.values()),
+                gradient_norm=taken.gradient_norm,
+                learning_rate=taken.learning_rate,
+                images=rules.batch * rules.accumulate * fabric.world_size,
+                step_s=time.perf_counter() - started,
+                data_wait_s=waited,
+                memory_mb=memory_mb(fabric.device),
+                frames=[name for part in parts for name in part.names],
+            )
+            keeper.note(report)
+            on_step(report)
+            done, last = step + 1, step + 1 == rules.steps
+            if rules.picture_every and done % rules.picture_every == 0:
+                keeper.show(step, frames)
+            if validate is not None and (last or done % rules.evaluate_every == 0):
+                keeper.evaluate(done, validate)
+            if last or taken.stop or done % rules.save_every == 0:
+                keeper.save(done)
+                keeper.save_usable()
+            if taken.stop and not last:
+                raise KeyboardInterrupt
+
+
+class Keeper:
+    """The run's folder, written by the first process alone; the others' calls do nothing."""
+
+    def __init__(self, out: Path, learner: Learner, *, first: int, best: float | None) -> None:
+        self._out, self._learner, self._best = out, learner, best
+        self._writes = learner.fabric.is_global_zero
+        if self._writes:
+            self._log = Lines(out / LOG_NAME, first=first)
+            self._evaluations = Lines(out / EVALUATIONS_NAME, first=first)
+            self._board = Board(out, first=first)
+
+    def __enter__(self) -> "Keeper":
+        """Open already."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Close all; a run that ends early leaves weights if the disk takes them."""
+        if not self._writes:
+            return
+        if kind is not None:
+            with suppress(KeyboardInterrupt, TinysegError):  # must not hide why it ended
+                self.save_usable()
+        for file in (self._log, self._evaluations, self._board):
+            file.close()
+
+    def note(self, report: StepReport) -> None:
+        """A step into the log and the curves."""
+        if self._writes:
+            self._log.add(report)
+            self._board.add_step(report)
+
+    def show(self, step: int, frames: FrameStore) -> None:
+        """The first view of the step, made again, as a picture."""
+        if not self._writes:
+            return
+        recipe, portion = self._learner.recipe, self._learner.fabric.world_size
+        index = step * recipe.train.batch * recipe.train.accumulate * portion
+        shape = shape_of(step, recipe.sampling, recipe.train.seed)
+        view = make_sample(frames, index, shape, recipe)
+        self._board.add_picture(step, view, self._learner.usable(), recipe.classes)
+
+    def evaluate(self, done: int, validate: Validate) -> None:
+        """Scores after `done` steps; the best so far become the weights to predict with."""
+        if not self._writes:
+            return
+        network = self._learner.usable()
+        averages = validate(network)
+        self._evaluations.add({"step": done - 1, "averages": averages})
+        self._board.add_scores(done - 1, averages)
+        if self._best is None or worth(averages) > self._best:
+            self._best = worth(averages)
+            save_weights(self._out / WEIGHTS_NAME, network.eval(), self._learner.recipe)
+
+    def save(self, done: int) -> None:
+        """A checkpoint after `done` steps, whose log is on the disk before it."""
+        if not self._writes:
+            return
+        self._log.sync()
+        self._evaluations.sync()
+        checkpoint = self._learner.checkpoint(done, self._best)
+        save_checkpoint(self._out, checkpoint, keep=self._learner.recipe.train.keep)
+
+    def save_usable(self) -> None:
+        """The weights to predict with, as long as no evaluation has chosen any."""
+        if self._writes and self._best is None:
+            network = self._learner.usable()
+            save_weights(self._out / WEIGHTS_NAME, network, self._learner.recipe)
+
+
+@contextmanager
+def named(step: int, parts: list[Batch], fabric: Fabric, out: Path) -> Iterator[None]:
+    """A step that cannot be taken is told with the frames of its batch, and written down."""
     try:
-        with (out / "log.jsonl").open("ab") as log:
-            for step in range(rules.steps):
-                started = time.perf_counter()
-                batch = next(steps)
-                waited = time.perf_counter() - started
-                losses, norm = take_step(detector, optimizer, batch, rules, step)
-                report = StepReport(
-                    step=step,
-                    losses=losses,
-                    total=sum(losses.values()),
-                    gradient_norm=norm,
-                    learning_rate=optimizer.param_groups[0]["lr"],
-                    step_s=time.perf_counter() - started,
-                    data_wait_s=waited,
-                    frames=batch.names,
-                )
-                log.write(orjson.dumps(report, option=orjson.OPT_APPEND_NEWLINE))
-                on_step(report)
-                if (step + 1) % rules.save_every == 0:
-                    log.flush()
-                    save_weights(out / WEIGHTS_NAME, detector, recipe)
-    finally:
-        steps.close()
-        with suppress(KeyboardInterrupt):  # a second Ctrl-C must not cost the weights
-            save_weights(out / WEIGHTS_NAME, detector.eval(), recipe)
+        yield
+    except NotFiniteError as error:
+        frames = from_all_processes(fabric, [name for part in parts for name in part.names])
+        told = error.at(where=f"step {step}, frames {frames}")
+        if fabric.is_global_zero:
+            note = {"step": step, "frames": frames, "why": str(told)}
+            with suppress(OSError):
+                write_whole(out / STOPPED_NAME, orjson.dumps(note, option=orjson.OPT_INDENT_2))
+        raise told from None
 
 
-def take_step(
-    detector: Detector,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    rules: Train,
-    step: int,
-) -> tuple[dict[str, float], float]:
-    """One update of the weights; returns the losses by name and the gradient's norm."""
-    torch.manual_seed(rules.seed * 1_000_003 + step)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, rules)
-    losses = detector(batch.images, batch.targets)
-    optimizer.zero_grad(set_to_none=True)
-    losses.total().backward()
-    norm = float(torch.nn.utils.clip_grad_norm_(detector.parameters(), rules.clip_norm))
-    values = {name: float(loss.detach()) for name, loss in losses.parts().items()}
-    if not math.isfinite(sum(values.values())) or not math.isfinite(norm):
-        rule = "loss or gradient is not finite; the step was not taken"
-        got = f"losses {values}, gradient norm {norm}"
-        raise TrainingError(rule, where=f"step {step}, frames {batch.names}", got=got)
-    optimizer.step()
-    return values, norm
-
-
-def learning_rate(step: int, rules: Train) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    if step < rules.warm_up:
-        return rules.learning_rate * (step + 1) / rules.warm_up
-    done = (step - rules.warm_up) / max(rules.steps - rules.warm_up, 1)
-    return rules.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _parameter_groups(detector: Detector, rules: Train) -> list[dict[str, object]]:
-    """Weights decay; biases and norms do not."""
-    learnt = [p for p in detector.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in learnt if p.ndim > 1], "weight_decay": rules.weight_decay},
-        {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _open_folder(out: Path, recipe: Recipe) -> None:
+def open_folder(out: Path, recipe: Recipe) -> None:
     """The run's folder with its recipe; an earlier run's files are not overwritten."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if (out / WEIGHTS_NAME).exists():
-            raise TrainingError("the folder holds another run's weights", path=out)
-        (out / "recipe.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+        if (out / WEIGHTS_NAME).exists() or has_checkpoints(out):
+            rule = "the folder holds another run's weights"
+            raise TrainingError(rule, path=out, expected="a new folder, or --resume")
+        tree = yaml.safe_dump(recipe.model_dump(mode="json"))
+        write_whole(out / RECIPE_NAME, tree.encode())
+        (out / FOLDER).mkdir(exist_ok=True)
     except OSError as error:
         raise TrainingError("the run's folder cannot be written", path=out, got=error) from None
+
+
+def memory_mb(device: torch.device) -> float:
+    """The most that was held so far: of a GPU's memory, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 2**10 if os.uname().sysname == "Linux" else 1
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,78 @@
+"""Devices and processes, by Lightning Fabric: one process, or those that torchrun started.
+
+    torchrun --nproc-per-node 4 -m tinyseg train ...
+
+Distributed data parallel (Li et al. 2020, PyTorch Distributed) averages gradients over processes.
+Precision is Fabric's 32-true: bfloat16 is the detector's own autocast of backbone and pyramid.
+"""
+
+import os
+
+import torch
+from jaxtyping import Float
+from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
+from torch import Tensor
+
+from tinyseg.errors import TrainingError
+from tinyseg.model.losses import Normalise, own_count
+
+
+def launch(device: torch.device) -> Fabric:
+    """The processes of this run, on one device each; under torchrun the device's kind counts."""
+    world = _count("WORLD_SIZE", 1)
+    local = _count("LOCAL_WORLD_SIZE", world)
+    if world == 1:
+        only = 1 if device.type == "cpu" else [device.index or 0]
+        fabric = Fabric(accelerator=device.type, devices=only, precision="32-true")
+    else:
+        # Batch norms keep their statistics, so there is no buffer to send round.
+        strategy = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
+        fabric = Fabric(
+            accelerator=device.type,
+            devices=local,
+            num_nodes=world // local,
+            strategy=strategy,
+            precision="32-true",
+        )
+    fabric.launch()
+    return fabric
+
+
+def shared_count(fabric: Fabric) -> Normalise:
+    """What the losses' counts are divided by: their mean over the processes.
+
+    DDP takes the mean of the processes' gradients; with these counts it is the gradient of the
+    processes' batches taken as one.
+    """
+    if fabric.world_size == 1:
+        return own_count
+
+    def mean(count: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        return mean_over_processes(fabric, count)
+
+    return mean
+
+
+def mean_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
+    """The mean of each value; every process must ask."""
+    reduced = fabric.all_reduce(values, reduce_op="mean")
+    if not isinstance(reduced, Tensor):
+        raise TrainingError("one tensor was reduced", got=type(reduced).__name__)
+    return reduced
+
+
+def from_all_processes(fabric: Fabric, names: list[str]) -> list[str]:
+    """The names of every process, in the processes' order; every process must ask."""
+    if fabric.world_size == 1:
+        return names
+    parts: list[list[str]] = [[] for _ in range(fabric.world_size)]
+    torch.distributed.all_gather_object(parts, names)
+    return [name for part in parts for name in part]
+
+
+def _count(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdigit() or int(text) < 1:
+        raise TrainingError("not a count of processes", where=f"${name}", got=text)
+    return int(text)

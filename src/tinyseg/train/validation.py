@@ -1,0 +1,46 @@
+"""How good the weights are on frames that they do not learn from, while they learn.
+
+A network and labelled frames go in, averages come out: predicted as `tinyseg predict` would with
+the recipe's own plan, scored as `tinyseg evaluate` does. `worth` orders them: mask AP, mean over
+the classes that the frames have.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from tinyseg.data import Item
+from tinyseg.evaluate.score import Averages, score
+from tinyseg.frame import FrameLabels
+from tinyseg.model.detector import Detector
+from tinyseg.predict import Predictor
+from tinyseg.predict.members import Member
+from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.recipes import Recipe
+
+Validate = Callable[[Detector], Averages]
+"""What a network is worth; leaves it in evaluation mode."""
+
+
+def validation(items: Sequence[Item], recipe: Recipe, device: torch.device) -> Validate:
+    """Scores on these frames, read anew each time: they need no memory between evaluations."""
+
+    def validate(detector: Detector) -> Averages:
+        predictor = Predictor([Member(detector, recipe)], device=device)
+        found: list[FramePredictions] = []
+        truth: list[FrameLabels] = []
+        for item in items:
+            frame = item.read()
+            seen = predictor(frame.image)
+            found.append(FramePredictions(frame.name, frame.name, frame.hw, seen))
+            truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
+        predictions = Predictions(recipe.classes, tuple(found))
+        return score(predictions, truth, classes=recipe.classes).averages
+
+    return validate
+
+
+def worth(averages: Averages) -> float:
+    """One number, the more the better; frames without a label are worth nothing."""
+    return 0.0 if math.isnan(averages.ap) else averages.ap
