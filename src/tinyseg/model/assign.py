@@ -49,7 +49,7 @@ def match(
 
 
 _Compared = tuple[
-    Float[Tensor, " k"], Int64[Tensor, " k"], Float[Tensor, " m"], Int64[Tensor, "c 2"]
+    Float[Tensor, " _k"], Int64[Tensor, " _k"], Float[Tensor, " m"], Int64[Tensor, "_c 2"]
 ]
 """Of a part: best value and object of each reference; best value of each object, and the pairs
 (object, reference) that reach it."""
@@ -63,7 +63,7 @@ def _compare(overlap: Float[Tensor, "m k"], best_for_each: bool) -> _Compared:
     return best, index, highest, (overlap >= highest[:, None]).nonzero()
 
 
-def _best_of_all(compared: list[_Compared], lengths: list[int]) -> Int64[Tensor, " c"]:
+def _best_of_all(compared: list[_Compared], lengths: list[int]) -> Int64[Tensor, " chosen"]:
     """References that reach the best value of an object over all parts."""
     highest = torch.stack([part_highest for _, _, part_highest, _ in compared])
     reached = highest == highest.max(dim=0).values

@@ -26,9 +26,7 @@ class PathAggregation(nn.Module):
         self.down = nn.ModuleList(
             _convolution(channels, stride=2, norm=norm) for _ in range(levels - 1)
         )
-        self.mix = nn.ModuleList(
-            _convolution(channels, stride=1, norm=norm) for _ in range(levels - 1)
-        )
+        self.mix = nn.ModuleList(_convolution(channels, norm=norm) for _ in range(levels - 1))
         for block in self.mix:
             _pass_through(block)
 
@@ -43,10 +41,14 @@ class PathAggregation(nn.Module):
         return path
 
 
-def _convolution(channels: int, *, stride: int, norm: bool) -> Conv2dNormActivation:
+def _convolution(
+    channels: int, *, kernel: int = 3, stride: int = 1, norm: bool = False
+) -> Conv2dNormActivation:
     norm_layer = nn.BatchNorm2d if norm else None
-    block = Conv2dNormActivation(channels, channels, 3, stride, norm_layer=norm_layer)
+    block = Conv2dNormActivation(channels, channels, kernel, stride, norm_layer=norm_layer)
     nn.init.normal_(block[0].weight, std=0.01)
+    if block[0].bias is not None:
+        nn.init.zeros_(block[0].bias)
     return block
 
 
@@ -101,7 +103,7 @@ def fuse_after(layers: nn.Sequential, split: int, *, count: int) -> FusedLevels:
 
 def fuse_before(layers: nn.Sequential, channels: int, *, count: int) -> FusedLevels:
     """A plain head's layers behind a 1 x 1 convolution of each level's own, which is small."""
-    block = Conv2dNormActivation(channels, channels, 1, norm_layer=None)
+    block = _convolution(channels, kernel=1)
     _pass_through(block)
     return FusedLevels(nn.Sequential(block), layers, count=count)
 
