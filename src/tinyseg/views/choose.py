@@ -10,15 +10,16 @@ al. 1978) and, where it covers more, a full row of rectangles with the greedy ch
 then each rectangle in turn is moved to where it adds most, until none moves. No chance is in it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isinf
+from math import ceil
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from tinyseg.views.evidence import OCTAVES, Evidence, Grid
 
-_SWEEPS = 8
+_SWEEPS = 4
 _TOLERANCE = 1e-9
 
 Spot = tuple[int, int]
@@ -31,24 +32,16 @@ Rect = tuple[float, float, float, float]
 class _Axis:
     """Starts of the candidates along an axis, and the cells that each shows well, by octave."""
 
+    side: float
     starts: Float64[np.ndarray, " starts"]
     low: Int64[np.ndarray, "octaves starts"]
     high: Int64[np.ndarray, "octaves starts"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """The weights, and the candidates over them."""
-
-    weights: Evidence
-    rows: _Axis
-    columns: _Axis
-
-    def window(self, octave: int, spot: Spot) -> tuple[slice, slice]:
-        """The cells of an octave that a candidate shows well."""
-        y, x = spot
-        rows = slice(self.rows.low[octave, y], self.rows.high[octave, y])
-        return rows, slice(self.columns.low[octave, x], self.columns.high[octave, x])
+    def around(self, index: int) -> slice:
+        """The candidates that overlap this one."""
+        start = self.starts[index]
+        first = np.searchsorted(self.starts, start - self.side, side="right")
+        return slice(int(first), int(np.searchsorted(self.starts, start + self.side, side="left")))
 
 
 def choose_rects(
@@ -59,14 +52,15 @@ def choose_rects(
     A frame smaller than that has them stick out to the right and below.
     """
     grid = Grid.of(hw)
-    rows, columns = (_axis(grid, axis, side_hw[axis]) for axis in (0, 1))
-    field = _Field(weights, rows, columns)
-    plain = _greedy(field, [], most, least)
-    row = _full_row(field, side_hw[1], hw[1], most)
+    board = _Board(weights, *(_axis(grid, axis, side_hw[axis]) for axis in (0, 1)))
+    plain = _greedy(board, [], most, least)
+    covered = board.covered()
+    row = _full_row(board, side_hw[1], hw[1], most)
     if row:
-        filled = _greedy(field, row, most, least)
-        plain = max(plain, filled, key=lambda spots: _covered(field, spots))
-    return [_rect(field, spot, side_hw) for spot in _settled(field, plain, least)]
+        board.clear()
+        filled = _greedy(board, row, most, least)
+        plain = filled if board.covered() > covered * (1 + _TOLERANCE) else plain
+    return [_rect(board, spot, side_hw) for spot in _settled(board, plain, least)]
 
 
 def _axis(grid: Grid, axis: int, side: float) -> _Axis:
@@ -75,51 +69,91 @@ def _axis(grid: Grid, axis: int, side: float) -> _Axis:
     starts = np.append(np.arange(0.0, last, grid.cell), last)
     low, high = [], []
     for reach in OCTAVES[1:]:
-        # The largest octave has no largest size: nothing shows its instances whole for sure.
+        # The last octave has no largest size: only what spans the whole frame shows all of it.
         first = np.where(starts <= 0, -np.inf, starts + reach)
         end = np.where(starts + side >= length, np.inf, starts + side - reach)
         begin = np.searchsorted(centres, first, side="left")
         low.append(begin)
         high.append(np.maximum(np.searchsorted(centres, end, side="right"), begin))
-    return _Axis(starts, np.stack(low).astype(np.int64), np.stack(high).astype(np.int64))
+    return _Axis(side, starts, np.stack(low).astype(np.int64), np.stack(high).astype(np.int64))
 
 
-def _gains(field: _Field, spots: list[Spot]) -> Float64[np.ndarray, "rows columns"]:
-    """What each candidate adds to these."""
-    total = np.zeros((len(field.rows.starts), len(field.columns.starts)))
-    for octave, weights in enumerate(field.weights):
-        if isinf(OCTAVES[octave + 1]) or not weights.any():
-            continue
-        left = weights.copy()
-        for spot in spots:
-            left[field.window(octave, spot)] = 0
-        table = np.pad(left.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-        top, bottom = field.rows.low[octave][:, None], field.rows.high[octave][:, None]
-        begin, end = field.columns.low[octave], field.columns.high[octave]
-        total += table[bottom, end] - table[top, end] - table[bottom, begin] + table[top, begin]
-    return total
+class _Board:
+    """The weights, the rectangles laid on them, and what each candidate would add to those."""
+
+    def __init__(self, weights: Evidence, rows: _Axis, columns: _Axis) -> None:
+        self.weights, self.rows, self.columns = weights, rows, columns
+        self.layers = [i for i, weight in enumerate(weights) if weight.any()]
+        self.clear()
+
+    def clear(self) -> None:
+        """Take all rectangles away."""
+        self.times = np.zeros(self.weights.shape, np.int32)
+        self.gains = np.zeros((len(self.rows.starts), len(self.columns.starts)))
+        self._refresh(slice(0, len(self.rows.starts)), slice(0, len(self.columns.starts)))
+
+    def lay(self, spot: Spot, times: int = 1) -> None:
+        """Lay a rectangle; with -1 take it away. Only candidates that overlap it have new gains."""
+        for octave in self.layers:
+            self.times[octave][self._window(octave, spot)] += times
+        self._refresh(self.rows.around(spot[0]), self.columns.around(spot[1]))
+
+    def covered(self, spots: Sequence[Spot] | None = None) -> float:
+        """The weight that is shown well by what is laid, or by these spots instead."""
+        total = 0.0
+        for octave in self.layers:
+            shown = self.times[octave] > 0
+            if spots is not None:
+                shown = np.zeros_like(shown)
+                for spot in spots:
+                    shown[self._window(octave, spot)] = True
+            total += float(self.weights[octave][shown].sum())
+        return total
+
+    def best(self) -> Spot:
+        """The first candidate within rounding of the best: sums in another order agree."""
+        near = self.gains.ravel() >= self.gains.max() * (1 - _TOLERANCE) - 1e-12
+        y, x = np.unravel_index(int(near.argmax()), self.gains.shape)
+        return int(y), int(x)
+
+    def _window(self, octave: int, spot: Spot) -> tuple[slice, slice]:
+        """The cells of an octave that a candidate shows well."""
+        (y, x), rows, columns = spot, self.rows, self.columns
+        return (
+            slice(int(rows.low[octave, y]), int(rows.high[octave, y])),
+            slice(int(columns.low[octave, x]), int(columns.high[octave, x])),
+        )
+
+    def _refresh(self, ys: slice, xs: slice) -> None:
+        """The gains of a block of candidates, by sums over the cells that they show."""
+        gains = np.zeros((ys.stop - ys.start, xs.stop - xs.start))
+        for octave in self.layers:
+            top, bottom = self.rows.low[octave, ys], self.rows.high[octave, ys]
+            begin, end = self.columns.low[octave, xs], self.columns.high[octave, xs]
+            cells = (octave, slice(top.min(), bottom.max()), slice(begin.min(), end.max()))
+            left = np.where(self.times[cells] == 0, self.weights[cells], 0.0)
+            down = np.pad(left.cumsum(axis=0), ((1, 0), (0, 0)))
+            strips = down[bottom - top.min()] - down[top - top.min()]
+            along = np.pad(strips.cumsum(axis=1), ((0, 0), (1, 0)))
+            gains += along[:, end - begin.min()] - along[:, begin - begin.min()]
+        self.gains[ys, xs] = gains
 
 
-def _greedy(field: _Field, spots: list[Spot], most: int, least: float) -> list[Spot]:
-    """These and the best of the rest, one after the other; the first of equals."""
+def _greedy(board: _Board, spots: list[Spot], most: int, least: float) -> list[Spot]:
+    """These and the best of the rest, one after the other, all laid on the board."""
+    for spot in spots:
+        board.lay(spot)
     chosen = list(spots)
     while len(chosen) < most:
-        gains = _gains(field, chosen)
-        best = _best(gains)
-        if gains[best] < least:
+        best = board.best()
+        if board.gains[best] < least:
             break
+        board.lay(best)
         chosen.append(best)
     return chosen
 
 
-def _best(gains: Float64[np.ndarray, "rows columns"]) -> Spot:
-    """The first candidate within rounding of the best, so that sums in another order agree."""
-    near = gains.ravel() >= gains.max() * (1 - _TOLERANCE) - 1e-15
-    y, x = np.unravel_index(int(near.argmax()), gains.shape)
-    return int(y), int(x)
-
-
-def _full_row(field: _Field, side: float, length: int, most: int) -> list[Spot]:
+def _full_row(board: _Board, side: float, length: int, most: int) -> list[Spot]:
     """The best row of rectangles across the whole frame; none where it takes more than `most`."""
     share = 2 * OCTAVES[3]
     if length <= side or side <= share:
@@ -128,42 +162,36 @@ def _full_row(field: _Field, side: float, length: int, most: int) -> list[Spot]:
     if count > most:
         return []
     wanted = np.linspace(0, length - side, count)
-    columns = np.abs(field.columns.starts[None] - wanted[:, None]).argmin(axis=1).tolist()
-    rows = [[(y, x) for x in columns] for y in range(len(field.rows.starts))]
-    return max(rows, key=lambda spots: _covered(field, spots))
+    columns = np.abs(board.columns.starts[None] - wanted[:, None]).argmin(axis=1).tolist()
+    rows = [[(y, x) for x in columns] for y in range(len(board.rows.starts))]
+    return max(rows, key=board.covered)
 
 
-def _covered(field: _Field, spots: list[Spot]) -> float:
-    """The weight that is shown well by at least one of these."""
-    total = 0.0
-    for octave, weights in enumerate(field.weights):
-        shown = np.zeros(weights.shape, np.bool_)
-        for spot in spots:
-            shown[field.window(octave, spot)] = True
-        total += float(weights[shown].sum())
-    return total
-
-
-def _settled(field: _Field, spots: list[Spot], least: float) -> list[Spot]:
+def _settled(board: _Board, spots: list[Spot], least: float) -> list[Spot]:
     """Each moved to where it adds most beside the others, until none moves; idle ones dropped."""
+    board.clear()
+    for spot in spots:
+        board.lay(spot)
     chosen = list(spots)
     for _ in range(_SWEEPS):
         before = list(chosen)
-        for index in range(len(chosen)):
-            gains = _gains(field, chosen[:index] + chosen[index + 1 :])
-            best = _best(gains)
-            if gains[best] > gains[chosen[index]] * (1 + 1e-6):
+        for index, spot in enumerate(before):
+            board.lay(spot, -1)
+            best = board.best()
+            if board.gains[best] > board.gains[spot] * (1 + 1e-6):
                 chosen[index] = best
+            board.lay(chosen[index])
         if chosen == before:
             break
-    kept: list[Spot] = []
+    kept = []
     for spot in chosen:
-        others = [one for one in chosen if one != spot]
-        if spot not in kept and _gains(field, others)[spot] >= least:
+        board.lay(spot, -1)
+        if board.gains[spot] >= least:
+            board.lay(spot)
             kept.append(spot)
     return kept
 
 
-def _rect(field: _Field, spot: Spot, side_hw: tuple[float, float]) -> Rect:
-    y, x = float(field.rows.starts[spot[0]]), float(field.columns.starts[spot[1]])
+def _rect(board: _Board, spot: Spot, side_hw: tuple[float, float]) -> Rect:
+    y, x = float(board.rows.starts[spot[0]]), float(board.columns.starts[spot[1]])
     return x, y, x + side_hw[1], y + side_hw[0]
