@@ -146,7 +146,7 @@ def kept_bytes(detector: Detector) -> int:
     return sum(storage.nbytes() for key, storage in held.items() if key not in own)
 
 
-@pytest.mark.parametrize("name", ["lite", "mask_rcnn_r50"])
+@pytest.mark.parametrize("name", ["lite", "tis_lite", "mask_rcnn_r50"])
 @pytest.mark.parametrize("choice", ["off", "sqrt", "all"])
 def test_predicted_bytes_are_those_of_a_real_step(choice: Choice, name: str) -> None:
     torch.manual_seed(1)
@@ -303,6 +303,7 @@ def test_recipe_names_one_way_of_keeping() -> None:
         recipe("memory.recompute=sqrt", "memory.budget_gb=3")
     with pytest.raises(RecipeError, match=r"memory\.recompute"):
         recipe("memory.recompute=some")
+    assert recipe("memory.recompute=off").memory.recompute == "off"  # YAML reads it as false
     detector = build_detector(recipe("memory.budget_gb=0.001")).train()
     with pytest.raises(RecipeError, match="no plan of recomputation fits the budget"):
         detector(*batch())

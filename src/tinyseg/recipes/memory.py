@@ -1,6 +1,6 @@
 """The memory section of a recipe: what a training step keeps, and what it computes twice."""
 
-from pydantic import PositiveFloat, model_validator
+from pydantic import PositiveFloat, field_validator, model_validator
 
 from tinyseg.model.planning import Choice
 from tinyseg.recipes.section import Section
@@ -14,6 +14,11 @@ class Memory(Section):
     budget_gb: PositiveFloat | None = None
     """Instead: the fewest operations run twice whose activations, with weights, gradients and
     AdamW's moments, fit this many GB (10^9 bytes)."""
+
+    @field_validator("recompute", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare off as false
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Memory":
