@@ -94,7 +94,8 @@ def paste(seen: Frame, piece: CutOut, box: Box, rules: Sampling) -> Frame:
 def _uncovered(masks: CropMasks, covers: CropMasks, *, where: Bool[np.ndarray, "n m"]) -> CropMasks:
     """The masks without the cells whose centres lie in a cover, for the pairs in `where`."""
     grids = list(masks.grids())
-    for i, j in zip(*box_math.overlapping_pairs(masks.boxes, covers.boxes), strict=True):
+    pairs = box_math.overlapping_pairs(masks.boxes, covers.boxes)
+    for i, j in zip(*(index.tolist() for index in pairs), strict=True):
         if where[i, j] and grids[i].size:
             covered = _covered_cells(
                 masks.boxes[i], grids[i].shape, covers.boxes[j], covers.grid(j)
@@ -144,7 +145,7 @@ def _blended(
         min(y1, image.shape[0]),
     )
     part = slice(top - y0, bottom - y0), slice(left - x0, right - x0)
-    front = mask_ops.paint(hidden_by.shift(-left, -top), (bottom - top, right - left))
+    front = mask_ops.paint(hidden_by.shift(float(-left), float(-top)), (bottom - top, right - left))
     alpha = np.where(front > 0, np.float32(0), weight[part])[:, :, None]
     out = image.copy()
     window = out[top:bottom, left:right]
