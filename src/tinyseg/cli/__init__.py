@@ -17,6 +17,7 @@ from tinyseg.cli.predict import predict
 from tinyseg.cli.show import show
 from tinyseg.cli.synth import synth
 from tinyseg.cli.train import train
+from tinyseg.cli.views import prior, views
 from tinyseg.errors import TinysegError
 from tinyseg.progress import console
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _verb in (synth, train, predict, calibrate, evaluate, memory, show, ablate):
+for _verb in (synth, train, predict, calibrate, evaluate, memory, show, ablate, views, prior):
     app.command()(_verb)
 
 

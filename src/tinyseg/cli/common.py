@@ -10,7 +10,7 @@ import torch
 import typer
 
 from tinyseg.data import DataSet, Item, frame_key, open_data
-from tinyseg.errors import DataError, TinysegError
+from tinyseg.errors import DataError, RecipeError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console
@@ -105,6 +105,17 @@ def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
     names = {frame_key(item.name): item.name for item in dataset.items}
     frames = [replace(f, name=names.get(frame_key(f.name), f.name)) for f in predictions.frames]
     return replace(predictions, frames=tuple(frames))
+
+
+def megapixels(text: str | None) -> float | None:
+    """12MP, 12mp or 12 as millions of pixels."""
+    if text is None:
+        return None
+    try:
+        return float(text.strip().lower().removesuffix("mp"))
+    except ValueError:
+        rule = "a budget is written as megapixels"
+        raise RecipeError(rule, where="--budget", expected="12MP", got=text) from None
 
 
 def predictions_file(path: Path) -> Path:

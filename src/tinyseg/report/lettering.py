@@ -46,14 +46,14 @@ def write_names(canvas: UInt8[np.ndarray, "h w 3"], pixels: CropMasks, names: li
     for name in sorted(names, key=lambda n: boxes[n.index][0]):
         box = boxes[name.index]
         if box[2] > box[0] and box[3] > box[1]:
-            text_hw = _letters(name.text, size).shape
+            text_hw = letters(name.text, size).shape
             inner = _inside(box, pixels.grid(name.index), text_hw)
             place = room.place_inside(inner) or room.place_beside(box, text_hw)
             placed += [(name, place)] if place is not None else []
     for name, place in placed:
         _draw_line(canvas, place, pixels, name)
     for name, place in placed:
-        _write(canvas, name.text, (place[0], place[1]), size=size, colour=name.colour)
+        write_text(canvas, name.text, (place[0], place[1]), size=size, colour=name.colour)
 
 
 def _whole(box: list[float] | list[int]) -> Box:
@@ -182,7 +182,7 @@ def font_size(width: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _letters(text: str, size: int) -> UInt8[np.ndarray, "h w"]:
+def letters(text: str, size: int) -> UInt8[np.ndarray, "h w"]:
     """Coverage of the text, in a rectangle of the font's height with a small margin."""
     font = ImageFont.load_default(size)
     margin = max(size // 6, 1)
@@ -193,7 +193,7 @@ def _letters(text: str, size: int) -> UInt8[np.ndarray, "h w"]:
     return np.asarray(picture)
 
 
-def _write(
+def write_text(
     canvas: UInt8[np.ndarray, "h w 3"],
     text: str,
     corner: tuple[int, int],
@@ -204,7 +204,7 @@ def _write(
     """Text on a dark plate whose top-left corner is (x, y), cut at the canvas' rims."""
     x, y = corner
     window = canvas[y:, x:]
-    cover = _letters(text, size)[: window.shape[0], : window.shape[1], None] / 255.0
+    cover = letters(text, size)[: window.shape[0], : window.shape[1], None] / 255.0
     window = window[: cover.shape[0], : cover.shape[1]]
     plate = window * (1 - PLATE) + np.array(DARK) * PLATE
     window[:] = (plate * (1 - cover) + np.array(colour) * cover).astype(np.uint8)
@@ -215,15 +215,15 @@ def text_lines(
 ) -> UInt8[np.ndarray, "h width 3"]:
     """Texts, each in its colour, on a dark ground: from left to right and on into the next line."""
     size = round(font_size(width) * enlarge)
-    height = _letters("x", size).shape[0]
+    height = letters("x", size).shape[0]
     x, y, places = 0, 0, []
     for text, colour in items:
-        w = _letters(text, size).shape[1]
+        w = letters(text, size).shape[1]
         if x and x + w > width:
             x, y = 0, y + height
         places.append(((x, y), text, colour))
         x += w + size
     canvas = np.full((y + height, width, 3), DARK, np.uint8)
     for corner, text, colour in places:
-        _write(canvas, text, corner, size=size, colour=colour)
+        write_text(canvas, text, corner, size=size, colour=colour)
     return canvas

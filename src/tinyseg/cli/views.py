@@ -1,0 +1,111 @@
+"""`tinyseg views`: a plan drawn on a picture. `tinyseg prior`: where instances stand, learned."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyseg.cli.common import (
+    DataOption,
+    FormatOption,
+    ListOption,
+    OnError,
+    OnErrorOption,
+    Skipped,
+    megapixels,
+    open_with,
+    predictions_file,
+    read_all_labels,
+)
+from tinyseg.data import frame_key
+from tinyseg.errors import DataError
+from tinyseg.files import write_whole
+from tinyseg.frame import Instances
+from tinyseg.image import read_image, write_jpeg
+from tinyseg.labels import WAD_CLASSES
+from tinyseg.predict import Wishes, choose, make_plan
+from tinyseg.predictions import Predictions, read_predictions
+from tinyseg.progress import console, progress_bar
+from tinyseg.recipes import find_recipe
+from tinyseg.report.plan_picture import draw_plan
+from tinyseg.views import FrameInfo, learn_prior, prior_to_json
+
+
+def views(
+    images: Annotated[list[Path], typer.Argument(help="Pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures with the views.")],
+    plan: Annotated[
+        str, typer.Option(help="whole, tiles, focus, or a plan's YAML file.")
+    ] = "focus",
+    budget: Annotated[
+        str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
+    ] = None,
+    prior: Annotated[
+        Path | None, typer.Option(help="Where instances stand, for --plan focus.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="What a first pass found, for the second one.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="The frames' camera, where their names do not tell it.")
+    ] = None,
+) -> None:
+    """Draw the views of a plan on pictures: where is looked at, how closely, at what cost.
+
+    Example: tinyseg views a_Camera_5.jpg --plan focus --budget 4.4MP --prior prior.json --out seen
+    """
+    wishes = Wishes(plan=plan, budget_mp=megapixels(budget), prior=prior)
+    chosen = make_plan(choose(wishes, find_recipe("lite")))
+    given = None if predictions is None else read_predictions(predictions_file(predictions))
+    out.mkdir(parents=True, exist_ok=True)
+    with progress_bar("drawing", len(images)) as bar:
+        for path in images:
+            image = read_image(path)
+            info = FrameInfo.named(path.name, (image.shape[0], image.shape[1]))
+            info = info if camera is None else FrameInfo(info.hw, camera)
+            found = Instances.empty() if given is None else _found(given, path, info.hw)
+            first, then = chosen.first(info), chosen.then(info, found)
+            remarks = chosen.remarks(info)
+            picture = draw_plan(image, first, then, found=found.boxes, remarks=remarks)
+            write_jpeg(out / f"{path.stem}_views.jpg", picture)
+            bar.advance(path.name)
+            pixels = sum(p.view.out_hw[0] * p.view.out_hw[1] for p in [*first, *then])
+            counts = f"{len(first)} views, then {len(then)}, {pixels / 1e6:.1f} MP in all"
+            console.print("; ".join([f"{path.name}: {counts}", *remarks]), highlight=False)
+
+
+def _found(given: Predictions, path: Path, hw: tuple[int, int]) -> Instances:
+    """What the file holds for this picture."""
+    own = [f for f in given.frames if frame_key(f.name) == frame_key(path.name)]
+    if not own:
+        raise DataError("the predictions do not hold this frame", path=path)
+    if own[0].hw != hw:
+        rule = "predictions and picture need one size (height, width)"
+        raise DataError(rule, path=path, expected=hw, got=own[0].hw)
+    return own[0].instances
+
+
+def prior(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="The file to write: JSON.")],
+    listed: ListOption = None,
+    format: FormatOption = None,
+    camera: Annotated[
+        str | None, typer.Option(help="The camera of all frames, where their names do not tell it.")
+    ] = None,
+    on_error: OnErrorOption = OnError.stop,
+) -> None:
+    """Learn where instances of which size stand, for each camera and frame size.
+
+    Example: tinyseg prior --data wad --list train.txt --out prior.json
+    """
+    dataset = open_with(data, format, listed, WAD_CLASSES)
+    skipped = Skipped(on_error)
+    with progress_bar("reading labels", len(dataset.items)) as bar:
+        learned = learn_prior(read_all_labels(dataset.items, skipped, bar), camera=camera)
+    write_whole(out, prior_to_json(learned).encode())
+    for one in learned.cameras:
+        size = f"{one.hw[1]} x {one.hw[0]}"
+        text = f"camera {one.camera}, {size}: {one.counts.sum()} instances on {one.frames} frames"
+        console.print(text, highlight=False)
+    skipped.report()
