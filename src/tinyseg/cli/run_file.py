@@ -18,6 +18,7 @@ class RunFile(Section):
     data: tuple[Path, ...]
     lists: tuple[Path, ...] = ()
     shares: tuple[float, ...] = ()
+    zooms: tuple[float, ...] = ()
     format: str | None = None
     val: Path | None = None
     val_list: Path | None = None

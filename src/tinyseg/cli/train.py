@@ -1,10 +1,10 @@
 """`tinyseg train`: data sets -> weights; and a run that was cut off goes on."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 import yaml
@@ -23,12 +23,13 @@ from tinyseg.cli.common import (
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.start import InitOption, start_weights
 from tinyseg.data import Item
-from tinyseg.errors import TrainingError
+from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
-from tinyseg.train.balance import TrainData, join
+from tinyseg.train.balance import TrainData, needs_labels, plan_draws
 from tinyseg.train.batches import FrameStore
 from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint
+from tinyseg.train.label_scan import SCAN_NAME
 from tinyseg.train.log import RECIPE_NAME, StepReport
 
 
@@ -62,6 +63,10 @@ def train(
             help="Share of the run's frames that come from each --data; evenly if not given."
         ),
     ] = None,
+    zoom: Annotated[
+        list[float] | None,
+        typer.Option(help="Factor on the views' zoom for each --data: below 1 for large objects."),
+    ] = None,
     val: Annotated[
         Path | None, typer.Option(help="Evaluate on this data set; the best weights are kept.")
     ] = None,
@@ -79,7 +84,7 @@ def train(
     Then:    tinyseg train --resume runs/a
     """
     if resume is not None:
-        if data or out or settings or init or listed or share or val:
+        if data or out or settings or init or listed or share or zoom or val:
             rule = "a run goes on with its own data, recipe and folder"
             raise TrainingError(rule, where="--resume", expected="no option but those of devices")
         go_on(resume, device, threads)
@@ -92,6 +97,7 @@ def train(
         data=_absolute(data),
         lists=_absolute(listed or []),
         shares=tuple(share or ()),
+        zooms=tuple(zoom or ()),
         format=format,
         val=None if val is None else val.absolute(),
         val_list=None if val_list is None else val_list.absolute(),
@@ -133,7 +139,7 @@ def run_training(
     from tinyseg.train.validation import validation
 
     skipped = Skipped(told.on_error)
-    frames = open_frames(told, recipe, skipped)
+    frames = open_frames(told, recipe, skipped, out)
     fabric = launch(find_device(device, threads))
     if start is None and fabric.is_global_zero:
         open_folder(out, recipe)
@@ -165,23 +171,34 @@ def run_training(
     console.print(f"weights and log in {out}")
 
 
-def open_frames(told: RunFile, recipe: Recipe, skipped: Skipped) -> FrameStore:
-    """The frames of all data sets in a row, drawn by their shares."""
+def open_frames(told: RunFile, recipe: Recipe, skipped: Skipped, out: Path) -> FrameStore:
+    """The frames of all data sets in a row, drawn by their shares; if the recipe needs to know all
+    labels first, they are summed up in a file of the run's folder."""
     parts = _parts(told, recipe)
     items: list[Item] = [item for part in parts for item in part.items]
-    repeats = [np.ones(len(part.items)) for part in parts]
-    return FrameStore(
-        items,
-        on_skip=lambda item, error: skipped(item.name, error),
-        draws=join(parts, repeats) if len(parts) > 1 else None,
-    )
+
+    def skip(item: Item, error: TinysegError) -> None:
+        skipped(item.name, error)
+
+    with ExitStack() as shown:
+        if needs_labels(recipe.sampling):
+            bar = shown.enter_context(progress_bar("reading labels", len(items)))
+        draws = plan_draws(
+            parts,
+            recipe.classes,
+            recipe.sampling,
+            out / SCAN_NAME,
+            on_frame=lambda name: bar.advance(name),
+            on_skip=skip,
+        )
+    return FrameStore(items, on_skip=skip, draws=draws)
 
 
 def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
     count = len(told.data)
     lists: Sequence[Path | None] = told.lists or (None,) * count
-    shares = told.shares or (1.0,) * count
-    for name, given in (("--list", lists), ("--share", shares)):
+    shares, zooms = told.shares or (1.0,) * count, told.zooms or (1.0,) * count
+    for name, given in (("--list", lists), ("--share", shares), ("--zoom", zooms)):
         if len(given) != count:
             rule = "one for each --data, or none"
             raise TrainingError(rule, where=name, expected=count, got=len(given))
@@ -189,7 +206,8 @@ def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
         open_with(data, told.format, listed, recipe.classes)
         for data, listed in zip(told.data, lists, strict=True)
     ]
-    return [TrainData(s.items, share) for s, share in zip(sets, shares, strict=True)]
+    parts = zip(sets, shares, zooms, strict=True)
+    return [TrainData(one.items, share, zoom) for one, share, zoom in parts]
 
 
 def _own_recipe(run: Path) -> Recipe:

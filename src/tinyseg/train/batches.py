@@ -42,6 +42,8 @@ CORES_PER_THREAD = 4
 """One thread makes views for so many cores: the others are the network's on a CPU, and a GPU's step
 needs more views a second the faster it is."""
 
+MOST_THREADS = 8
+
 KEPT_BYTES = 2 * 2**30
 
 
@@ -228,4 +230,4 @@ def _ahead(
 def loader_threads() -> int:
     """Threads that make views, for the processors that this process may use."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max((usable or 1) // CORES_PER_THREAD, 1)
+    return min(max((usable or 1) // CORES_PER_THREAD, 1), MOST_THREADS)

@@ -22,6 +22,9 @@ from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
 
+SCAN_NAME = "labels.json"
+"""The file in a run's folder."""
+
 HORIZONS = np.arange(0.2, 0.8, 0.005)
 """Rows that are tried for the horizon, as shares of the frame's height."""
 
