@@ -134,12 +134,14 @@ def test_pyramid_pooling_is_the_plain_sum(hw: tuple[int, int]) -> None:
         for image in range(2):
             spread = [stage[image]]
             for bins, reduce in zip(BINS, part.parts, strict=True):
-                weight, bias = reduce[0].weight[:, :, 0, 0], reduce[0].bias
+                weight = reduce.get_parameter("0.weight")[:, :, 0, 0]
+                bias = reduce.get_parameter("0.bias")
                 pooled = torch.einsum("oc,chw->ohw", weight, own_bins(stage[image], bins))
                 spread.append(own_spread((pooled + bias[:, None, None]).relu(), hw))
             joined = torch.cat(spread)[None]
             patches = functional.unfold(joined, 3, padding=1)[0]
-            mixed = part.mix[0].weight.flatten(1) @ patches + part.mix[0].bias[:, None]
+            weight, bias = (part.mix.get_parameter(f"0.{name}") for name in ("weight", "bias"))
+            mixed = weight.flatten(1) @ patches + bias[:, None]
             expected = mixed.view(5, *hw).relu()
             torch.testing.assert_close(found[image], expected, atol=1e-4, rtol=1e-4)
 
@@ -152,10 +154,10 @@ def test_bottom_up_path_by_hand() -> None:
     part = PathAggregation(1, 3)
     with torch.no_grad():
         for block in (*part.down, *part.mix):
-            nn.init.dirac_(block[0].weight)
-            nn.init.zeros_(block[0].bias)
+            nn.init.dirac_(block.get_parameter("0.weight"))
+            nn.init.zeros_(block.get_parameter("0.bias"))
         for block in part.mix:
-            block[0].bias.fill_(1.0)
+            block.get_parameter("0.bias").fill_(1.0)
     fine = torch.tensor([[1.0, 9, 2, 9], [9, 9, 9, 9], [3, 9, 4, 9]]).view(1, 1, 3, 4)
     middle = torch.tensor([[10.0, 20], [30, -99]]).view(1, 1, 2, 2)
     coarse = torch.tensor([[100.0]]).view(1, 1, 1, 1)
@@ -232,7 +234,7 @@ def test_fresh_levels_are_the_plain_head_where_all_levels_agree() -> None:
     torch.testing.assert_close(fuse_after(plain, 3, count=4)(same), plain(one))
     small = fuse_before(plain, 3, count=4)
     for block in small.levels:
-        nn.init.dirac_(block[0][0].weight)
+        nn.init.dirac_(block.get_parameter("0.0.weight"))
     torch.testing.assert_close(small(same), plain(one))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tinyseg.errors import WeightsError
@@ -90,7 +90,9 @@ def fetch(wanted: Download, folder: Path | None = None, *, on_progress: OnProgre
             _download(wanted, file, on_progress)
     except WeightsError as error:
         raise error.at(path=path) from None
-    except (URLError, HTTPException, OSError, ValueError) as error:
+    except (HTTPException, OSError, ValueError) as error:  # urllib's own are OSErrors
+        if isinstance(error, HTTPError):
+            error.close()
         rule = f"cannot be downloaded; to do it by hand, get {wanted.url} and put it at this path"
         got = getattr(error, "reason", None) or error
         raise WeightsError(rule, path=path, got=got) from None

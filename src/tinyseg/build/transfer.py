@@ -125,8 +125,7 @@ def _put(
         return True
     if own.shape[1:] != given.shape[1:] or len(given) != (classes + 1) * width:
         return False
-    index = torch.tensor(rows, device=own.device)
-    own.unflatten(0, (-1, width))[index[:, 0]] = given.to(own).unflatten(0, (-1, width))[
-        index[:, 1]
-    ]
+    place = torch.tensor(rows, device=own.device)[:, None] * width
+    index = (place + torch.arange(width, device=own.device)[:, None]).permute(2, 0, 1).flatten(1)
+    own[index[0]] = given.to(own)[index[1]]
     return True

@@ -37,7 +37,7 @@ def match(
     """
     if len(truth) == 0:
         return torch.full((len(references),), NEGATIVE, device=references.device)
-    parts = references.split(max(PAIRS // len(truth), 1))
+    parts = torch.split(references, max(PAIRS // len(truth), 1))
     compared = [_compare(similarity(truth, part), best_for_each) for part in parts]
     best, index = (torch.cat([c[i] for c in compared]) for i in (0, 1))
     matched = torch.where(best >= positive_iou, index, UNUSED)
