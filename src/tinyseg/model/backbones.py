@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinyseg.errors import RecipeError
+from tinyseg.model.folding import fold_norms
 
 STRIDES = (4, 8, 16, 32)
 
@@ -30,6 +31,7 @@ class TimmBackbone(nn.Module):
             rule = "a backbone gives one map for each stride"
             raise RecipeError(rule, where=name, expected=STRIDES, got=info.reduction())
         self.body = _features(name, out_indices=kept)
+        fold_norms(self.body)
         self.channels: list[int] = self.body.feature_info.channels()
         if norm_eps is not None:
             set_norm_eps(self, norm_eps)

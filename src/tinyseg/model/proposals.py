@@ -24,6 +24,7 @@ from tinyseg.model.assign import leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
 from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.similarity import Kind, similarity
+from tinyseg.model.sparse_gradient import sparse_conv
 from tinyseg.model.targets import Target
 
 SMOOTH = 1 / 9
@@ -83,11 +84,20 @@ class ProposalHead(nn.Module):
         """For each level the scores (logits) and corrections of its anchors, row by row."""
         scores, deltas = [], []
         for level in maps:
-            seen = self.convs(level)
-            scores.append(self.objectness(seen).permute(0, 2, 3, 1).flatten(1))
-            flat = self.deltas(seen).permute(0, 2, 3, 1)
-            deltas.append(flat.reshape(len(flat), -1, 4))
+            flat = self._codes(level).permute(0, 2, 3, 1)
+            score, delta = flat.split([len(self.objectness.weight), len(self.deltas.weight)], dim=3)
+            scores.append(score.flatten(1))
+            deltas.append(delta.reshape(len(flat), -1, 4))
         return scores, deltas
+
+    def _codes(self, level: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _codes h w"]:
+        """Scores, then corrections; the losses are of few anchors, so their gradient is sparse."""
+        seen = level
+        for conv, activation in self.convs:
+            seen = activation(sparse_conv(seen, conv.weight, conv.bias))
+        layers = (self.objectness, self.deltas)
+        weight, bias = torch.cat([x.weight for x in layers]), torch.cat([x.bias for x in layers])
+        return sparse_conv(seen, weight, bias)
 
 
 @lru_cache(maxsize=8)
