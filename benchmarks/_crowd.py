@@ -129,9 +129,7 @@ def noisy(rng: np.random.Generator, truth: Instances, noise: Noise) -> list[Seen
     return [Seen(s.view, _spoilt(rng, s.view, s.instances, noise)) for s in perfect(rng, truth)]
 
 
-def _spoilt(
-    rng: np.random.Generator, view: View, instances: Instances, noise: Noise
-) -> Instances:
+def _spoilt(rng: np.random.Generator, view: View, instances: Instances, noise: Noise) -> Instances:
     kept = np.flatnonzero(rng.uniform(0, 1, len(instances)) >= noise.dropped)
     found = instances.select(kept)
     invented = rng.binomial(len(instances), noise.false)
@@ -166,8 +164,7 @@ def jittered(
 ) -> tuple[tuple[int, int], UInt8[np.ndarray, "h2 w2"]]:
     """The mask with its boundary moved in and out by at most so many pixels, smoothly."""
     margin = 3
-    padded = cv2.copyMakeBorder(grid, *[margin] * 4, cv2.BORDER_CONSTANT, value=(0,))
-    inside = (padded >= 128).astype(np.uint8)
+    inside = np.pad((grid >= 128).astype(np.uint8), margin)
     outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
     inward = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
     distance = np.where(inside > 0, inward - 0.5, 0.5 - outward)

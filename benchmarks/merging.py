@@ -32,6 +32,7 @@ from tinyseg.merge import MergeRules, Seen, merge, suppress
 
 KEEP = 1000
 
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a method made of one frame, and its time."""
@@ -67,8 +68,9 @@ def run_sahi(seen: list[Seen]) -> Result:
 
 def _to_sahi(found: Instances, index: int, grid: np.ndarray) -> ObjectPrediction | None:
     x0, y0, x1, y1 = found.masks.boxes[index].astype(int).tolist()
+    origin = np.array([x0, y0])
     polygons = [
-        (np.array(p).reshape(-1, 2) + (x0, y0)).ravel().tolist()
+        (np.array(p).reshape(-1, 2) + origin).ravel().tolist()
         for p in get_coco_segmentation_from_bool_mask(grid >= 128)
     ]
     if not polygons:
@@ -85,7 +87,7 @@ def _to_sahi(found: Instances, index: int, grid: np.ndarray) -> ObjectPrediction
 
 
 def _from_sahi(merged: list[ObjectPrediction]) -> Instances:
-    masks = mask_ops.from_bitmaps([m.mask.bool_mask.astype(np.bool_) for m in merged])
+    masks = mask_ops.from_bitmaps([m.mask.bool_mask.astype(np.bool_) for m in merged if m.mask])
     labels = np.array([m.category.id for m in merged], np.int64)
     scores = np.array([m.score.value for m in merged], np.float64)
     return Instances(masks.boxes, masks, labels, scores)
@@ -120,7 +122,8 @@ def _run_supervision(seen: list[Seen], metric: OverlapMetric) -> Result:
 
 
 def _from_supervision(merged: supervision.Detections) -> Instances:
-    masks = mask_ops.from_bitmaps([np.asarray(mask, np.bool_) for mask in merged.mask])
+    drawn = merged.mask if merged.mask is not None else ()
+    masks = mask_ops.from_bitmaps([np.asarray(mask, np.bool_) for mask in drawn])
     scores = np.asarray(merged.confidence, np.float64)
     return Instances(masks.boxes, masks, np.asarray(merged.class_id, np.int64), scores)
 
