@@ -24,6 +24,7 @@ from tinyseg.build import (
     transfer_weights,
 )
 from tinyseg.build.transfer import CLASS_ROWS
+from tinyseg.cli.start import start_weights
 from tinyseg.downloads import CACHE_VARIABLE, COCO, IMAGENET, Download
 from tinyseg.errors import WeightsError
 from tinyseg.model.detector import Detector
@@ -258,3 +259,15 @@ def test_unknown_starts_are_refused_with_the_known_ones() -> None:
         start_from(detector, recipe, "runs/none", on_progress=quiet)
     with pytest.raises(WeightsError, match=r"no ImageNet weights are known.*got test_resnet"):
         start_from(detector, recipe, "imagenet", on_progress=quiet)
+
+
+def test_the_command_line_tells_what_was_carried(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = recipe_of()
+    assert start_weights(build_detector(recipe), recipe, None) == "random weights"
+    told = start_weights(build_detector(recipe), recipe, str(source))
+    assert told == f"weights from {source}"
+    seen = capsys.readouterr().err
+    assert "tensors carried over" in seen
+    assert "classes fresh: tricycle" in seen
