@@ -41,8 +41,9 @@ def memory(
         detector = build_detector(chosen).to_empty(device="cpu")
     detector.mixed = chosen.train.mixed
     profile = measure(detector, batch=batch, hw=(height, width))
-    predictions = {name: predict(profile, make(profile)) for name, make in CHOICES.items()}
-    columns: dict[str, Prediction] = {**predictions}
+    columns: dict[str, Prediction] = {}
+    for name, make in CHOICES.items():
+        columns[name] = predict(profile, make(profile))
     budget = chosen.memory.budget_gb
     if budget is not None:
         segments = Planner("off", budget_gb=budget).segments(detector, profile)

@@ -2,8 +2,8 @@
 
 A copy of the network whose tensors have shapes but no values (torch's fake tensors) runs forward
 once; hooks on autograd see every tensor that it saves. Storages are counted once, weights and
-buffers not at all. Heads run at the caps of their sampling rules. Left out: losses and anchors
-(their sums go over hundreds of boxes), gradients on their way back, workspaces of libraries.
+buffers not at all. Heads run at the caps of their sampling rules. Left out: what matching and the
+losses of boxes keep (they go over hundreds of boxes), gradients on their way back, workspaces.
 """
 
 import copy
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from tinyseg.model.box_head import POOL_SIZE as BOX_POOL
@@ -48,8 +49,8 @@ class Profile:
 
     units: tuple[Unit, ...]
     links: int
-    batch: int
-    hw: tuple[int, int]
+    losses: int = 0
+    """Bytes that the losses keep whatever runs again: the masks' logits and what they learn."""
 
 
 def measure(detector: Detector, *, batch: int, hw: tuple[int, int]) -> Profile:
@@ -65,7 +66,8 @@ def measure(detector: Detector, *, batch: int, hw: tuple[int, int]) -> Profile:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         book = _Book(fake)
         links = _features(fake, pixels, book)
-    return Profile(tuple(book.units), links, batch, hw)
+    *units, losses = book.units
+    return Profile(tuple(units), links, sum(losses.saved.values()))
 
 
 def _features(fake: Detector, pixels: Tensor, book: "_Book") -> int:
@@ -85,7 +87,10 @@ def _features(fake: Detector, pixels: Tensor, book: "_Book") -> int:
         book.wrote(fake.box_head(_pooled(fake, levels, boxes, BOX_POOL)))
     with book.unit(MASK_HEAD, levels, share=min(1.0, ROIS_AT_ONCE / max(positives, 1))):
         labels = torch.zeros(positives, dtype=torch.int64, device=pixels.device)
-        book.wrote([fake.mask_head(_pooled(fake, levels, positives, MASK_POOL), labels)])
+        grids = fake.mask_head(_pooled(fake, levels, positives, MASK_POOL), labels)
+        book.wrote([grids])
+    with book.unit("losses", []):
+        functional.binary_cross_entropy_with_logits(grids, torch.empty_like(grids))
     return count
 
 

@@ -114,6 +114,7 @@ def predict(profile: Profile, segments: Sequence[Segment]) -> Prediction:
         if segment.again:
             largest = max(largest, _bytes_again(units))
             repeated += sum(unit.operations for unit in units)
+    kept["losses"] = profile.losses
     total = sum(unit.operations for unit in profile.units)
     return Prediction(kept, largest, repeated / max(total, 1))
 

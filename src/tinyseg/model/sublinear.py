@@ -79,7 +79,7 @@ def links_of(backbone: nn.Module) -> list[Link]:
     links: list[Link] = []
     level = 0
     for module, leaves in parts:
-        if _overwrites_input(module) and links and not links[-1].leaves:
+        if _may_overwrite_input(module) and links and not links[-1].leaves:
             links[-1] = Link((*links[-1].modules, module), level, leaves)
         else:
             links.append(Link((module,), level, leaves))
@@ -118,9 +118,10 @@ def _unrolled(module: nn.Module, *, leaves: bool) -> Iterator[tuple[nn.Module, b
     yield blocks[-1], leaves
 
 
-def _overwrites_input(module: nn.Module) -> bool:
-    """A lone activation that works in place would spoil the input that a segment keeps."""
-    return getattr(module, "inplace", False) is True
+def _may_overwrite_input(module: nn.Module) -> bool:
+    """An activation that works in place, alone or at the end of a norm that does nothing else,
+    would spoil the input that a segment keeps: both stay with the convolution before them."""
+    return isinstance(module, nn.BatchNorm2d) or getattr(module, "inplace", False) is True
 
 
 def run_links(
