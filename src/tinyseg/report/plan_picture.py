@@ -127,13 +127,14 @@ def _lit(
 
 
 def _label(canvas: UInt8[np.ndarray, "h w 3"], shown: Sequence[_Shown]) -> None:
-    """Each text in a corner of its rectangle where no other text is; else it is left out."""
+    """Each text by its rectangle where no other text is; one without room is left out."""
     size = font_size(canvas.shape[1])
     taken = np.zeros(canvas.shape[:2], np.bool_)
     for one in sorted(shown, key=lambda s: (s.box[1], s.box[0])):
         h, w = letters(one.text, size).shape
         for x, y in _corners(one.box, (h, w)):
-            if x < 0 or y < 0 or taken[y : y + h, x : x + w].any():
+            inside = 0 <= x <= canvas.shape[1] - w and 0 <= y <= canvas.shape[0] - h
+            if not inside or taken[y : y + h, x : x + w].any():
                 continue
             taken[y : y + h, x : x + w] = True
             write_text(canvas, one.text, (x, y), size=size, colour=one.colour)
@@ -141,11 +142,11 @@ def _label(canvas: UInt8[np.ndarray, "h w 3"], shown: Sequence[_Shown]) -> None:
 
 
 def _corners(box: tuple[int, int, int, int], text_hw: tuple[int, int]) -> list[tuple[int, int]]:
-    """Places for a text inside a rectangle: its corners, then the middles of its rims."""
+    """Places for a text: above and below its rectangle, then inside, where nothing else is."""
     (x0, y0, x1, y1), (h, w) = box, text_hw
     gap = max(h // 5, 2)
     left, right, middle = x0 + gap, x1 - w - gap, (x0 + x1 - w) // 2
-    rows = [y0 + gap, y1 - h - gap, y0 + gap + h, y1 - 2 * h - gap]
+    rows = [y0 - h - gap, y1 + gap, y0 + gap, y1 - h - gap, y0 + gap + h, y1 - 2 * h - gap]
     return [(x, y) for y in rows for x in (left, middle, right)]
 
 

@@ -71,36 +71,40 @@ def focus(
 
     `source` says what they follow from: "prior", "first" (its detections and low-score hints) or
     "both". With "prior" they belong to the first pass: nothing has to be waited for. A frame that
-    the prior does not fit has no zoomed views then.
+    the prior does not fit has no zoomed views then, nor one that the first pass magnifies as much.
     """
     if source not in SOURCES:
         raise DataError("unknown source of a focus", expected=" | ".join(SOURCES), got=source)
     if source == "prior" and prior is None:
         raise DataError("a focus by the prior alone needs a prior")
     once = whole() if first is None else first
+
+    def look(info: FrameInfo, found: Instances) -> list[Planned]:
+        evidence = SOURCES[source](info, found, prior)
+        return _look(info, evidence, zoomed, _scale(once, info))
+
+    def remarks(info: FrameInfo) -> tuple[str, ...]:
+        return once.remarks(info) + _remarks(info, source, prior)
+
     if source == "prior":
-        return Plan(
-            lambda info: once.first(info) + _look(info, Instances.empty(), zoomed, source, prior),
-            once.then,
-            lambda info: once.remarks(info) + _remarks(info, source, prior),
-        )
-    return Plan(
-        once.first,
-        lambda info, found: once.then(info, found) + _look(info, found, zoomed, source, prior),
-        lambda info: once.remarks(info) + _remarks(info, source, prior),
-    )
+        nothing = Instances.empty()
+        return Plan(lambda info: once.first(info) + look(info, nothing), once.then, remarks)
+    return Plan(once.first, lambda info, found: once.then(info, found) + look(info, found), remarks)
 
 
-def _look(
-    info: FrameInfo, found: Instances, zoomed: Zoomed, source: str, prior: LocationPrior | None
-) -> list[Planned]:
-    evidence = SOURCES[source](info, found, prior)
-    scale = min(1800 / min(info.hw), 2400 / max(info.hw))
+def _look(info: FrameInfo, evidence: Evidence, zoomed: Zoomed, scale: float) -> list[Planned]:
     weights = evidence * worth(zoom=zoomed.zoom, scale=scale)[:, None, None]
     side_hw = (zoomed.out_hw[0] / zoomed.zoom, zoomed.out_hw[1] / zoomed.zoom)
     rects = choose_rects(weights, info.hw, side_hw=side_hw, most=zoomed.most, least=LEAST)
     views = [View(rect, zoomed.out_hw, answers_for=zoomed.answers_for) for rect in rects]
     return [Planned(view) for view in views]
+
+
+def _scale(once: Plan, info: FrameInfo) -> float:
+    """How closely the first pass sees the frame: view pixels per frame pixel of its widest view."""
+    views = [planned.view for planned in once.first(info)]
+    widest = max(views, key=lambda view: view.rect[2] - view.rect[0], default=None)
+    return 0.0 if widest is None else min(widest.scale_xy)
 
 
 def _by_prior(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
