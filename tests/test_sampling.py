@@ -11,7 +11,7 @@ from _small_frames import broken_item, frame, item, items, labels_of
 from jaxtyping import UInt8
 
 from tinyseg.data import Item
-from tinyseg.errors import RecipeError, TinysegError, TrainingError
+from tinyseg.errors import DataError, RecipeError, TinysegError, TrainingError
 from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Recipe, Sampling, Tile, Whole, lite, with_settings
@@ -405,3 +405,48 @@ def test_data_sets_have_their_own_zoom(tmp_path: Path) -> None:
         widths[made.name] |= {float(w) for w in (boxes[:, 2] - boxes[:, 0])}
     assert max(widths["frame0"]) == 24
     assert max(widths["frame1"]) == 12
+
+
+def test_batches_do_not_depend_on_the_threads_that_make_them(tmp_path: Path) -> None:
+    chosen = recipe(sources=(Tile(), Whole(short_side=(40, 60))), views_per_frame=2)
+    runs = [
+        list(batches(FrameStore(items(tmp_path)), chosen, CPU, first=0, last=12, threads=threads))
+        for threads in (1, 4)
+    ]
+    assert all(same(*pair) for pair in zip(*runs, strict=True))
+    assert no_thread_is_left()
+
+
+def test_threads_that_ask_for_one_frame_read_it_once(tmp_path: Path) -> None:
+    read: list[int] = []
+    gate = threading.Event()
+
+    def slow_labels() -> FrameLabels:
+        read.append(0)
+        gate.wait(10)
+        return labels_of(frame(0))
+
+    store = FrameStore([Item("frame0", item(tmp_path, 0).image_path, slow_labels)])
+    names: list[str] = []
+    askers = [threading.Thread(target=lambda: names.append(store[0].name)) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    gate.set()
+    for asker in askers:
+        asker.join(10)
+    assert names == ["frame0"] * 4
+    assert read == [0]
+
+
+def test_a_frame_that_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    failures = [DataError("not yet")]
+
+    def labels() -> FrameLabels:
+        if failures:
+            raise failures.pop()
+        return labels_of(frame(0))
+
+    store = FrameStore([Item("frame0", item(tmp_path, 0).image_path, labels)])
+    with pytest.raises(DataError, match="not yet"):
+        store[0]
+    assert store[0].name == "frame0"
