@@ -1,5 +1,7 @@
 """Many looks at one frame become its instances."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -219,7 +221,7 @@ def claimed(seen: list[Seen], label: int) -> Bool[np.ndarray, "h w"]:
     return canvas
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_order_is_nothing_and_nothing_is_invented(seed: int, exclusive: bool) -> None:
     seen, rng = random_seen(seed), np.random.default_rng(seed)
@@ -250,7 +252,7 @@ def test_order_is_nothing_and_nothing_is_invented(seed: int, exclusive: bool) ->
         )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(20, 90), st.integers(20, 90))
 def test_any_cut_of_separate_objects_heals(seed: int, right_end: int, left_start: int) -> None:
     """Perfect parts from two tiles that overlap by 16 pixels or more give the objects back."""
@@ -266,3 +268,20 @@ def test_any_cut_of_separate_objects_heals(seed: int, right_end: int, left_start
     truth = found(*rows)
     merged = merge([cut_to(view, truth) for view in views], FRAME_HW, RULES)
     assert sorted(boxes(merged)) == sorted(boxes(truth))
+
+
+def test_a_thousand_detections_of_a_large_frame_take_little_memory() -> None:
+    hw, rng = (2710, 3384), np.random.default_rng(0)
+    view = View((0.0, 0.0, 3384.0, 2710.0), hw)
+    sides = np.exp(rng.uniform(2, 6, (500, 2)))
+    sides[::50] = 1500.0
+    low = rng.uniform(0, 1, (500, 2)) * (np.array([3384.0, 2710.0]) - sides)
+    spans = np.concatenate([low, low + sides], axis=1)
+    masks = CropMasks.pack(spans, [np.full((28, 28), 200, np.uint8)] * 500)
+    part = Instances(spans, masks, rng.integers(0, 7, 500), rng.uniform(0, 1, 500))
+    tracemalloc.start()
+    merged = merge([Seen(view, part, model) for model in (0, 1)], hw, RULES)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(merged) == RULES.keep
+    assert peak < 2**28
