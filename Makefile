@@ -6,7 +6,7 @@ BIN := .venv/bin
 DEMO := demo-out
 REAL ?= ../shared/data/wad
 
-.PHONY: demo test check bench fuzz wheel-test clean
+.PHONY: kill-storm demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -39,6 +39,10 @@ bench: .venv/installed  ## the README's figures, side by side
 
 fuzz: .venv/installed  ## the run-length codecs on many more inputs than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
+
+kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
+	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s
+	TINYSEG_KILLS=10 $(BIN)/pytest tests/test_run.py -k 'killed or torchrun' -s
 
 wheel-test: .venv/installed  ## build the wheel and run it in an environment of its own
 	rm -rf dist .venv-wheel

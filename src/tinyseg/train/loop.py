@@ -22,7 +22,7 @@ import yaml
 from lightning.fabric import Fabric
 
 from tinyseg.build import WEIGHTS_NAME, save_weights
-from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.errors import TinysegError, TrainingError, WeightsError
 from tinyseg.files import write_whole
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
@@ -99,8 +99,8 @@ def train(
             if validate is not None and (last or done % rules.evaluate_every == 0):
                 keeper.evaluate(done, validate)
             if last or taken.stop or done % rules.save_every == 0:
-                keeper.save(done)
                 keeper.save_usable()
+                keeper.save(done)  # last, so that all that stands at this step is on the disk
             if taken.stop and not last:
                 raise KeyboardInterrupt
 
@@ -124,11 +124,13 @@ class Keeper:
         """Close all; a run that ends early leaves weights if the disk takes them."""
         if not self._writes:
             return
+        hidden = () if kind is None else (KeyboardInterrupt, TinysegError)
         if kind is not None:
-            with suppress(KeyboardInterrupt, TinysegError):  # must not hide why it ended
+            with suppress(*hidden):  # must not hide why the run ended
                 self.save_usable()
         for file in (self._log, self._evaluations, self._board):
-            file.close()
+            with suppress(*hidden):
+                file.close()
 
     def note(self, report: StepReport) -> None:
         """A step into the log and the curves."""
@@ -156,7 +158,7 @@ class Keeper:
         self._board.add_scores(done - 1, averages)
         if self._best is None or worth(averages) > self._best:
             self._best = worth(averages)
-            save_weights(self._out / WEIGHTS_NAME, network.eval(), self._learner.recipe)
+            self._write(network)
 
     def save(self, done: int) -> None:
         """A checkpoint after `done` steps, whose log is on the disk before it."""
@@ -170,8 +172,13 @@ class Keeper:
     def save_usable(self) -> None:
         """The weights to predict with, as long as no evaluation has chosen any."""
         if self._writes and self._best is None:
-            network = self._learner.usable()
+            self._write(self._learner.usable())
+
+    def _write(self, network: Detector) -> None:
+        try:
             save_weights(self._out / WEIGHTS_NAME, network, self._learner.recipe)
+        except WeightsError as error:
+            raise TrainingError(error.rule, path=error.path, got=error.got) from None
 
 
 @contextmanager

@@ -1,0 +1,147 @@
+"""Short runs in processes of their own, which tests may kill, and folders that save all the time.
+
+Imported by the tests and, before any of them starts, by the server that the processes fork from.
+"""
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import orjson
+import torch
+from _small_frames import items
+
+import tinyseg.train.loop
+import tinyseg.train.validation
+from tinyseg.build import build_detector
+from tinyseg.cli import app
+from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.train.batches import FrameStore
+from tinyseg.train.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from tinyseg.train.launch import launch
+from tinyseg.train.log import LOG_NAME, TIMES
+
+STEPS = 10
+SMALL = (
+    "network.pyramid_channels=16",
+    "network.box_hidden=16",
+    "network.mask_depth=1",
+    "network.proposals.kept=[60, 60]",
+    "network.boxes.sampled=16",
+    "sampling.view=64",
+    "train.warm_up=3",
+    "train.ema=0.9",
+    "train.save_every=2",
+    "train.picture_every=4",
+    f"train.steps={STEPS}",
+)
+BOTH = ("classes=[car, person]", *SMALL)
+
+
+def small_recipe(*settings: str) -> Recipe:
+    return with_settings(find_recipe("lite"), [*BOTH, *settings])
+
+
+def server() -> Any:
+    """Processes that fork from a server with everything imported: a start costs nothing."""
+    context = multiprocessing.get_context("forkserver")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # for the server's own imports
+    context.set_forkserver_preload(["_short_run"])
+    return context
+
+
+def start(target: Callable[..., None], *words: object) -> BaseProcess:
+    process: BaseProcess = server().Process(target=target, args=words)
+    process.start()
+    return process
+
+
+def finish(process: BaseProcess) -> None:
+    process.join(120)
+    assert process.exitcode == 0, process.exitcode
+
+
+def start_or_go_on(data: Path, run: Path, seed: int = 0) -> None:
+    """The command line's run of STEPS steps, from the start or from where it was cut off."""
+    torch.set_num_threads(1)
+    words = ["train", "--resume", str(run)]
+    if not (run / "run.json").exists():
+        settings = [w for s in (*SMALL, f"train.seed={seed}") for w in ("--set", s)]
+        words = ["train", "--data", str(data), "--out", str(run), *settings]
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    app([*words, "--device", "cpu"], standalone_mode=False)
+
+
+def result(run: Path) -> tuple[Checkpoint, list[dict[str, Any]]]:
+    """A finished run's last checkpoint, and its log without the times."""
+    rows = [orjson.loads(line) for line in (run / LOG_NAME).read_bytes().splitlines()]
+    kept = [{name: row[name] for name in row if name not in TIMES} for row in rows]
+    return read_checkpoint(run / "checkpoints" / f"step-{STEPS:06d}"), kept
+
+
+def numbered(step: int) -> Checkpoint:
+    """A checkpoint whose tensors say which step it is of."""
+    weights = {"a": torch.full((50_000,), float(step)), "b": torch.full((3, 5), float(step))}
+    return Checkpoint(step, weights, None, {"step/a": torch.tensor(float(step))}, {}, None)
+
+
+def save_for_ever(run: Path, first: int) -> None:
+    """One checkpoint after another; the last that was saved is noted in a file."""
+    (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+    (run / "begun").touch()
+    for step in range(first, 10**6):
+        save_checkpoint(run, numbered(step), keep=2)
+        with (run / "noted").open("a") as file:
+            file.write(f"{step}\n")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def torchrun_names(rank: int, world: int, port: int) -> dict[str, str]:
+    """What torchrun puts into the environment of one process."""
+    counts = {"WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_WORLD_SIZE": 1}
+    places = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "MASTER_PORT": port}
+    numbers = {name: str(value) for name, value in (counts | places).items()}
+    return numbers | {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "test"}
+
+
+def train_in_double(
+    folder: Path, run: Path, settings: Sequence[str], environment: dict[str, str]
+) -> None:
+    """A run of small frames in float64, as one of the processes that the environment tells."""
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    recipe = small_recipe(*settings)
+    torch.manual_seed(0)
+    detector = build_detector(recipe).double()
+    tinyseg.train.loop.train(
+        detector,
+        recipe,
+        FrameStore(items(folder)),
+        run,
+        fabric=launch(torch.device("cpu")),
+        on_step=lambda report: None,
+    )
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def main() -> None:
+    """Under torchrun: folder, run, settings."""
+    import sys
+
+    with suppress(KeyboardInterrupt):
+        train_in_double(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:], {})
+
+
+if __name__ == "__main__":
+    main()
