@@ -4,9 +4,10 @@ In: an instances .json, or a folder with one or several, which are joined. Polyg
 compressed run lengths are read. Out: as from wad.py; a frame's name is its `file_name`. Crowds
 become the frame's ignore region. Categories outside the chosen class list are left as background,
 crowds of them too: COCO labels all its categories, so nothing hides there. Objects that cover no
-pixel are left out. Refused when opened: missing keys, wrong types, ids that repeat or lead
-nowhere, polygons that are not finite, negative run lengths. Geometry is decoded when an item is
-read; until then each image keeps its annotations as JSON text, a fraction of the objects' memory.
+pixel are left out. Refused when opened: no such lists, images and categories with wrong keys or
+types, annotations of no known image. Refused when its image is read: an annotation with a repeated
+id, an unknown category, a polygon that is not finite, a negative run length. Geometry is decoded
+then; until then each image keeps its annotations as JSON text, a fraction of the objects' memory.
 """
 
 import json
@@ -83,6 +84,9 @@ def coco_class_names(path: Path) -> tuple[str, ...]:
 def read_labels(json_path: Path, image: _Image, annotations: bytes) -> FrameLabels:
     """The labels of one image from its own annotations."""
     rows = orjson.loads(annotations)
+    for row in rows:
+        if "broken" in row:
+            raise DataError(path=json_path, **row["broken"])
     masks = CropMasks.concatenate([_decode(row, json_path, image.hw) for row in rows])
     # A crowd's label is -1.
     labels = np.array([row["label"] for row in rows], np.int64)
@@ -94,7 +98,7 @@ def read_labels(json_path: Path, image: _Image, annotations: bytes) -> FrameLabe
 
 def _decode(row: _Row, json_path: Path, hw: tuple[int, int]) -> CropMasks:
     """One mask, cut to the image: an annotator's polygon may stick out."""
-    shape = row["segmentation"]
+    shape = row["shape"]
     try:
         if isinstance(shape, list):
             mask = mask_ops.from_polygons([[list(map(float, polygon)) for polygon in shape]])
@@ -196,17 +200,42 @@ def _checked_categories(document: _Row) -> dict[int, str]:
 def _annotation_texts(
     document: _Row, images: dict[int, _Image], labels: dict[int, int | None]
 ) -> dict[int, list[bytes]]:
-    """What `read_labels` needs of each annotation, by image id: id, label (-1: crowd) and shape."""
+    """What `read_labels` needs of each annotation, by image id: id, label (-1: crowd) and shape.
+
+    A broken annotation of a known image becomes that image's error, to be raised when it is read.
+    """
     texts: dict[int, list[bytes]] = {key: [] for key in images}
-    for key, (row, where) in _checked_rows(document, "annotations", "annotation").items():
-        image_id = _known(row, "image_id", where, images)
-        label = labels[_known(row, "category_id", where, labels)]
-        crowd = _whole(row, "iscrowd", where, low=0) if "iscrowd" in row else 0
-        shape = _checked_shape(row.get("segmentation"), images[image_id].hw, where)
-        if label is not None:
-            kept = {"id": key, "label": -1 if crowd else label, "segmentation": shape}
-            texts[image_id].append(orjson.dumps(kept))
+    taken: set[int] = set()
+    for index, row in enumerate(_list_of(document, "annotations")):
+        place = f"annotations[{index}]"
+        try:
+            kept = _checked_annotation(row, place, taken, images, labels)
+        except DataError as error:
+            image_id = row.get("image_id") if isinstance(row, dict) else None
+            if type(image_id) is not int or image_id not in images:
+                raise
+            expected = None if error.expected is None else str(error.expected)
+            told = {"where": error.where, "expected": expected, "got": str(error.got)}
+            kept = {"broken": {"rule": error.rule, **told}}
+        if kept is not None:
+            texts[row["image_id"]].append(orjson.dumps(kept))
     return texts
+
+
+def _checked_annotation(
+    row: object,
+    place: str,
+    taken: set[int],
+    images: dict[int, _Image],
+    labels: dict[int, int | None],
+) -> _Row | None:
+    """Id, label and shape of one annotation; None if its class is not in the list."""
+    row, key, where = _checked_row(row, place, taken, "annotation")
+    image = images[_known(row, "image_id", where, images)]
+    label = labels[_known(row, "category_id", where, labels)]
+    crowd = _whole(row, "iscrowd", where, low=0) if "iscrowd" in row else 0
+    shape = _checked_shape(row.get("segmentation"), image.hw, where)
+    return None if label is None else {"id": key, "label": -1 if crowd else label, "shape": shape}
 
 
 def _checked_shape(shape: object, hw: tuple[int, int], where: str) -> object:
@@ -258,21 +287,33 @@ def _is_coordinate(value: Any) -> bool:
 
 
 def _checked_rows(document: _Row, key: str, noun: str) -> dict[int, tuple[_Row, str]]:
-    """The objects of one list by id, each with how an error names it ("annotation 17")."""
+    """The objects of one list by id, each with how an error names it ("image 17")."""
+    checked: dict[int, tuple[_Row, str]] = {}
+    taken: set[int] = set()
+    for index, row in enumerate(_list_of(document, key)):
+        row, own, where = _checked_row(row, f"{key}[{index}]", taken, noun)
+        checked[own] = row, where
+    return checked
+
+
+def _list_of(document: _Row, key: str) -> list[Any]:
     rows = document.get(key)
     if not isinstance(rows, list):
         rule = f"a COCO .json has a list '{key}'"
         raise DataError(rule, got=_shown(rows) if key in document else "no such key")
-    checked: dict[int, tuple[_Row, str]] = {}
-    for index, row in enumerate(rows):
-        where = f"{key}[{index}]"
-        if not isinstance(row, dict):
-            raise DataError(f"each of '{key}' is a JSON object", where=where, got=_shown(row))
-        own = _whole(row, "id", where, low=0)
-        if own in checked:
-            raise DataError("an id occurs once", where=f"{noun} {own}", got=f"again at {where}")
-        checked[own] = row, f"{noun} {own}"
-    return checked
+    return rows
+
+
+def _checked_row(row: object, place: str, taken: set[int], noun: str) -> tuple[_Row, int, str]:
+    """An object of a list, its id, which joins those that are taken, and how an error names it."""
+    if not isinstance(row, dict):
+        rule = f"each of '{place.partition('[')[0]}' is a JSON object"
+        raise DataError(rule, where=place, got=_shown(row))
+    own = _whole(row, "id", place, low=0)
+    if own in taken:
+        raise DataError("an id occurs once", where=f"{noun} {own}", got=f"again at {place}")
+    taken.add(own)
+    return row, own, f"{noun} {own}"
 
 
 def _whole(row: _Row, key: str, where: str, *, low: int) -> int:
