@@ -1,6 +1,7 @@
 """The picture of a frame with what was found: where it is drawn on, and where it is not."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -124,6 +125,30 @@ def test_labels_are_dotted_in_white_around_their_masks() -> None:
     assert not white[200:260, 100:160].any()
 
 
+@pytest.mark.parametrize(
+    ("instances", "told"),
+    [
+        (found((10, 10, 40, 40), score=1.0), "1 labelled"),
+        (found((10, 10, 40, 40), score=0.9), "1 found, score 0.30 or more"),
+        (found((10, 10, 40, 40), score=0.2), "0 found, score 0.30 or more, 1 below it hidden"),
+        (Instances.empty(), "0 instances"),
+    ],
+)
+def test_the_legend_tells_labels_from_predictions(
+    monkeypatch: pytest.MonkeyPatch, instances: Instances, told: str
+) -> None:
+    lines: list[str] = []
+    plain = overlay.text_lines
+
+    def text_lines(items: list[Any], width: int, *, enlarge: float = 1.0) -> Picture:
+        lines.extend(text for text, _ in items)
+        return plain(items, width, enlarge=enlarge)
+
+    monkeypatch.setattr(overlay, "text_lines", text_lines)
+    draw_overlay(grey(200, 300), instances, WAD_CLASSES, strip=False)
+    assert lines[0] == told
+
+
 def test_max_width_shrinks_the_picture() -> None:
     image = grey(1000, 2000)
     picture = draw_overlay(image, found((900, 400, 1100, 600)), WAD_CLASSES, max_width=500)
@@ -158,7 +183,7 @@ def test_names_stand_apart_from_objects_and_from_each_other(
     places = []
     monkeypatch.setattr(
         lettering,
-        "_write",
+        "write_text",
         lambda canvas, text, corner, *, size, colour: places.append((*corner, text, size)),
     )
     pixels = rectangles(*[(100 + 9 * i, 200, 106 + 9 * i, 212) for i in range(20)])
@@ -167,7 +192,7 @@ def test_names_stand_apart_from_objects_and_from_each_other(
     assert len(places) == 20
     boxes = []
     for x, y, text, size in places:
-        height, width = lettering._letters(text, size).shape
+        height, width = lettering.letters(text, size).shape
         boxes.append((x, y, x + width, y + height))
     canvas = np.zeros((480, 640), np.int64)
     for x0, y0, x1, y1 in boxes:

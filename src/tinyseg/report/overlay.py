@@ -287,7 +287,11 @@ def _legend(scene: _Scene, width: int) -> UInt8[np.ndarray, "h width 3"]:
     """How many are shown at which cut, the count of each class in its colour, and what else is."""
     counts = np.bincount(scene.instances.labels, minlength=len(scene.classes)).tolist()
     hidden = f", {scene.hidden} below it hidden" if scene.hidden else ""
-    total = f"{len(scene.instances)} found, score {scene.min_score:.2f} or more{hidden}"
+    count = len(scene.instances)
+    kind = "instances" if not count and not hidden else "labelled"
+    if scene.with_scores or hidden:
+        kind = f"found, score {scene.min_score:.2f} or more{hidden}"
+    total = f"{count} {kind}"
     items: list[tuple[str, Colour]] = [(total, WHITE)]
     for index, name in enumerate(scene.classes):
         if counts[index]:
