@@ -1,6 +1,9 @@
 """Fast paths of the network against its plain modules: same results, same gradients."""
 
 import copy
+import platform
+import subprocess
+import sys
 
 import pytest
 import timm
@@ -103,3 +106,30 @@ def test_sparse_convolution_is_the_convolution(size: int, share: float) -> None:
         torch.autograd.grad((own * weigh).sum(), given),
         torch.autograd.grad((plain * weigh).sum(), given),
     )
+
+
+MEASURED = """
+import ctypes, mmap, resource, sys
+from tinyseg.allocator import keep_freed_memory
+if sys.argv[1] == "kept" and not keep_freed_memory():
+    sys.exit("not taken")
+library = ctypes.CDLL(None)
+library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+for turn in range(4):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = library.malloc(64 << 20)
+    ctypes.memset(block, 1, 64 << 20)
+    library.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_kept_memory_is_not_asked_for_again() -> None:
+    """Pages that the system had to give for a block of 64 MB which was there before."""
+    kept, given = (
+        int(subprocess.check_output([sys.executable, "-c", MEASURED, how]))
+        for how in ("kept", "plain")
+    )
+    assert kept < 100 < given

@@ -9,6 +9,7 @@ import torch
 import typer
 import yaml
 
+from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import build_detector
 from tinyseg.cli.common import (
     DeviceOption,
@@ -138,9 +139,11 @@ def run_training(
     from tinyseg.train.loop import open_folder, train
     from tinyseg.train.validation import validation
 
+    keep_freed_memory()
     skipped = Skipped(told.on_error)
     frames = open_frames(told, recipe, skipped, out)
     fabric = launch(find_device(device, threads))
+    console.quiet = not fabric.is_global_zero
     if start is None and fabric.is_global_zero:
         open_folder(out, recipe)
         told.write(out)
@@ -152,9 +155,7 @@ def run_training(
         judged = open_with(told.val, told.format, told.val_list, recipe.classes)
         validate = validation(judged.items, recipe, fabric.device)
     size = sum(p.numel() for p in detector.parameters()) / 1e6
-    if fabric.is_global_zero:
-        count = len(frames.items)
-        console.print(f"{recipe.name}: {size:.2f} M parameters, {origin}, {count} frames")
+    console.print(f"{recipe.name}: {size:.2f} M parameters, {origin}, {len(frames.items)} frames")
     first = 0 if start is None else start.step
     with progress_bar("training", recipe.train.steps - first) as bar:
         train(
