@@ -74,6 +74,7 @@ def detector_with_drop_path() -> Detector:
     blocks = detector.backbone.get_submodule("body.blocks")
     assert isinstance(blocks, nn.Sequential)
     for stage in blocks[2:]:
+        assert isinstance(stage, nn.Sequential)
         stage[-1] = nn.Sequential(stage[-1], DropPath(0.3))
     detector.box_head.trunk = nn.Sequential(detector.box_head.trunk, nn.Dropout(0.2))
     return detector
@@ -133,6 +134,17 @@ def test_other_random_numbers_give_other_gradients(
     assert float(detector(*batch()).total().detach()) != pytest.approx(loss, rel=1e-4)
 
 
+def test_bfloat16_is_bfloat16_again() -> None:
+    torch.manual_seed(1)
+    detector = build_detector(recipe()).train()
+    detector.mixed = True
+    loss, wanted = gradients(detector, Planner("off"))
+    again, found = gradients(detector, Planner("sqrt"))
+    assert again == pytest.approx(loss, rel=1e-6)
+    for name in ("backbone.body.conv_stem.weight", "pyramid.fpn.layer_blocks.0.0.weight"):
+        assert (found[name] - wanted[name]).norm() <= 1e-5 * wanted[name].norm(), name
+
+
 def kept_bytes(detector: Detector) -> int:
     """Bytes that autograd saves in a real step, each storage once, without weights."""
     own = {p.untyped_storage().data_ptr() for p in [*detector.parameters(), *detector.buffers()]}
@@ -153,7 +165,8 @@ def kept_bytes(detector: Detector) -> int:
 @pytest.mark.parametrize("choice", ["off", "sqrt", "all"])
 def test_predicted_bytes_are_those_of_a_real_step(choice: Choice, name: str) -> None:
     torch.manual_seed(1)
-    detector = build_detector(recipe(name=name)).train()
+    backbone = [] if "lite" in name else ["network.backbone=resnet18"]
+    detector = build_detector(recipe(*backbone, name=name)).train()
     profile = measure(detector, batch=2, hw=(SIDE, SIDE))
     segments = CHOICES[choice](profile)
     plan = to_plan(profile, segments)
