@@ -1,0 +1,189 @@
+"""Plans of one pass, plans together, and their picture and verbs."""
+
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from _street import HW, INFO, inside, instances, views_of
+from typer.testing import CliRunner
+
+from tinyseg.cli import app, main
+from tinyseg.errors import DataError
+from tinyseg.frame import Instances
+from tinyseg.image import read_image, write_jpeg
+from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.report.plan_picture import draw_plan
+from tinyseg.views import (
+    FrameInfo,
+    Plan,
+    Planned,
+    View,
+    camera_of,
+    flipped,
+    for_models,
+    read_prior,
+    scales,
+    tiles,
+    together,
+    whole,
+)
+from tinyseg.views.evidence import COUNT, OCTAVES, Grid
+
+# Views and plans of one pass
+
+
+def test_a_view_answers_for_sizes_at_both_ends_of_its_range() -> None:
+    view = View((0.0, 0.0, 9.0, 9.0), (9, 9), answers_for=(4.0, 16.0))
+    boxes = np.array([[0, 0, 4, 4], [0, 0, 2, 8], [0, 0, 3, 5], [0, 0, 16, 16], [0, 0, 16, 17.0]])
+    assert view.answers(boxes).tolist() == [True, True, False, True, False]
+    assert View((0.0, 0.0, 9.0, 9.0), (9, 9)).answers(boxes).all()
+    for wrong in ((4.0, 4.0), (-1.0, 4.0), (5.0, 4.0), (float("nan"), 4.0)):
+        with pytest.raises(DataError, match="answers for"):
+            View((0.0, 0.0, 9.0, 9.0), (9, 9), answers_for=wrong)
+
+
+def test_a_band_of_tiles_covers_its_rows_alone() -> None:
+    views = views_of(tiles(size=64, overlap=8, zoom=2.0, band=(100, 160)).first(INFO))
+    assert min(view.rect[1] for view in views) == 100
+    assert max(view.rect[3] for view in views) == 160
+    for y, x in product((100.5, 130.0, 159.5), np.arange(0.5, 340)):
+        assert any(inside((x, y, x, y), view) for view in views)
+    assert tiles(size=64, overlap=8, band=(300, 400)).first(INFO) == []
+    assert {
+        v.rect[1] for v in views_of(tiles(size=80, overlap=8, band=(200, 400)).first(INFO))
+    } == {200}
+    with pytest.raises(DataError, match="band"):
+        tiles(size=64, overlap=8, band=(100, 100))
+
+
+def test_scales_flips_and_models() -> None:
+    plan = for_models(flipped(scales(135, 270)), (1,))
+    planned = plan.first(INFO)
+    assert [(one.view.out_hw, one.view.flip) for one in planned] == [
+        ((135, 170), False),
+        ((135, 170), True),
+        ((270, 340), False),
+        ((270, 340), True),
+    ]
+    assert {one.models for one in planned} == {(1,)}
+    assert planned[0].view.rect == (0, 0, 340, 270)
+
+
+def test_second_passes_are_flipped_and_joined_too() -> None:
+    seen: list[int] = []
+
+    def then(info: FrameInfo, found: Instances) -> list[Planned]:
+        seen.append(len(found))
+        return [Planned(View((0.0, 0.0, 9.0, 9.0), (9, 9)))]
+
+    plan = together(whole(), flipped(Plan(whole().first, then, lambda info: ("mind this",))))
+    found = instances((1, 1, 3, 3))
+    assert [one.view.flip for one in plan.then(INFO, found)] == [False, True]
+    assert seen == [1]
+    assert plan.remarks(INFO) == ("mind this",)
+    assert len(plan.first(INFO)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "camera"),
+    [
+        ("170908_061522285_Camera_5", "5"),
+        ("170908_061522285_Camera_6.jpg", "6"),
+        (r"Record011\Camera 5\170908_061502408_Camera_5.jpg", "5"),
+        ("170908_061522285_Camera_5_instanceIds.png", "5"),
+        ("/x_Camera_7/frankfurt_000000_leftImg8bit.png", None),
+        ("0a1b2c", None),
+        ("", None),
+    ],
+)
+def test_the_camera_in_a_name(name: str, camera: str | None) -> None:
+    assert camera_of(name) == camera
+    assert FrameInfo.named(name, HW) == FrameInfo(HW, camera)
+
+
+# The picture and the command line
+
+
+def test_the_picture_dims_what_is_not_looked_at() -> None:
+    image = np.full((*HW, 3), 200, np.uint8)
+    first = [Planned(View((0.0, 0.0, 340.0, 270.0), (135, 170)))]
+    then = [Planned(View((100.0, 100.0, 164.0, 132.0), (64, 128), answers_for=(0.0, 96.0)))]
+    picture = draw_plan(image, first, then, found=np.array([[10.0, 200.0, 20.0, 210.0]]))
+    assert picture.shape[1] == 340
+    assert picture.shape[0] > 270
+    assert (picture[116, 132] == 200).all()
+    assert (picture[50, 300] == 100).all()
+    assert (picture[100, 120] == (255, 176, 46)).all()
+    assert (picture[210, 15] == 255).all()
+    assert (draw_plan(image, first, [])[50, 300] == 200).all()
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two grey frames with one car each, in the WAD's layout."""
+    out = tmp_path_factory.mktemp("scenes")
+    (out / "train_color").mkdir()
+    (out / "train_label").mkdir()
+    label = np.full(HW, 255, np.uint16)
+    label[150:156, 100:108] = 33000
+    for stem in ("0_Camera_5", "1_Camera_6"):
+        write_jpeg(out / f"train_color/{stem}.jpg", np.full((*HW, 3), 90, np.uint8))
+        cv2.imwrite(str(out / f"train_label/{stem}_instanceIds.png"), label)
+    return out
+
+
+def test_the_verbs(scenes: Path, tmp_path: Path) -> None:
+    prior, seen = tmp_path / "prior.json", tmp_path / "seen"
+    words = ["prior", "--data", str(scenes), "--out", str(prior)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert {c.camera for c in read_prior(prior).cameras} == {"5", "6"}
+
+    image = scenes / "train_color/0_Camera_5.jpg"
+    frame = FramePredictions(image.stem, image.name, HW, instances((100, 60, 106, 66)))
+    write_predictions(tmp_path / "predictions.json", Predictions(("car",), (frame,)))
+    for name, more in {
+        "focus": ["--budget", "2MP", "--prior", str(prior)],
+        "tiles": [],
+        "whole": ["--predictions", str(tmp_path)],
+    }.items():
+        words = ["views", str(image), "--plan", name, "--out", str(seen / name), *more]
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert read_image(seen / name / f"{image.stem}_views.jpg").shape[1] == 340
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("parts: [{whole: {short_side: 1800, longest: 9}}]", "longest"),
+        ("parts: [{tiles: {size: 64}, focus: {}}]", "one of whole, tiles and focus"),
+        ("parts: []", "parts"),
+        ("views: []", "parts"),
+        ("parts: [", "YAML"),
+    ],
+)
+def test_wrong_plan_files_are_refused(
+    text: str,
+    said: str,
+    tmp_path: Path,
+    scenes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "plan.yaml").write_text(text)
+    image = str(scenes / "train_color/0_Camera_5.jpg")
+    words = ["views", image, "--plan", str(tmp_path / "plan.yaml"), "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["tinyseg", *words])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    assert ending.value.code == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert said in error
+    assert "plan.yaml" in error.replace(" ", "")
+
+
+def test_octaves_fit_the_grid() -> None:
+    assert Grid.of(HW).shape[0] == COUNT == len(OCTAVES) - 1
