@@ -23,7 +23,7 @@ from tinyseg.build import (
     start_from,
     transfer_weights,
 )
-from tinyseg.build.transfer import CLASS_ROWS
+from tinyseg.build.transfer import CLASS_ROWS, NO_EPS
 from tinyseg.cli.start import start_weights
 from tinyseg.downloads import CACHE_VARIABLE, COCO, IMAGENET, Download
 from tinyseg.errors import WeightsError
@@ -180,6 +180,19 @@ def test_torchvisions_coco_checkpoint_starts_a_network(tmp_path: Path) -> None:
     assert torch.equal(detector.box_head.classes.weight[0], theirs[0])
     trunk = detector.box_head.trunk.get_parameter("1.weight")
     assert torch.equal(trunk, network.roi_heads.box_head.fc6.weight)
+    assert report.notes == ()
+
+
+def test_frozen_norms_of_a_checkpoint_are_told(tmp_path: Path) -> None:
+    """Files of torchvision's v1 hold no count of batches; their norms divide without eps."""
+    state = torchvision_network().state_dict()
+    frozen = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    torch.save(frozen, tmp_path / "a.pth")
+    for settings, told in (([], (NO_EPS,)), (["network.norm_eps=0"], ())):
+        recipe = with_settings(find_recipe("mask_rcnn_r50"), settings)
+        report = transfer_weights(build_detector(recipe), recipe, tmp_path / "a.pth")
+        assert report.notes == told
+        assert report.lines()[4:] == list(told)
 
 
 def test_a_torchvision_checkpoint_of_other_labels_is_refused(tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ CLASS_ROWS = {
 """Tensors with rows for each class, background first, and the number of rows of a class."""
 
 
+NO_EPS = "these weights were trained with norms of eps 0: --set network.norm_eps=0 is exact"
+
+
 @dataclass(frozen=True, slots=True)
 class TransferReport:
     """What a transfer did: names of tensors carried over and of those left fresh; class names."""
@@ -42,6 +45,8 @@ class TransferReport:
     fresh: tuple[str, ...]
     classes_carried: tuple[str, ...]
     classes_fresh: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What else a reader should know of the source."""
 
     def lines(self) -> list[str]:
         """The report in words, one fact a line."""
@@ -52,7 +57,7 @@ class TransferReport:
             told.append("fresh: " + ", ".join(f"{part} ({n})" for part, n in parts.items()))
         told.append(f"classes carried over: {', '.join(self.classes_carried) or 'none'}")
         told.append(f"classes fresh: {', '.join(self.classes_fresh) or 'none'}")
-        return told
+        return [*told, *self.notes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class _Source:
 
     state: dict[str, Tensor]
     classes: tuple[str, ...]
+    norms_without_eps: bool = False
+    """torchvision's v1 was trained with batch norms that divide by the deviation alone."""
 
 
 def transfer_weights(detector: Detector, recipe: Recipe, path: Path) -> TransferReport:
@@ -88,6 +95,7 @@ def transfer_weights(detector: Detector, recipe: Recipe, path: Path) -> Transfer
         tuple(counted),
         tuple(name for i, name in enumerate(recipe.classes) if i + 1 in found),
         tuple(name for i, name in enumerate(recipe.classes) if i + 1 not in found),
+        (NO_EPS,) if source.norms_without_eps and recipe.network.norm_eps != 0 else (),
     )
 
 
@@ -105,7 +113,8 @@ def _read(path: Path) -> _Source:
     if rows != len(categories):
         rule = "a torchvision checkpoint has COCO's labels"
         raise WeightsError(rule, path=path, expected=len(categories), got=rows)
-    return _Source(named, classes)
+    frozen = not any(name.endswith("num_batches_tracked") for name in named)
+    return _Source(named, classes, norms_without_eps=frozen)
 
 
 def _matched_rows(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
