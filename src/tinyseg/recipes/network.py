@@ -27,7 +27,7 @@ class Network(Section):
     """PA (model/path_aggregation.py): the bottom-up path, and RoIs pooled from every level."""
     level_layer: Literal["head", "small"] = "head"
     """What is each level's own before RoIs are fused: the box head's first layer, or a 1 x 1
-    convolution in front of it, 1000 times smaller. In the mask head it is the first convolution."""
+    convolution in front of it, 200 times smaller. In the mask head it is the first convolution."""
     pyramid_pooling: bool = False
     """PSPNet's pooling of the backbone's top stage (model/pyramid_pooling.py)."""
     class_weights: dict[str, PositiveFloat] = Field(default_factory=dict)
