@@ -131,6 +131,12 @@ def test_objects_that_may_not_be_whole_are_not_cut_out(
     assert all(len(pasted(seed, donor).instances) == 0 for seed in range(10))
 
 
+def test_no_object_is_pasted_twice_into_a_view() -> None:
+    donor = scene([(500, 380, 560, 500), (200, 300, 230, 360)])
+    counts = [len(pasted(seed, donor, most=5).instances) for seed in range(20)]
+    assert max(counts) == 2
+
+
 def test_what_a_nearer_object_may_cover_and_fragments_are_not_cut_out() -> None:
     donor = scene([(500, 380, 560, 500), (550, 400, 620, 520)])
     chance = np.random.default_rng(0)

@@ -73,12 +73,14 @@ def paste_objects(
     mirrored = bool(generator.random() < 0.5)
     slides = find_slides(donor, view, rules, generator, horizon=horizon, mirrored=mirrored)
     labels = donor.instances.labels[slides.which]
+    left = np.ones(len(labels), bool)
     for _ in range(int(generator.integers(1, rules.copy_paste.most + 1))):
-        if len(labels) == 0:
+        if not left.any():
             break
-        # Classes first, so that the rare ones are not drowned by cars.
-        wanted = generator.choice(np.unique(labels))
-        pick = int(generator.choice(np.flatnonzero(labels == wanted)))
+        # Classes first, so that the rare ones are not drowned by cars; no object twice.
+        wanted = generator.choice(np.unique(labels[left]))
+        pick = int(generator.choice(np.flatnonzero(left & (labels == wanted))))
+        left[pick] = False
         low, high = np.log(slides.low[pick]), np.log(slides.high[pick])
         size = float(np.exp(generator.uniform(low, high)))
         vanishing = np.array([donor.hw[1] / 2, horizon])
