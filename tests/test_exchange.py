@@ -71,7 +71,7 @@ def test_supervision_sees_the_same_pixels_and_gives_them_back() -> None:
     detections = to_supervision(some(), HW, WAD_CLASSES)
     seen = in_pixels(some(), HW)
     np.testing.assert_array_equal(np.asarray(detections.mask), bitmaps(seen))
-    assert detections.data["class_name"].tolist() == ["car", "person", "tricycle"]
+    assert np.asarray(detections.data["class_name"]).tolist() == ["car", "person", "tricycle"]
     np.testing.assert_array_equal(detections.area, mask_ops.area(seen.masks))
     back = from_supervision(detections)
     np.testing.assert_array_equal(bitmaps(back), bitmaps(seen))

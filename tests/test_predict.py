@@ -123,12 +123,14 @@ SMALL_TILES = tiles(size=128, overlap=32)
 
 
 def test_a_frame_alone_gives_what_it_gives_among_four(member: Member) -> None:
-    plan = together(whole(short_side=128, longest_side=192), SMALL_TILES)
+    plan = together(
+        whole(short_side=128, longest_side=192), tiles(size=128, overlap=0, band=(60, 188))
+    )
     predictor = Predictor([member], plan, device=CPU, limits=BatchLimits(pixels=8 * 128**2))
     images = [picture(seed) for seed in range(4)]
     infos = [FrameInfo((200, 300))] * 4
-    together_seen = predictor.look(images, infos)
-    for image, seen in zip(images, together_seen, strict=True):
+    among_four = predictor.look(images, infos)
+    for image, seen in zip(images, among_four, strict=True):
         alone, among = predictor(image), predictor.merge(seen, (200, 300))
         assert len(alone) > 5
         assert len(alone) == len(among)
@@ -147,7 +149,7 @@ def test_the_order_of_views_changes_no_bit(member: Member) -> None:
         return [views[i] for i in rng.permutation(len(views))] + views[:1]
 
     assert len(forward) > 5
-    for _ in range(3):
+    for _ in range(2):
         assert same(forward, Predictor([member], Plan(shuffled), device=CPU)(image))
 
 
@@ -280,7 +282,7 @@ def test_a_stream_is_in_order_and_as_one_by_one(member: Member) -> None:
             predictor,
             shots,
             on_error=raised,
-            finish=lambda shot, image, frame: finished.append(frame.name),
+            finish=lambda frame, mark, image: finished.append(frame.name),
         )
     )
     assert [frame.name for frame in frames] == finished == [shot.name for shot in shots]
@@ -341,7 +343,7 @@ def test_a_videos_frames_have_numbers_and_colours(tmp_path: Path) -> None:
     assert [shot.name for shot in shots] == ["v_000000", "v_000001", "v_000003"]
     assert shots[2].file_name == "v.avi"
     last = shots[2].content
-    assert not isinstance(last, TinysegError)
+    assert isinstance(last, np.ndarray)
     np.testing.assert_allclose(last[32, 48], (10, 120, 200), atol=6)  # RGB, not OpenCV's BGR
 
 

@@ -156,7 +156,7 @@ def write_labelme(path: Path, frame: FramePredictions, classes: Sequence[str]) -
     """One frame as a LabelMe file that names its picture; scores are kept beside each shape."""
     height, width = frame.hw
     seen = in_pixels(frame.instances, frame.hw)
-    document = {
+    document: dict[str, object] = {
         "version": LABELME_VERSION,
         "flags": {},
         "shapes": [

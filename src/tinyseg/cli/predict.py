@@ -17,6 +17,7 @@ from tinyseg.cli.common import (
     Skipped,
     ThreadsOption,
     find_device,
+    megapixels,
 )
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.image import write_jpeg
@@ -26,7 +27,6 @@ from tinyseg.predict import (
     MemberFile,
     Predictor,
     Results,
-    Shot,
     Source,
     Wishes,
     choose,
@@ -106,7 +106,7 @@ def predict(
     sources = find_sources(images)
     files, own = _find_members(weights, model or [], calibration or [])
     members = [load(file) for file in files]
-    wishes = Wishes(plan, tile, _megapixels(budget), prior, _sides(scales), flip)
+    wishes = Wishes(plan, tile, megapixels(budget), prior, _sides(scales), flip)
     choice = choose(wishes, members[0].recipe, own)
     if save_ensemble is not None:
         write_ensemble(save_ensemble, files, choice)
@@ -134,12 +134,12 @@ def _run(
     """Look at what is not finished yet; each frame is written by the thread that merges it."""
     drawn = results.folder
 
-    def finish(shot: Shot, image: Image, frame: FramePredictions) -> None:
-        if overlay:
+    def finish(frame: FramePredictions, mark: str, image: Image | None) -> None:
+        if image is not None:
             classes = predictor.classes
             picture = draw_overlay(image, frame.instances, classes, min_score=OVERLAY_CUT)
             write_jpeg(drawn / f"{frame.name}_overlay.jpg", picture)
-        results.add(frame, shot.mark)
+        results.add(frame, mark)
 
     remarks: dict[str, int] = {}
     try:
@@ -152,7 +152,8 @@ def _run(
                 return done
 
             shots = read_shots(sources, meet)
-            with closing(stream(predictor, shots, on_error=skipped, finish=finish)) as frames:
+            found = stream(predictor, shots, on_error=skipped, finish=finish, pictures=overlay)
+            with closing(found) as frames:
                 for frame in frames:
                     bar.advance(f"{frame.name}: {len(frame.instances)}")
                     for remark in predictor.plan.remarks(FrameInfo.named(frame.name, frame.hw)):
@@ -206,17 +207,6 @@ def _settings(predictor: Predictor, choice: PlanChoice) -> dict[str, object]:
         "plan": plan.model_dump(mode="json"),
         "rules": asdict(predictor.rules),
     }
-
-
-def _megapixels(text: str | None) -> float | None:
-    """12MP, 12mp or 12 as millions of pixels."""
-    if text is None:
-        return None
-    try:
-        return float(text.strip().lower().removesuffix("mp"))
-    except ValueError:
-        rule = "a budget is written as megapixels"
-        raise RecipeError(rule, where="--budget", expected="12MP", got=text) from None
 
 
 def _sides(text: str | None) -> tuple[int, ...]:

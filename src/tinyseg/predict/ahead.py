@@ -11,8 +11,11 @@ Item = TypeVar("Item")
 def ahead(items: Iterable[Item], *, depth: int = 2) -> Generator[Item, None, None]:
     """The items in their order, up to `depth` of them made before they are asked for.
 
-    An error in making an item is raised in its place.
+    With a depth of 0 nothing is. An error in making an item is raised in its place.
     """
+    if depth == 0:
+        yield from items
+        return
     ends: list[Item] = []  # the one value that no item can be
     source = iter(items)
     waiting: deque[Future[Item | list[Item]]] = deque()

@@ -13,11 +13,19 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from tinyseg.errors import DataError, RecipeError
+from tinyseg.errors import RecipeError
 from tinyseg.recipes import FocusViews, PlanChoice, PlanPart, Recipe, TileViews, WholeViews
-from tinyseg.views import Plan, flipped, for_models, tiles, together, whole
-from tinyseg.views.focus import Zoomed, focus
-from tinyseg.views.prior import LocationPrior, prior_from_json
+from tinyseg.views import (
+    Plan,
+    Zoomed,
+    flipped,
+    focus,
+    for_models,
+    read_prior,
+    tiles,
+    together,
+    whole,
+)
 
 TILE_OVERLAP = 0.25
 """Share of a tile's side that neighbouring tiles have in common, unless said otherwise."""
@@ -76,15 +84,6 @@ def _focus(views: FocusViews) -> Plan:
     prior = None if views.prior is None else read_prior(views.prior)
     zoomed = Zoomed(budget_mp=views.budget_mp, zoom=views.zoom)
     return focus(zoomed, source=views.source, prior=prior, first=first)
-
-
-def read_prior(path: Path) -> LocationPrior:
-    """The location prior of a file; raises DataError for any other content."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError("the prior cannot be read", path=path, got=error.strerror) from error
-    return prior_from_json(content, path=str(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,13 @@ class Source:
 class Shot:
     """One frame to look at: its name, its file's name, and the picture, or why there is none.
 
-    `mark` changes where the file does; `camera` is the camera that the name tells of, if any.
+    `mark` changes where the file does. The content is None once it has been looked at.
     """
 
     name: str
     file_name: str
     mark: str
-    content: UInt8[np.ndarray, "h w 3"] | TinysegError
+    content: UInt8[np.ndarray, "h w 3"] | TinysegError | None
 
 
 Skip = Callable[[str, str], bool]

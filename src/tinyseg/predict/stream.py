@@ -11,7 +11,7 @@ raise; what was begun before is finished first, as it is when the caller is inte
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -29,7 +29,13 @@ MERGES_WAITING = 2
 """Frames that wait to be merged before the networks wait for them, beside those of one call."""
 
 Image = UInt8[np.ndarray, "_height _width 3"]
-Finish = Callable[[Shot, Image, FramePredictions], None]
+Finish = Callable[[FramePredictions, str, Image | None], None]
+"""What is done with a finished frame, its file's mark, and its picture where that is kept."""
+
+
+DECODED_AHEAD = {"cpu": 0}
+"""Pictures decoded before they are asked for, by kind of device, or 2: on the cores that the
+network itself uses nothing is gained, and a frame of 9 megapixels takes 27 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +53,26 @@ def stream(
     *,
     on_error: Callable[[str, TinysegError], None],
     finish: Finish | None = None,
+    pictures: bool = False,
 ) -> Generator[FramePredictions, None, None]:
-    """The instances of each frame, in order; `finish` is called with it in the merging thread."""
+    """The instances of each frame, in order; `finish` is called with it in the merging thread.
 
-    def work(frame: _Frame, seen: list[Seen]) -> FramePredictions:
-        found = predictor.merge(seen, frame.info.hw)
-        done = FramePredictions(frame.shot.name, frame.shot.file_name, frame.info.hw, found)
+    With `pictures` each picture is kept for that; without, it goes when the network has seen it.
+    """
+
+    def work(
+        shot: Shot, image: Image | None, info: FrameInfo, seen: list[Seen]
+    ) -> FramePredictions:
+        found = predictor.merge(seen, info.hw)
+        done = FramePredictions(shot.name, shot.file_name, info.hw, found)
         if finish is not None:
-            finish(frame.shot, frame.image, done)
+            finish(done, shot.mark, image)
         return done
 
+    depth = DECODED_AHEAD.get(predictor.device.type, 2)
     merging: deque[Future[FramePredictions]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
-        for group in _groups(ahead(shots), predictor):
+        for group in _groups(ahead(shots, depth=depth), predictor):
             if isinstance(group, Shot):
                 yield from _drained(merging, 0)
                 if isinstance(group.content, TinysegError):
@@ -67,7 +80,12 @@ def stream(
                 continue
             looked = predictor.look([f.image for f in group], [f.info for f in group])
             for frame, seen in zip(group, looked, strict=True):
-                merging.append(thread.submit(work, frame, seen))
+                image = frame.image if pictures else None
+                bare = replace(frame.shot, content=None)
+                merging.append(thread.submit(work, bare, image, frame.info, seen))
+            # The next pictures are decoded when these are gone.
+            group.clear()
+            del frame, image, looked, seen
             yield from _drained(merging, MERGES_WAITING)
         yield from _drained(merging, 0)
 
@@ -86,12 +104,18 @@ def _groups(shots: Iterable[Shot], predictor: Predictor) -> Iterator[list[_Frame
             yield from [group] if group else []
             yield shot
             group = []
+        elif shot.content is not None:
+            group.append(_frame(shot, shot.content))
+        del shot  # with its picture
+        if not group:
             continue
-        image = shot.content
-        hw = (image.shape[0], image.shape[1])
-        group.append(_Frame(shot, image, FrameInfo.named(shot.name, hw)))
         if len(group) >= min(predictor.frames_at_once(group[0].info), FRAMES_AT_ONCE):
             yield group
             group = []
     if group:
         yield group
+
+
+def _frame(shot: Shot, image: Image) -> _Frame:
+    info = FrameInfo.named(shot.name, (image.shape[0], image.shape[1]))
+    return _Frame(shot, image, info)
