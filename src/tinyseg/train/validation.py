@@ -7,6 +7,7 @@ the classes that the frames have.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -20,13 +21,17 @@ from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
 
 Validate = Callable[[Detector], Averages]
-"""What a network is worth; leaves it in evaluation mode."""
+"""What a network, a copy that is not learnt with, is worth."""
 
 
 def validation(items: Sequence[Item], recipe: Recipe, device: torch.device) -> Validate:
     """Scores on these frames, read anew each time: they need no memory between evaluations."""
 
     def validate(detector: Detector) -> Averages:
+        limits = recipe.predict
+        detector.box_head.rules = replace(
+            detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
+        )
         predictor = Predictor([Member(detector, recipe)], device=device)
         found: list[FramePredictions] = []
         truth: list[FrameLabels] = []
