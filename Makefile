@@ -36,6 +36,7 @@ bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/label_map.py --data $(REAL)
 	$(BIN)/python benchmarks/masks_to_rle.py
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/roi_align.py
 
 fuzz: .venv/installed  ## the run-length codecs on many more inputs than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s

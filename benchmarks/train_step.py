@@ -5,19 +5,22 @@
 Both have the same layers and start from the same weights: timm's EfficientNet-Lite0, a pyramid of
 96 channels, the same anchors, counts of proposals and samples, and heads. They get the same
 synthetic views (torchvision's with dense masks, made beforehand), the same clipping of gradients
-and the same AdamW; steps go in turns. torchvision's has its own RoIAlign, matching, mask targets
-and memory layout. A third row is ours with train.mixed=true.
+and the same AdamW. Each row is a process of its own, since ours keep freed memory as `tinyseg
+train` does; steps go in turns. A row more gives torchvision's parts the same memory.
 """
 
 import argparse
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from multiprocessing import get_context
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from tempfile import TemporaryDirectory
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from tinyseg import masks as mask_ops
+from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import build_detector, load_imagenet, load_state
 from tinyseg.data import open_data
 from tinyseg.data.synthetic import write_wad
@@ -179,25 +183,72 @@ class Run:
         self.losses.append(float(loss.detach()))
 
 
-def make_runs(recipe: Recipe, views: Sequence[Views]) -> dict[str, Run]:
-    """torchvision's network, ours, and ours in mixed precision, from the same weights."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Which network steps, and how."""
+
+    ours: bool
+    mixed: bool
+    keeps_memory: bool
+
+
+ROWS = {
+    "torchvision's parts": Row(ours=False, mixed=False, keeps_memory=False),
+    "torchvision's parts, memory kept": Row(ours=False, mixed=False, keeps_memory=True),
+    "ours, float32": Row(ours=True, mixed=False, keeps_memory=True),
+    "ours, train.mixed": Row(ours=True, mixed=True, keeps_memory=True),
+}
+
+
+def make_run(row: Row, recipe: Recipe, views: Sequence[Views]) -> Run:
+    """A row's network, from weights that are the same in all rows."""
     torch.manual_seed(0)
-    theirs, ours, mixed = (
-        torchvision_network(recipe),
-        build_detector(recipe),
-        build_detector(recipe),
-    )
+    theirs, ours = torchvision_network(recipe), build_detector(recipe)
     load_imagenet(ours, recipe)
     theirs.backbone.load_state_dict(ours.backbone.state_dict(), strict=False)
-    for detector in (ours, mixed):
-        load_state(detector, theirs.state_dict(), path=Path("torchvision's network"))
-        detector.train()
-    mixed.mixed = True
-    return {
-        "torchvision's parts": Run(theirs, partial(their_loss, theirs), views, recipe),
-        "ours": Run(ours, partial(our_loss, ours), views, recipe),
-        "ours, train.mixed": Run(mixed, partial(our_loss, mixed), views, recipe),
-    }
+    load_state(ours, theirs.state_dict(), path=Path("torchvision's network"))
+    ours.train()
+    ours.mixed = row.mixed
+    if row.ours:
+        return Run(ours, partial(our_loss, ours), views, recipe)
+    return Run(theirs, partial(their_loss, theirs), views, recipe)
+
+
+class Worker:
+    """A row in its own process."""
+
+    run: Run
+
+    def __init__(self, row: Row, views: Sequence[Views], threads: int) -> None:
+        start = (row, views, threads)
+        self.pool = ProcessPoolExecutor(
+            1, mp_context=get_context("spawn"), initializer=Worker.begin, initargs=start
+        )
+        self.cpu_s: list[float] = []
+
+    @staticmethod
+    def begin(row: Row, views: Sequence[Views], threads: int) -> None:
+        """In the process: its memory, threads and network."""
+        if row.keeps_memory and not keep_freed_memory():
+            raise SystemExit("the C library does not keep freed memory")
+        torch.set_num_threads(threads)
+        Worker.run = make_run(row, lite(), views)
+
+    @staticmethod
+    def step() -> float:
+        """In the process: one step; returns its processor time in seconds."""
+        start = process_time()
+        Worker.run()
+        return process_time() - start
+
+    @staticmethod
+    def last_words() -> tuple[float, str]:
+        """In the process: the mean loss, and where the time went."""
+        return mean(Worker.run.losses), costliest(Worker.run)
+
+    def __call__(self) -> None:
+        """One step."""
+        self.cpu_s.append(self.pool.submit(Worker.step).result())
 
 
 def costliest(run: Run, *, count: int = 6) -> str:
@@ -221,22 +272,23 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = lite()
-    runs = make_runs(recipe, make_views(recipe, min(arguments.steps, 4)))
-    times = side_by_side(runs, repeats=arguments.steps)
-    base = times["torchvision's parts"].median_s
-    rows = [
-        (
-            name,
-            milliseconds(times[name].median_s),
-            f"{base / times[name].median_s:.2f}",
-            f"{mean(run.losses):.2f}",
-        )
-        for name, run in runs.items()
-    ]
+    views = make_views(recipe, min(arguments.steps, 4))
+    workers = {name: Worker(row, views, arguments.threads) for name, row in ROWS.items()}
+    times = side_by_side(workers, repeats=arguments.steps)
+    told = {name: one.pool.submit(Worker.last_words).result() for name, one in workers.items()}
+    base, base_cpu = "torchvision's parts", median(workers["torchvision's parts"].cpu_s[1:])
+    rows = []
+    for name, worker in workers.items():
+        cpu, wall = median(worker.cpu_s[1:]), times[name].median_s
+        ratios = (f"{times[base].median_s / wall:.2f}", f"{base_cpu / cpu:.2f}")
+        loss = f"{told[name][0]:.2f}"
+        rows.append((name, milliseconds(wall), ratios[0], milliseconds(cpu), ratios[1], loss))
     side, batch = recipe.sampling.view, recipe.train.batch
-    print(table((f"step, {batch} x {side} x {side}", "ms", "times as fast", "mean loss"), rows))
-    for name, run in runs.items():
-        print(f"\n{name}: {costliest(run)}.")
+    what = f"step, {batch} x {side} x {side}"
+    header = (what, "ms", "times as fast", "processor ms", "times as few", "mean loss")
+    print(table(header, rows))
+    for name, (_, costs) in told.items():
+        print(f"\n{name}: {costs}.")
     print(f"\nMedians of {arguments.steps} steps in turns. {machine()}, ", end="")
     print(f"torchvision {torchvision.__version__}")
 
