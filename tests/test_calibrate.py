@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tinyseg.calibrate import (
     RIDGE,
@@ -15,9 +16,13 @@ from tinyseg.calibrate import (
     read_calibration,
     write_calibration,
 )
+from tinyseg.cli import app
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels, Instances
+from tinyseg.image import write_jpeg, write_png
+from tinyseg.labels import WAD_BACKGROUND, WAD_CLASSES
 from tinyseg.masks import CropMasks
+from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 
 
 def squares(*boxes: tuple[int, int, int, int]) -> CropMasks:
@@ -115,3 +120,22 @@ def test_the_file_comes_back(tmp_path: Path) -> None:
     calibration = Calibration(slope=0.7, offset=-0.25, right=3, wrong=9)
     write_calibration(tmp_path / "c.json", calibration)
     assert read_calibration(tmp_path / "c.json") == calibration
+
+
+def test_the_verb_fits_a_predictions_file(tmp_path: Path) -> None:
+    label = np.full((60, 60), WAD_BACKGROUND, np.uint16)
+    label[0:10, 0:10] = 33000
+    for folder in ("train_color", "train_label"):
+        (tmp_path / folder).mkdir()
+    write_jpeg(tmp_path / "train_color/f.jpg", np.zeros((60, 60, 3), np.uint8))
+    write_png(tmp_path / "train_label/f_instanceIds.png", label)
+    masks = squares((0, 0, 10, 9), (30, 30, 40, 40), (40, 40, 50, 50))
+    found = Instances(masks.boxes, masks, np.zeros(3, np.int64), np.array([0.9, 0.6, 0.2]))
+    frame = FramePredictions("f", "f.jpg", (60, 60), found)
+    write_predictions(tmp_path / "p.json", Predictions(WAD_CLASSES, (frame,)))
+    out = tmp_path / "c.json"
+    words = ["calibrate", str(tmp_path / "p.json"), "--data", str(tmp_path), "--out", str(out)]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    calibration = read_calibration(out)
+    assert (calibration.right, calibration.wrong) == (1, 2)
+    assert calibration == fit(Judged(found.scores, np.array([True, False, False])))

@@ -19,8 +19,7 @@ MB = 10**6
 
 FLOAT_BYTES = 4
 MAPS = 2.0
-"""Feature maps alive at a time, measured: as if so many of the pyramid's channels were held as
-float32 at a quarter of the view's height and width each... see `bytes_of_view`."""
+"""Bytes that feature maps take, for each channel of the pyramid and each pixel of a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,11 @@ def in_batches(
 
 
 def bytes_of_view(member: Member, out_hw: tuple[int, int]) -> float:
-    """About how much memory one view takes on its way through the network."""
+    """About how much memory one view takes on its way through the network.
+
+    An estimate, on the safe side where it was tried: 697 MB for mask_rcnn_r50 on 1024 x 1024 pixels
+    with 100 detections, where 534 MB were measured on a CPU.
+    """
     network, rules = member.recipe.network, member.detector.box_head.rules
     channels, pixels = network.pyramid_channels, out_hw[0] * out_hw[1]
     maps = MAPS * channels * pixels
