@@ -29,7 +29,7 @@ class Train(Section):
     Faster on processors with bfloat16 instructions (benchmarks/train_step.py), slower on others."""
     save_every: int = Field(default=250, ge=1)
     keep: int = Field(default=3, ge=1)
-    """Checkpoints that are kept; one that is found damaged makes the run go on from the one before."""
+    """Checkpoints that are kept; a run goes on from the one before if the newest is damaged."""
     evaluate_every: int = Field(default=1000, ge=1)
     """Steps between evaluations, where validation frames are given."""
     picture_every: int = Field(default=250, ge=0)
