@@ -156,7 +156,7 @@ class Keeper:
         averages = validate(network)
         self._evaluations.add({"step": done - 1, "averages": averages})
         self._board.add_scores(done - 1, averages)
-        if self._best is None or worth(averages) > self._best:
+        if self._best is None or worth(averages) >= self._best:  # later if alike
             self._best = worth(averages)
             self._write(network)
 
