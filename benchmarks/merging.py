@@ -1,6 +1,6 @@
 """Objects put back together from tiles: ours against what is in use.
 
-    python benchmarks/merging.py [--count N] [--seeds N]
+    python benchmarks/merging.py [--count N] [--seeds N] [--first-seed N]
 
 300 objects of WAD's sizes and places on a frame of 3384 x 2710, hiding each other, are seen by
 1024-pixel tiles that overlap by 256. First the tiles' predictions are perfect: how many objects
@@ -11,6 +11,7 @@ Needs the `bench` extra (sahi and supervision).
 """
 
 import argparse
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -20,14 +21,19 @@ import numpy as np
 import supervision
 from _crowd import FRAME_HW, Noise, crowd, detections, matches, noisy, perfect
 from _report import machine, milliseconds, table
+from jaxtyping import UInt8
 from sahi.postprocess.combine import GreedyNMMPostprocess
 from sahi.prediction import ObjectPrediction
-from sahi.utils.cv import get_coco_segmentation_from_bool_mask
+from sahi.utils.cv import (
+    get_bool_mask_from_coco_segmentation,
+    get_coco_segmentation_from_bool_mask,
+)
 from supervision.detection.compact_mask import CompactMask
 from supervision.detection.utils.iou_and_nms import OverlapMetric
 
 from tinyseg import masks as mask_ops
 from tinyseg.frame import Instances
+from tinyseg.masks import CropMasks
 from tinyseg.merge import MergeRules, Seen, merge, suppress
 
 KEEP = 1000
@@ -87,10 +93,21 @@ def _to_sahi(found: Instances, index: int, grid: np.ndarray) -> ObjectPrediction
 
 
 def _from_sahi(merged: list[ObjectPrediction]) -> Instances:
-    masks = mask_ops.from_bitmaps([m.mask.bool_mask.astype(np.bool_) for m in merged if m.mask])
+    drawn = [_draw(m.mask.segmentation) for m in merged if m.mask]
+    masks = mask_ops.tighten(CropMasks.pack_pixels([o for o, _ in drawn], [g for _, g in drawn]))
     labels = np.array([m.category.id for m in merged], np.int64)
     scores = np.array([m.score.value for m in merged], np.float64)
     return Instances(masks.boxes, masks, labels, scores)
+
+
+def _draw(polygons: list[list[float]]) -> tuple[tuple[int, int], UInt8[np.ndarray, "h w"]]:
+    """SAHI's own drawing, in a window instead of the frame: its origin, and the pixels."""
+    corners = np.concatenate([np.array(p).reshape(-1, 2) for p in polygons])
+    low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
+    width, height = (high - low + 1).tolist()
+    moved = [(np.array(p).reshape(-1, 2) - low).ravel().tolist() for p in polygons]
+    bits = get_bool_mask_from_coco_segmentation(moved, width=width, height=height)
+    return (int(low[0]), int(low[1])), bits.astype(np.uint8) * np.uint8(255)
 
 
 def run_supervision(seen: list[Seen]) -> Result:
@@ -122,8 +139,12 @@ def _run_supervision(seen: list[Seen], metric: OverlapMetric) -> Result:
 
 
 def _from_supervision(merged: supervision.Detections) -> Instances:
-    drawn = merged.mask if merged.mask is not None else ()
-    masks = mask_ops.from_bitmaps([np.asarray(mask, np.bool_) for mask in drawn])
+    compact = merged.mask
+    if not isinstance(compact, CompactMask):
+        raise SystemExit("supervision gave masks of another kind than it was given")
+    grids = [compact.crop(i).astype(np.uint8) * np.uint8(255) for i in range(len(compact))]
+    origins = [(int(x), int(y)) for x, y in compact.bbox_xyxy[:, :2]]
+    masks = mask_ops.tighten(CropMasks.pack_pixels(origins, grids))
     scores = np.asarray(merged.confidence, np.float64)
     return Instances(masks.boxes, masks, np.asarray(merged.class_id, np.int64), scores)
 
@@ -150,12 +171,12 @@ def f1(found: Instances, truth: Instances) -> tuple[float, float]:
     return float(curve.max(initial=0.0)), float(curve[-1]) if len(curve) else 0.0
 
 
-def report(count: int, seeds: int) -> None:
+def report(count: int, seeds: range) -> None:
     """Runs all methods on all seeds and prints the two tables."""
     clean: dict[str, list[str]] = {name: [] for name in METHODS}
     rough: dict[str, list[str]] = {name: [] for name in METHODS}
     seconds: dict[str, list[float]] = {name: [] for name in METHODS}
-    for seed in range(seeds):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         truth = crowd(rng, count)
         exact, spoilt = perfect(rng, truth), noisy(rng, truth, Noise())
@@ -166,7 +187,8 @@ def report(count: int, seeds: int) -> None:
             seconds[name].append(result.seconds)
             best, everything = f1(run(spoilt).found, truth)
             rough[name].append(f"{best:.3f} ({everything:.3f})")
-    header = [f"seed {seed}" for seed in range(seeds)]
+            print(f"seed {seed}: {name}: {clean[name][-1]}, {rough[name][-1]}", file=sys.stderr)
+    header = [f"seed {seed}" for seed in seeds]
     rows = [
         (name, *cells, milliseconds(float(np.median(seconds[name]))))
         for name, cells in clean.items()
@@ -181,9 +203,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    report(arguments.count, arguments.seeds)
+    first = arguments.first_seed
+    report(arguments.count, range(first, first + arguments.seeds))
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ class MergeRules:
 
     __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    link_iou: Share = 0.5
+    link_iou: Share = 0.4
     """Two looks show one object where their masks agree by so much in what both look at."""
     same_iou: Share = 0.5
     """An instance that overlaps a better one of its class by more is left out."""
-    inside: Share = 0.7
+    inside: Share = 0.6
     """So is one that lies by more than this share in a better one of its class."""
     conflict_iou: Share = 0.6
     """And one that overlaps a better one of another class by more than this."""
