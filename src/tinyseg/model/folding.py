@@ -8,7 +8,9 @@ training mode renews its statistics and is not folded.
 
 import torch
 from jaxtyping import Float
-from timm.layers import BatchNormAct2d, Conv2dSame, pad_same
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.norm_act import BatchNormAct2d
+from timm.layers.padding import pad_same
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
 from timm.models.efficientnet import EfficientNetFeatures
 from torch import Tensor, nn
@@ -26,9 +28,10 @@ class NormedConv(nn.Conv2d):
     """A convolution with the norm after it, and timm's padding where the original had it."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-        size = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride)
+        channels, groups = (conv.in_channels, conv.out_channels), conv.groups
         # On "meta" no random number is drawn for a weight that is replaced.
-        super().__init__(*size, groups=conv.groups, bias=False, device="meta")
+        super().__init__(*channels, 1, groups=groups, bias=False, device="meta")
+        self.kernel_size, self.stride = conv.kernel_size, conv.stride
         self.padding, self.dilation = conv.padding, conv.dilation
         self.weight = conv.weight
         self.same = isinstance(conv, Conv2dSame)
@@ -42,8 +45,10 @@ class NormedConv(nn.Conv2d):
         if exact:
             input = input.to(weight.dtype)
         if self.same:
-            input = pad_same(input, self.kernel_size, self.stride, self.dilation)
-        with torch.autocast(input.device.type, enabled=_autocast(input) and not exact):
+            input = pad_same(input, list(self.kernel_size), list(self.stride), list(self.dilation))
+        device = _autocast_device(input)
+        mixed = torch.is_autocast_enabled(device) and not exact
+        with torch.autocast(device, enabled=mixed):
             return functional.conv2d(
                 input, weight, bias, self.stride, self.padding, self.dilation, self.groups
             )
@@ -74,11 +79,12 @@ def fold_norms(body: nn.Module) -> None:
     for block in list(body.modules()):
         for conv_name, norm_name in PAIRS.get(type(block), ()):
             conv, norm = block.get_submodule(conv_name), block.get_submodule(norm_name)
-            if type(conv) in (nn.Conv2d, Conv2dSame) and type(norm) is BatchNormAct2d:
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
                 folded = FoldedNorm(norm)
                 block.set_submodule(norm_name, folded)
                 block.set_submodule(conv_name, NormedConv(conv, folded))
 
 
-def _autocast(input: Tensor) -> bool:
-    return torch.is_autocast_enabled(input.device.type)
+def _autocast_device(input: Tensor) -> str:
+    """Where shapes alone are computed ("meta") there is no autocast; any device's will do."""
+    return "cpu" if input.is_meta else input.device.type
