@@ -100,7 +100,8 @@ def test_sparse_convolution_is_the_convolution(size: int, share: float) -> None:
     at = (torch.rand(2, 1, 20, 30) < share).double()
     at[:, :, ::19, ::29] = float(share > 0)
     weigh = torch.randn(2, 4, 20, 30, dtype=torch.float64) * at
-    own, plain = sparse_conv(*given), functional.conv2d(*given, padding=size // 2)
+    own = sparse_conv(*given)
+    plain = functional.conv2d(given[0], given[1], given[2], padding=size // 2)
     torch.testing.assert_close(own, plain)
     torch.testing.assert_close(
         torch.autograd.grad((own * weigh).sum(), given),

@@ -138,13 +138,12 @@ def test_the_legend_tells_labels_from_predictions(
     monkeypatch: pytest.MonkeyPatch, instances: Instances, told: str
 ) -> None:
     lines: list[str] = []
-    plain = overlay.text_lines
 
-    def text_lines(items: list[Any], width: int, *, enlarge: float = 1.0) -> Picture:
+    def told_lines(items: list[Any], width: int, *, enlarge: float = 1.0) -> Picture:
         lines.extend(text for text, _ in items)
-        return plain(items, width, enlarge=enlarge)
+        return text_lines(items, width, enlarge=enlarge)
 
-    monkeypatch.setattr(overlay, "text_lines", text_lines)
+    monkeypatch.setattr(overlay, "text_lines", told_lines)
     draw_overlay(grey(200, 300), instances, WAD_CLASSES, strip=False)
     assert lines[0] == told
 

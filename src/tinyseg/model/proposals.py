@@ -85,19 +85,20 @@ class ProposalHead(nn.Module):
         scores, deltas = [], []
         for level in maps:
             flat = self._codes(level).permute(0, 2, 3, 1)
-            score, delta = flat.split([len(self.objectness.weight), len(self.deltas.weight)], dim=3)
-            scores.append(score.flatten(1))
-            deltas.append(delta.reshape(len(flat), -1, 4))
+            anchors = self.objectness.out_channels
+            scores.append(flat[..., :anchors].flatten(1))
+            deltas.append(flat[..., anchors:].reshape(len(flat), -1, 4))
         return scores, deltas
 
     def _codes(self, level: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _codes h w"]:
         """Scores, then corrections; the losses are of few anchors, so their gradient is sparse."""
         seen = level
-        for conv, activation in self.convs:
-            seen = activation(sparse_conv(seen, conv.weight, conv.bias))
+        for layer in self.convs.modules():
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                seen = torch.relu_(sparse_conv(seen, layer.weight, layer.bias))
         layers = (self.objectness, self.deltas)
-        weight, bias = torch.cat([x.weight for x in layers]), torch.cat([x.bias for x in layers])
-        return sparse_conv(seen, weight, bias)
+        biases = [layer.bias for layer in layers if layer.bias is not None]
+        return sparse_conv(seen, torch.cat([layer.weight for layer in layers]), torch.cat(biases))
 
 
 @lru_cache(maxsize=8)

@@ -25,7 +25,7 @@ def sparse_conv(
     """
     if maps.device.type != "cpu":
         return functional.conv2d(maps, weight, bias, padding=weight.shape[2] // 2)
-    return _SparseConv.apply(maps, weight, bias)  # type: ignore[no-untyped-call]
+    return _SparseConv.apply(maps, weight, bias)
 
 
 class _SparseConv(torch.autograd.Function):
