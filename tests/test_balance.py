@@ -141,8 +141,25 @@ def test_labels_are_read_once_and_kept_beside_the_run(tmp_path: Path) -> None:
     assert read == ["a", "b", "c"]
     for name in ("frame", "labels", "tops", "bottoms"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    assert first.prior is again.prior is None  # no name tells a camera
     part = again.part(1, 3)
     assert (part.frames, part.frame.tolist(), part.labels.tolist()) == (2, [1], [2])
+
+
+def test_the_prior_is_learned_from_the_same_labels(tmp_path: Path) -> None:
+    read: list[str] = []
+    items = [item("a_Camera_5", [0, 0], read), item("b", [1], read), item("c_Camera_5", [2], read)]
+    cache, rules = tmp_path / "labels.json", Sampling(repeat=0.4)
+    assert plan_draws([TrainData(items)], CLASSES, Sampling(), cache).prior is None
+    for _ in range(2):  # read, then from the file
+        draws = plan_draws([TrainData(items[:2]), TrainData(items[2:])], CLASSES, rules, cache)
+        assert draws.prior is not None
+        (own,) = draws.prior.cameras
+        assert (own.camera, own.hw, own.frames, own.counts.sum()) == ("5", (100, 100), 2, 3)
+        assert len(read) == 3
+    cache.write_text(cache.read_text().replace(r"\"frames\":2", r"\"frames\":0"))
+    plan_draws([TrainData(items)], CLASSES, rules, cache)
+    assert len(read) == 6
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from _street import street
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
@@ -21,12 +22,15 @@ from tinyseg.build import (
     load_imagenet,
     load_state,
     load_torchvision,
+    put_prior,
+    read_weights_prior,
     save_weights,
 )
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.torchvision_keys import translate
+from tinyseg.views import learn_prior, prior_to_json
 
 SMALL = ("network.pyramid_channels=8", "network.box_hidden=16", "classes=[car, person]")
 
@@ -67,6 +71,57 @@ def test_a_folder_stands_for_the_file_in_it_and_equal_weights_give_equal_bytes(
     copy = tmp_path / "copy.safetensors"
     save_weights(copy, again, recipe)
     assert copy.read_bytes() == saved.read_bytes()
+
+
+def test_a_prior_goes_with_the_weights_and_changes_nothing_else(
+    saved: Path, tmp_path: Path
+) -> None:
+    prior, other = learn_prior([street()]), learn_prior([street("b_Camera_6")])
+    plain = saved.read_bytes()
+    assert read_weights_prior(saved.parent) is None
+    path = tmp_path / "with.safetensors"
+    told = save_weights(path, *small(), prior=prior)
+    again = read_weights_prior(path)
+    assert again is not None
+    assert prior_to_json(again) == prior_to_json(prior)
+    # Given later it is the same file, and another one takes its place.
+    assert put_prior(saved.parent, other) != told
+    assert put_prior(saved.parent, prior) == told
+    assert saved.read_bytes() == path.read_bytes() != plain
+    detector, recipe = load_detector(path)
+    assert recipe == small()[1]
+    for name, value in small()[0].state_dict().items():
+        assert torch.equal(value, detector.state_dict()[name]), name
+    save_weights(path, detector, recipe)
+    assert path.read_bytes() == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("{", None),
+        ('{"version": 2}', "version"),
+        (prior_to_json(learn_prior([street()])).replace('"frames":1', '"frames":0'), "frames"),
+    ],
+)
+def test_a_damaged_prior_is_refused(tmp_path: Path, text: str, where: str | None) -> None:
+    path = tmp_path / "w"
+    save_file({"a": torch.zeros(2)}, path, metadata={"format": FORMAT, "prior": text})
+    with pytest.raises(WeightsError, match="prior cannot be read") as caught:
+        read_weights_prior(path)
+    assert caught.value.path == path
+    assert where is None or where in str(caught.value.where)
+
+
+def test_only_weights_of_ours_have_a_prior(tmp_path: Path) -> None:
+    prior = learn_prior([street()])
+    save_file({"a": torch.zeros(2)}, tmp_path / "w")
+    with pytest.raises(WeightsError, match="no such weights file"):
+        put_prior(tmp_path, prior)
+    with pytest.raises(WeightsError, match="not a weights file of ours"):
+        read_weights_prior(tmp_path / "w")
+    with pytest.raises(WeightsError, match="not a weights file of ours"):
+        put_prior(tmp_path / "w", prior)
 
 
 def test_norm_eps_is_part_of_the_recipe(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from _street import street
 from jaxtyping import UInt8
 from torch import Tensor
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
-from tinyseg.build import build_detector, save_weights
+from tinyseg.build import build_detector, put_prior, save_weights
 from tinyseg.calibrate import Calibration, write_calibration
 from tinyseg.cli import app
 from tinyseg.errors import (
@@ -56,6 +57,8 @@ from tinyseg.views import (
     View,
     flipped,
     for_models,
+    learn_prior,
+    prior_to_json,
     tiles,
     together,
     whole,
@@ -478,6 +481,31 @@ def test_focus_runs_from_the_command_line(
     words = (str(pictures / "p0.jpg"), "--weights", str(files[0]), "--out", str(tmp_path / "out"))
     told = run("predict", *words, "--plan", "focus", "--budget", "1MP", "--exclusive")
     assert "there is no prior" in told
+
+
+def test_focus_uses_the_prior_of_the_weights_and_says_so(
+    files: tuple[Path, Path], pictures: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(files[0].read_bytes())
+    put_prior(weights, learn_prior([street(hw=(200, 300))]))
+    (pictures / "p0.jpg").rename(pictures / "p0_Camera_5.jpg")
+    words = ("predict", str(pictures), "--weights", str(weights), "--plan", "focus")
+    told = run(*words, "--budget", "1MP", "--out", str(tmp_path / "own"))
+    assert "1 frames: the prior of camera 5 is used, learned on 1 frames" in told
+    assert "2 frames: the prior is not used: this frame is of unknown camera" in told
+    # One that is named goes before it.
+    other = tmp_path / "other.json"
+    other.write_text(prior_to_json(learn_prior([street("a_Camera_6", hw=(200, 300))])))
+    told = run(*words, "--prior", str(other), "--out", str(tmp_path / "other"))
+    assert "the prior is not used: this frame is of camera 5 at 300 x 200, it of camera 6" in told
+    # An ensemble's file with a focus takes that of the first network that has one.
+    members = [MemberFile(weights=files[1]), MemberFile(weights=weights)]
+    choice = choose(Wishes(plan="focus"), load_member(weights).recipe)
+    write_ensemble(tmp_path / "both.yaml", members, choice)
+    plan = Predictor(tmp_path / "both.yaml", device=CPU).plan
+    (remark,) = plan.remarks(FrameInfo((200, 300), "5"))
+    assert remark.startswith("the prior of camera 5 is used")
 
 
 def test_load_predictor_takes_tiles(files: tuple[Path, Path]) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ import pytest
 import torch
 import yaml
 from _small_frames import broken_item, item, items
+from _street import street
 
-from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector
+from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector, read_weights_prior
 from tinyseg.data import Item
 from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, Train, find_recipe, recipe_from_tree, with_settings
+from tinyseg.train.balance import Draws
 from tinyseg.train.batches import FrameStore
 from tinyseg.train.launch import launch
 from tinyseg.train.log import StepReport
 from tinyseg.train.loop import train
 from tinyseg.train.schedule import learning_rate
+from tinyseg.views import learn_prior
 
 CPU = torch.device("cpu")
 SMALL = (
@@ -118,6 +122,19 @@ def test_stored_statistics_of_norms_do_not_change(tmp_path: Path) -> None:
     assert all(torch.equal(before[name], value) for name, value in network.named_buffers())
     changed = [n for n, p in network.named_parameters() if not torch.equal(p, weights[n])]
     assert len(changed) > 0.9 * len(weights)
+
+
+def test_the_prior_of_the_labels_goes_with_the_weights(tmp_path: Path) -> None:
+    chosen, frames = recipe("train.steps=1"), items(tmp_path)
+    draws = replace(Draws.even(len(frames)), prior=learn_prior([street()]))
+    store = FrameStore(frames, draws=draws)
+    told: list[StepReport] = []
+    train(
+        detector(chosen), chosen, store, tmp_path / "run", fabric=launch(CPU), on_step=told.append
+    )
+    own = read_weights_prior(tmp_path / "run")
+    assert own is not None
+    assert [c.camera for c in own.cameras] == ["5"]
 
 
 def test_interruption_leaves_weights_and_log(tmp_path: Path) -> None:

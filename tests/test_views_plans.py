@@ -9,11 +9,13 @@ import pytest
 from _street import HW, INFO, inside, instances, views_of
 from typer.testing import CliRunner
 
+from tinyseg.build import WEIGHTS_NAME, build_detector, read_weights_prior, save_weights
 from tinyseg.cli import app, main
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.recipes import find_recipe, with_settings
 from tinyseg.report.plan_picture import draw_plan
 from tinyseg.views import (
     FrameInfo,
@@ -23,6 +25,7 @@ from tinyseg.views import (
     camera_of,
     flipped,
     for_models,
+    prior_to_json,
     read_prior,
     scales,
     tiles,
@@ -140,6 +143,17 @@ def test_the_verbs(scenes: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert {c.camera for c in read_prior(prior).cameras} == {"5", "6"}
+    for more, said in ([], "into a weights file"), (["--into", str(tmp_path)], "no such weights"):
+        refused = CliRunner().invoke(app, ["prior", "--data", str(scenes), *more])
+        assert said in str(refused.exception)
+    recipe = with_settings(find_recipe("lite"), ["network.pyramid_channels=8"])
+    save_weights(tmp_path / WEIGHTS_NAME, build_detector(recipe), recipe)
+    words = ["prior", "--data", str(scenes), "--into", str(tmp_path)]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    own = read_weights_prior(tmp_path)
+    assert own is not None
+    assert prior_to_json(own) == prior.read_text()
 
     image = scenes / "train_color/0_Camera_5.jpg"
     frame = FramePredictions(image.stem, image.name, HW, instances((100, 60, 106, 66)))

@@ -16,6 +16,8 @@ from tinyseg.build.weights import (
     load_detector,
     load_state,
     load_torchvision,
+    put_prior,
+    read_weights_prior,
     save_weights,
 )
 
@@ -30,6 +32,8 @@ __all__ = [
     "load_state",
     "load_timm",
     "load_torchvision",
+    "put_prior",
+    "read_weights_prior",
     "save_weights",
     "start_from",
     "transfer_weights",

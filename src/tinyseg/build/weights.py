@@ -1,9 +1,9 @@
 """Weights files: ours, and states under torchvision's names.
 
 One .safetensors carries its recipe (classes included) in its header, so a file alone is enough to
-predict. torchvision's checkpoints (.pth, .safetensors) load through torchvision_keys; no pickle is
-ever loaded with weights_only=False. Files are written beside, synced and renamed; a damaged or
-foreign file is refused with the reason.
+predict; a location prior may stand beside it. torchvision's checkpoints (.pth, .safetensors) load
+through torchvision_keys; no pickle is ever loaded with weights_only=False. Files are written
+beside, synced and renamed; a damaged or foreign file is refused with the reason.
 """
 
 import hashlib
@@ -17,22 +17,54 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tinyseg.build.network import build_detector
-from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.errors import DataError, RecipeError, WeightsError
 from tinyseg.files import write_whole
 from tinyseg.model.backbones import set_norm_eps
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, recipe_from_tree
 from tinyseg.torchvision_keys import looks_like_torchvision, translate
+from tinyseg.views import LocationPrior, prior_from_json, prior_to_json
 
 WEIGHTS_NAME = "weights.safetensors"
 FORMAT = "tinyseg-weights/1"
+PRIOR = "prior"
+"""The header's key of the location prior, in files that have one."""
 
 
-def save_weights(path: Path, detector: nn.Module, recipe: Recipe) -> str:
-    """Write weights and recipe to one file, all or nothing; returns its sha256."""
+def save_weights(
+    path: Path, detector: nn.Module, recipe: Recipe, *, prior: LocationPrior | None = None
+) -> str:
+    """Write weights, recipe and prior to one file, all or nothing; returns its sha256."""
     header = {"format": FORMAT, "recipe": recipe.model_dump_json()}
     state = {name: t.detach().cpu().contiguous() for name, t in detector.state_dict().items()}
-    data = _sorted_header(save(state, metadata=header))
+    return _write(path, state, header if prior is None else header | {PRIOR: prior_to_json(prior)})
+
+
+def put_prior(path: Path, prior: LocationPrior) -> str:
+    """Give a weights file (or the one in a run's folder) this prior, in place of its own if it has
+    one; recipe and tensors stay. Returns the new sha256: an ensemble's file names the old one."""
+    file = weights_file(path)
+    state, header = read_safetensors(file)
+    _check_format(header, file)
+    return _write(file, state, header | {PRIOR: prior_to_json(prior)})
+
+
+def read_weights_prior(path: Path) -> LocationPrior | None:
+    """The prior of a weights file or a run's folder, None where it has none; reads no tensor."""
+    file = weights_file(path)
+    _, header = read_safetensors(file, tensors=False)
+    _check_format(header, file)
+    if PRIOR not in header:
+        return None
+    try:
+        return prior_from_json(header[PRIOR], path=file)
+    except DataError as error:
+        rule = "the file's prior cannot be read"
+        raise WeightsError(rule, path=file, where=error.where, got=error.rule) from None
+
+
+def _write(path: Path, state: Mapping[str, Tensor], header: dict[str, str]) -> str:
+    data = _sorted_header(save(dict(state), metadata=header))
     try:
         write_whole(path, data)
     except OSError as error:
@@ -65,14 +97,17 @@ def weights_file(path: Path) -> Path:
 def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
     """The state and the recipe of a weights file of ours."""
     state, header = read_safetensors(path)
-    if header.get("format") != FORMAT:
-        raise WeightsError(
-            "not a weights file of ours", path=path, expected=FORMAT, got=header.get("format")
-        )
+    _check_format(header, path)
     try:
         return state, recipe_from_tree(json.loads(header["recipe"]))
     except (KeyError, json.JSONDecodeError, RecipeError) as error:
         raise WeightsError("the file's recipe cannot be read", path=path, got=error) from None
+
+
+def _check_format(header: Mapping[str, str], path: Path) -> None:
+    found = header.get("format")
+    if found != FORMAT:
+        raise WeightsError("not a weights file of ours", path=path, expected=FORMAT, got=found)
 
 
 def our_names(state: Mapping[str, Tensor], *, path: Path) -> dict[str, Tensor]:
@@ -120,13 +155,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return read_safetensors(path)[0] if path.suffix == ".safetensors" else read_pickle(path)
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and header of a safetensors file."""
+def read_safetensors(
+    path: Path, *, tensors: bool = True
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors (or none of them) and header of a safetensors file."""
     if not path.is_file():
         raise WeightsError("no such weights file", path=path)
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            names = file.keys() if tensors else []
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise WeightsError("damaged, or not a safetensors file", path=path, got=error) from None
 

@@ -39,7 +39,7 @@ from tinyseg.predict import (
     stream,
     write_ensemble,
 )
-from tinyseg.predict.members import file_sha256
+from tinyseg.predict.members import file_sha256, own_prior
 from tinyseg.predict.plan_choice import with_priors
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
@@ -75,7 +75,8 @@ def predict(
         str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
     ] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="Where instances stand, for --plan focus.")
+        Path | None,
+        typer.Option(help="Where instances stand, for --plan focus; else the weights' own."),
     ] = None,
     scales: Annotated[
         str | None, typer.Option(help="Whole frames at these short sides: 1500,1800,2400.")
@@ -114,7 +115,7 @@ def predict(
     keep = max(member.recipe.predict.detections for member in members)
     predictor = Predictor(
         members,
-        make_plan(choice),
+        make_plan(choice, own_prior(members)),
         device=where,
         limits=BatchLimits(default_limits(where).pixels, memory),
         rules=MergeRules(keep=keep, exclusive=exclusive),

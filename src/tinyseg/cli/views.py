@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tinyseg.build import put_prior, read_weights_prior
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -87,7 +88,10 @@ def _found(given: Predictions, path: Path, hw: tuple[int, int]) -> Instances:
 
 def prior(
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="The file to write: JSON.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write: JSON.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="The weights file that shall bring the prior with it.")
+    ] = None,
     listed: ListOption = None,
     format: FormatOption = None,
     camera: Annotated[
@@ -97,13 +101,23 @@ def prior(
 ) -> None:
     """Learn where instances of which size stand, for each camera and frame size.
 
-    Example: tinyseg prior --data wad --list train.txt --out prior.json
+    With --into, `predict --plan focus` uses it by itself; the weights file is written anew, with
+    another checksum, and replaces a prior that it had.
+
+    Example: tinyseg prior --data wad --list train.txt --into runs/a
     """
+    if out is None and into is None:
+        raise DataError("a prior goes to a file of its own or into a weights file", where="--into")
+    if into is not None:
+        read_weights_prior(into)  # refuses what is no weights file before the labels are read
     dataset = open_with(data, format, listed, WAD_CLASSES)
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         learned = learn_prior(read_all_labels(dataset.items, skipped, bar), camera=camera)
-    write_whole(out, prior_to_json(learned).encode())
+    if out is not None:
+        write_whole(out, prior_to_json(learned).encode())
+    if into is not None:
+        put_prior(into, learned)
     for one in learned.cameras:
         size = f"{one.hw[1]} x {one.hw[0]}"
         text = f"camera {one.camera}, {size}: {one.counts.sum()} instances on {one.frames} frames"

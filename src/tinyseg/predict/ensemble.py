@@ -24,7 +24,7 @@ from tinyseg.build import WEIGHTS_NAME
 from tinyseg.calibrate import read_calibration
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole
-from tinyseg.predict.members import Member, file_sha256, load_member
+from tinyseg.predict.members import Member, file_sha256, load_member, own_prior
 from tinyseg.predict.plan_choice import make_plan, read_tree, told, with_priors
 from tinyseg.recipes import PlanChoice
 from tinyseg.recipes.section import Section
@@ -120,5 +120,6 @@ def load_members(path: Path) -> tuple[tuple[Member, ...], Plan | None]:
     if not is_ensemble(path):
         return (load_member(path),), None
     ensemble = read_ensemble(path)
-    plan = None if ensemble.plan is None else make_plan(ensemble.plan)
-    return tuple(load(member) for member in ensemble.members), plan
+    members = tuple(load(member) for member in ensemble.members)
+    plan = None if ensemble.plan is None else make_plan(ensemble.plan, own_prior(members))
+    return members, plan

@@ -1,8 +1,8 @@
-"""Member: one network of an ensemble, with its weight and its calibration.
+"""Member: one network of an ensemble, with its weight, its calibration and its location prior.
 
 In: a weights file or a run's folder. Out: the network, set to keep what its recipe says that
-prediction keeps, and the sha256 of its file, by which results know whose they are. Members of an
-ensemble have one class list, or are refused.
+prediction keeps, the prior of its file if it has one, and the file's sha256, by which results know
+whose they are. Members of an ensemble have one class list, or are refused.
 """
 
 import hashlib
@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyseg.build import WEIGHTS_NAME, load_detector
+from tinyseg.build import WEIGHTS_NAME, load_detector, read_weights_prior
 from tinyseg.calibrate import Calibration
 from tinyseg.errors import RecipeError
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
+from tinyseg.views import LocationPrior
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,7 @@ class Member:
     weight: float = 1.0
     calibration: Calibration | None = None
     sha256: str = ""
+    prior: LocationPrior | None = None
 
     def calibrated(self, found: Instances) -> Instances:
         """The instances with calibrated scores, if there is a calibration."""
@@ -44,7 +46,13 @@ def load_member(
     detector.box_head.rules = replace(
         detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
     )
-    return Member(detector, recipe, weight, calibration, file_sha256(path))
+    prior = read_weights_prior(path)
+    return Member(detector, recipe, weight, calibration, file_sha256(path), prior)
+
+
+def own_prior(members: Sequence[Member]) -> LocationPrior | None:
+    """The prior of the first network that brings one."""
+    return next((member.prior for member in members if member.prior is not None), None)
 
 
 def file_sha256(path: Path) -> str:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from tinyseg.errors import RecipeError
 from tinyseg.recipes import FocusViews, PlanChoice, PlanPart, Recipe, TileViews, WholeViews
 from tinyseg.views import (
+    LocationPrior,
     Plan,
     Zoomed,
     flipped,
@@ -34,24 +35,27 @@ TILE_ANSWERS = 0.5
 """Tiles beside a view of the whole frame answer for objects up to this share of their side."""
 
 
-def make_plan(choice: PlanChoice) -> Plan:
-    """The plan that the choice describes; reads the files that it names."""
-    plan = together(*(_make_part(part) for part in choice.parts))
+def make_plan(choice: PlanChoice, prior: LocationPrior | None = None) -> Plan:
+    """The plan that the choice describes; reads the files that it names.
+
+    A focus that names no prior takes this one: that of the networks' own weights.
+    """
+    plan = together(*(_make_part(part, prior) for part in choice.parts))
     return flipped(plan) if choice.flip else plan
 
 
-def _make_part(part: PlanPart) -> Plan:
-    plan = _make_views(part)
+def _make_part(part: PlanPart, prior: LocationPrior | None) -> Plan:
+    plan = _make_views(part, prior)
     return plan if part.models is None else for_models(plan, part.models)
 
 
-def _make_views(part: PlanPart) -> Plan:
+def _make_views(part: PlanPart, prior: LocationPrior | None) -> Plan:
     if part.whole is not None:
         return _whole(part.whole)
     if part.tiles is not None:
         return _tiles(part.tiles)
     if part.focus is not None:
-        return _focus(part.focus)
+        return _focus(part.focus, prior)
     raise RecipeError("a part of a plan is one of whole, tiles and focus")
 
 
@@ -79,9 +83,9 @@ def _overlap(views: TileViews) -> int:
     return round(side * TILE_OVERLAP) if views.overlap is None else views.overlap
 
 
-def _focus(views: FocusViews) -> Plan:
+def _focus(views: FocusViews, own: LocationPrior | None) -> Plan:
     first = whole(short_side=views.short_side, longest_side=views.longest_side)
-    prior = None if views.prior is None else read_prior(views.prior)
+    prior = own if views.prior is None else read_prior(views.prior)
     zoomed = Zoomed(budget_mp=views.budget_mp, zoom=views.zoom)
     return focus(zoomed, source=views.source, prior=prior, first=first)
 

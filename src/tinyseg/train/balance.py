@@ -6,7 +6,7 @@ sample follows from its index; a weight of 1.3 is one or two appearances, 1.3 in
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -19,6 +19,7 @@ from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.recipes import Sampling
 from tinyseg.train.chance import rng
 from tinyseg.train.label_scan import fit_horizon, repeat_factors, scan_labels
+from tinyseg.views import LocationPrior
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,13 @@ class TrainData:
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
     """For each frame its appearances in an epoch (in the mean), and of its data set the zoom factor
-    and the row of the horizon, as a share of the frame's height; NaN where there is none."""
+    and the row of the horizon, as a share of the frame's height; NaN where there is none. `prior`
+    is that of all frames, None where their labels were not read or no name tells a camera."""
 
     weights: Float64[np.ndarray, " n"]
     zooms: Float64[np.ndarray, " n"]
     horizons: Float64[np.ndarray, " n"]
+    prior: LocationPrior | None = None
 
     @property
     def length(self) -> int:
@@ -77,7 +80,8 @@ def plan_draws(
     scans = [scan.part(end - count, end) for count, end in zip(counts, ends, strict=True)]
     fitted = [fit_horizon(one) if given is None else given for one in scans]
     repeats = [repeat_factors(one, threshold=rules.repeat) for one in scans]
-    return join(data, repeats, [np.nan if row is None else row for row in fitted])
+    draws = join(data, repeats, [np.nan if row is None else row for row in fitted])
+    return replace(draws, prior=scan.prior)
 
 
 def needs_labels(rules: Sampling) -> bool:

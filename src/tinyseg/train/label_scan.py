@@ -1,8 +1,9 @@
-"""What the labels of a run's frames say in sum: which frame has which class, and sizes by rows.
+"""What the labels of a run's frames say in sum: which frame has which class, sizes by rows, prior.
 
 In: the items of a data set, read once, and a JSON file beside the run that keeps the result. Out:
-LabelScan; from it the repeat factors of frames and the row of the horizon. A file of other frames
-or classes, or a damaged one, is not used: the labels are read again.
+LabelScan; from it the repeat factors of frames and the row of the horizon; and the location prior
+of the frames whose names tell their cameras. A file of other frames or classes, or a damaged one,
+is not used: the labels are read again.
 
 Repeat factors are those of Gupta et al. 2019 (LVIS), appendix: r(c) = max(1, sqrt(t / f(c))) with
 f(c) the share of frames that have class c, and r(frame) = max over its classes of r(c).
@@ -18,9 +19,10 @@ from jaxtyping import Float64, Int64
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tinyseg.data import Item
-from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
+from tinyseg.views import LocationPrior, learn_prior, prior_from_json, prior_to_json
 
 SCAN_NAME = "labels.json"
 """The file in a run's folder."""
@@ -38,16 +40,17 @@ FEWEST_OBJECTS = 20
 @dataclass(frozen=True, slots=True)
 class LabelScan:
     """The labelled objects of `frames` frames: frame index, class, and upper and lower edge as
-    shares of the frame's height."""
+    shares of the frame's height; and where they stand, if the frames' names tell their cameras."""
 
     frames: int
     frame: Int64[np.ndarray, " n"]
     labels: Int64[np.ndarray, " n"]
     tops: Float64[np.ndarray, " n"]
     bottoms: Float64[np.ndarray, " n"]
+    prior: LocationPrior | None = None
 
     def part(self, first: int, last: int) -> "LabelScan":
-        """Only frames first ... last - 1, which count from 0 in the result."""
+        """Only frames first ... last - 1, which count from 0 in the result; without the prior."""
         own = (self.frame >= first) & (self.frame < last)
         parts = self.labels[own], self.tops[own], self.bottoms[own]
         return LabelScan(last - first, self.frame[own] - first, *parts)
@@ -133,7 +136,15 @@ def _sum_up(read: Sequence[FrameLabels | None]) -> LabelScan:
             edges.append(one.instances.boxes[:, [1, 3]] / one.hw[0])
     # Rounded as the file keeps them, so that a run that goes on fits the same horizon.
     tops, bottoms = np.round(np.concatenate(edges), 5).T
-    return LabelScan(len(read), np.concatenate(frame), np.concatenate(labels), tops, bottoms)
+    columns = np.concatenate(frame), np.concatenate(labels), tops, bottoms
+    return LabelScan(len(read), *columns, _prior([one for one in read if one is not None]))
+
+
+def _prior(frames: Sequence[FrameLabels]) -> LocationPrior | None:
+    try:
+        return learn_prior(frames)
+    except DataError:  # no frame's name tells its camera
+        return None
 
 
 class _File(BaseModel):
@@ -147,13 +158,16 @@ class _File(BaseModel):
     labels: list[int]
     tops: list[float]
     bottoms: list[float]
+    prior: str | None
+    """As `prior_to_json` writes it."""
 
 
 def _kept(cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> LabelScan | None:
     """The file's scan if it is of these frames and classes."""
     try:
         file = _File.model_validate_json(cache.read_bytes())
-    except (OSError, ValidationError):
+        prior = None if file.prior is None else prior_from_json(file.prior)
+    except (OSError, ValidationError, DataError):
         return None
     count, objects = len(names), len(file.frame)
     fits = file.names == list(names) and file.classes == list(classes)
@@ -161,9 +175,9 @@ def _kept(cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> Labe
     fits &= all(0 <= i < count for i in file.frame)
     if not fits or not all(0 <= i < len(classes) for i in file.labels):
         return None
-    columns = (np.array(c, np.int64) for c in (file.frame, file.labels))
-    edges = (np.array(c, np.float64) for c in (file.tops, file.bottoms))
-    return LabelScan(count, *columns, *edges)
+    frame, labels = (np.array(c, np.int64) for c in (file.frame, file.labels))
+    tops, bottoms = (np.array(c, np.float64) for c in (file.tops, file.bottoms))
+    return LabelScan(count, frame, labels, tops, bottoms, prior)
 
 
 def _keep(scan: LabelScan, cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> None:
@@ -174,6 +188,7 @@ def _keep(scan: LabelScan, cache: Path, names: tuple[str, ...], classes: tuple[s
         labels=scan.labels.tolist(),
         tops=scan.tops.tolist(),
         bottoms=scan.bottoms.tolist(),
+        prior=None if scan.prior is None else prior_to_json(scan.prior),
     )
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)

@@ -3,9 +3,10 @@
     RUN/recipe.yaml  weights.safetensors  log.jsonl  evaluations.jsonl  checkpoints/  tensorboard/
 
 `weights.safetensors` is what to predict with: averaged if the recipe says so, and once there was an
-evaluation the best on the validation frames. A run that was killed goes on from its newest good
-checkpoint and ends with the same bytes. A loss or gradient that is not finite stops the run before
-the step; its batch is named in `stopped.json`. Interruptions end the running step first.
+evaluation the best on the validation frames; with the location prior if the run read its labels. A
+run that was killed goes on from its newest good checkpoint and ends with the same bytes. A loss or
+gradient that is not finite stops the run before the step; its batch is named in `stopped.json`.
+Interruptions end the running step first.
 """
 
 import os
@@ -35,6 +36,7 @@ from tinyseg.train.log import EVALUATIONS_NAME, LOG_NAME, RECIPE_NAME, Lines, St
 from tinyseg.train.sampler import shape_of
 from tinyseg.train.stop import StopWish
 from tinyseg.train.validation import Validate, worth
+from tinyseg.views import LocationPrior
 
 STOPPED_NAME = "stopped.json"
 
@@ -67,7 +69,7 @@ def train(
     coming = batches(frames, recipe, fabric.device, first=first, last=rules.steps, portion=portion)
     best = None if start is None else start.best
     with (
-        Keeper(out, learner, first=first, best=best) as keeper,
+        Keeper(out, learner, first=first, best=best, prior=frames.draws.prior) as keeper,
         closing(coming),
         StopWish() as wish,
     ):
@@ -108,8 +110,16 @@ def train(
 class Keeper:
     """The run's folder, written by the first process alone; the others' calls do nothing."""
 
-    def __init__(self, out: Path, learner: Learner, *, first: int, best: float | None) -> None:
-        self._out, self._learner, self._best = out, learner, best
+    def __init__(
+        self,
+        out: Path,
+        learner: Learner,
+        *,
+        first: int,
+        best: float | None,
+        prior: LocationPrior | None = None,
+    ) -> None:
+        self._out, self._learner, self._best, self._prior = out, learner, best, prior
         self._writes = learner.fabric.is_global_zero
         if self._writes:
             self._log = Lines(out / LOG_NAME, first=first)
@@ -176,7 +186,8 @@ class Keeper:
 
     def _write(self, network: Detector) -> None:
         try:
-            save_weights(self._out / WEIGHTS_NAME, network, self._learner.recipe)
+            path, recipe = self._out / WEIGHTS_NAME, self._learner.recipe
+            save_weights(path, network, recipe, prior=self._prior)
         except WeightsError as error:
             raise TrainingError(error.rule, path=error.path, got=error.got) from None
 
