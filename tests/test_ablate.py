@@ -10,7 +10,7 @@ from tinyseg.errors import TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.recipes import Recipe, lite
 
-SCALES = {"1500,1800": (), "1800,2400": (), "varied": ()}
+SCALES: dict[str, tuple[str, ...]] = {"1500,1800": (), "1800,2400": (), "varied": ()}
 
 
 class Fake:

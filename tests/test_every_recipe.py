@@ -33,7 +33,7 @@ def test_a_step_then_saved_loaded_and_used(name: str, tmp_path: Path) -> None:
     image = torch.randint(0, 256, (1, 3, SIDE, SIDE), dtype=torch.uint8)
     optimizer = torch.optim.SGD(detector.parameters(), lr=1e-6)
     losses = detector(image, [target()])
-    losses.total().backward()  # type: ignore[no-untyped-call]
+    losses.total().backward()
     optimizer.step()
     assert torch.isfinite(losses.total())
     del optimizer
