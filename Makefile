@@ -43,7 +43,7 @@ fuzz: .venv/installed  ## the run-length codecs on many more inputs than the tes
 
 kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s
-	TINYSEG_KILLS=10 $(BIN)/pytest tests/test_run.py -k 'killed or torchrun' -s
+	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_run.py -k 'killed or torchrun' -s
 
 wheel-test: .venv/installed  ## build the wheel and run it in an environment of its own
 	rm -rf dist .venv-wheel
