@@ -19,15 +19,14 @@ from tinyseg.cli.common import (
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.train import go_on, run_training
 from tinyseg.errors import TrainingError
-from tinyseg.evaluate.score import Averages, score
+from tinyseg.evaluate.score import Averages
 from tinyseg.files import write_whole
-from tinyseg.frame import FrameLabels
 from tinyseg.predict import Predictor
 from tinyseg.predict.members import load_member
 from tinyseg.predict.plan_choice import Wishes, choose, make_plan
-from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.train.validation import judge
 
 TABLE_NAME = "table.md"
 
@@ -135,25 +134,17 @@ def judge_on(
 ) -> Callable[[Path, Row], tuple[Averages, Averages, int]]:
     """Scores of a run's weights on the listed frames, looked at by a row's plan."""
 
-    def judge(run: Path, row: Row) -> tuple[Averages, Averages, int]:
+    def judge_row(run: Path, row: Row) -> tuple[Averages, Averages, int]:
         member = load_member(run)
         focused = budget if row.plan == "focus" else None
         plan = make_plan(choose(Wishes(plan=row.plan, budget_mp=focused), member.recipe))
         predictor = Predictor([member], plan, device=find_device(device, threads))
         items = open_with(data, None, val_list, member.recipe.classes).items
-        found, truth = [], []
         with progress_bar(f"scoring {row.name}", len(items)) as bar:
-            for item in items:
-                frame = item.read()
-                seen = predictor(frame.image)
-                found.append(FramePredictions(frame.name, frame.name, frame.hw, seen))
-                truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
-                bar.advance()
-        predictions = Predictions(member.recipe.classes, tuple(found))
-        scores = score(predictions, truth, classes=member.recipe.classes)
+            scores = judge(predictor, items, on_frame=bar.advance)
         return scores.averages, scores.any_class, scores.instances
 
-    return judge
+    return judge_row
 
 
 def tell(row: Row, seed: int, figures: Figures) -> None:

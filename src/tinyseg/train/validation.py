@@ -12,13 +12,14 @@ from dataclasses import replace
 import torch
 
 from tinyseg.data import Item
-from tinyseg.evaluate.score import Averages, score
+from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
 from tinyseg.predict import Predictor
 from tinyseg.predict.members import Member
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
+from tinyseg.views import camera_of
 
 Validate = Callable[[Detector], Averages]
 """What a network, a copy that is not learnt with, is worth."""
@@ -33,17 +34,25 @@ def validation(items: Sequence[Item], recipe: Recipe, device: torch.device) -> V
             detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
         )
         predictor = Predictor([Member(detector, recipe)], device=device)
-        found: list[FramePredictions] = []
-        truth: list[FrameLabels] = []
-        for item in items:
-            frame = item.read()
-            seen = predictor(frame.image)
-            found.append(FramePredictions(frame.name, frame.name, frame.hw, seen))
-            truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
-        predictions = Predictions(recipe.classes, tuple(found))
-        return score(predictions, truth, classes=recipe.classes).averages
+        return judge(predictor, items).averages
 
     return validate
+
+
+def judge(
+    predictor: Predictor, items: Sequence[Item], *, on_frame: Callable[[], None] = lambda: None
+) -> Scores:
+    """Predictions of each frame scored against its labels; `on_frame` hears of each one done."""
+    found: list[FramePredictions] = []
+    truth: list[FrameLabels] = []
+    for item in items:
+        frame = item.read()
+        seen = predictor(frame.image, camera_of(frame.name))
+        found.append(FramePredictions(frame.name, frame.name, frame.hw, seen))
+        truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
+        on_frame()
+    predictions = Predictions(predictor.classes, tuple(found))
+    return score(predictions, truth, classes=predictor.classes)
 
 
 def worth(averages: Averages) -> float:
