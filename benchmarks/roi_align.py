@@ -23,8 +23,9 @@ SCALE = 0.25
 
 
 def forward_and_backward(make: Callable[[Tensor], Tensor], given: Tensor) -> None:
-    """The result and the gradient of its sum."""
-    torch.autograd.grad(make(given).sum(), given)
+    """The result and the gradients of its sum, of filters too."""
+    given.grad = None
+    torch.autograd.backward(make(given).sum())
 
 
 def ours(boxes: Tensor, maps: Tensor) -> Tensor:
@@ -54,13 +55,13 @@ def main() -> None:
     image = (torch.arange(BOXES) % 2)[:, None].float()
     boxes = torch.cat([image, corner, corner + side], dim=1)
     last = torch.randn(2, 240, 80, 80).to(memory_format=torch.channels_last)
-    filters = torch.randn(240, 1, 5, 5)
+    filters = torch.randn(240, 1, 5, 5).requires_grad_()
 
     def job(make: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[], None]:
         return partial(forward_and_backward, make, given.clone().requires_grad_())
 
     rows_last = maps.to(memory_format=torch.channels_last)
-    half = filters.bfloat16()
+    half = filters.detach().bfloat16().requires_grad_()
     jobs = {
         f"RoIAlign of {BOXES} boxes, torchvision's": job(partial(theirs, boxes), maps),
         f"RoIAlign of {BOXES} boxes, ours": job(partial(ours, boxes), rows_last),
