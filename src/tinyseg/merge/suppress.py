@@ -1,7 +1,7 @@
-"""Instances of several views -> the frame's.
+"""Plain non-maximum suppression by class over boxes: what merging is measured against.
 
-For now plain non-maximum suppression by class over the boxes: of several that overlap, the one
-with the highest score stays. Masks are carried along untouched.
+Of several boxes that overlap, the one with the highest score stays. Masks are carried along
+untouched. Prediction merges by `merger.merge`; see benchmarks/merging.py for what the two give.
 """
 
 from collections.abc import Sequence
