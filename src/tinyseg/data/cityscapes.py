@@ -39,7 +39,7 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
 
 def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
     """The labels of one frame from its label map."""
-    return labels_from_map(read_label(path), path=path, name=name, meanings=_meanings(classes))
+    return labels_from_map(read_label(path), path=path, name=name, meanings=meanings_of(classes))
 
 
 def _by_name(folder: Path, suffix: str) -> dict[str, Path]:
@@ -54,7 +54,7 @@ def _by_name(folder: Path, suffix: str) -> dict[str, Path]:
 
 
 @cache
-def _meanings(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
+def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     """What each value of a Cityscapes label map means under this class list."""
     table = np.full(2**16, UNKNOWN, np.int16)
     table[: min(CITYSCAPES_IDS)] = BACKGROUND

@@ -54,9 +54,9 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
     """The frames of one JSON or of all JSONs of a folder, by file name."""
     frames: dict[str, Files] = {}
     missing: list[str] = []
-    for json_path in _some_json_files(path):
+    for json_path in instances_files(path):
         images = _read_instances(json_path, classes)
-        folder = _image_folder(json_path, [image.file_name for image, _ in images])
+        folder = image_folder(json_path, [image.file_name for image, _ in images])
         for image, annotations in images:
             name, image_path = image.file_name, folder / image.file_name
             if name in frames:
@@ -72,9 +72,9 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
 def coco_class_names(path: Path) -> tuple[str, ...]:
     """The categories of one JSON or of all JSONs of a folder, in the order of their ids."""
     names: dict[str, None] = {}
-    for json_path in _some_json_files(path):
+    for json_path in instances_files(path):
         try:
-            categories = _checked_categories(_parse(json_path))
+            categories = _checked_categories(parse_json(json_path))
         except DataError as error:
             raise error.at(path=json_path) from error
         names |= {categories[key]: None for key in sorted(categories)}
@@ -117,14 +117,15 @@ def _json_files(folder: Path) -> list[Path]:
     return [p for p in found if p.name.startswith("instances_")] or found
 
 
-def _some_json_files(path: Path) -> list[Path]:
+def instances_files(path: Path) -> list[Path]:
+    """The .json that a path stands for; raises DataError where a folder has none."""
     files = [path] if path.is_file() else _json_files(path)
     if not files:
         raise DataError("no .json", path=path, expected=LAYOUT)
     return files
 
 
-def _image_folder(json_path: Path, file_names: Sequence[str]) -> Path:
+def image_folder(json_path: Path, file_names: Sequence[str]) -> Path:
     """The first of the usual folders that holds any of the images."""
     near, above = json_path.parent, json_path.parent.parent
     # instances_train2017.json -> train2017
@@ -141,7 +142,7 @@ def _image_folder(json_path: Path, file_names: Sequence[str]) -> Path:
 def _read_instances(path: Path, classes: tuple[str, ...]) -> list[tuple[_Image, bytes]]:
     """The images of one JSON, each with its annotations of the chosen classes as JSON text."""
     try:
-        document = _parse(path)
+        document = parse_json(path)
         images, categories = _checked_images(document), _checked_categories(document)
         labels = {key: index_of(name, classes) for key, name in categories.items()}
         if all(label is None for label in labels.values()):
@@ -153,7 +154,8 @@ def _read_instances(path: Path, classes: tuple[str, ...]) -> list[tuple[_Image, 
     return [(image, b"[" + b",".join(texts[key]) + b"]") for key, image in images.items()]
 
 
-def _parse(path: Path) -> _Row:
+def parse_json(path: Path) -> _Row:
+    """The file's JSON object, whatever is in it; raises DataError where it is none."""
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -63,7 +63,7 @@ def pair(
 
 def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
     """The labels of one frame from its label map."""
-    return labels_from_map(read_label(path), path=path, name=name, meanings=_meanings(classes))
+    return labels_from_map(read_label(path), path=path, name=name, meanings=meanings_of(classes))
 
 
 def labels_from_map(
@@ -110,7 +110,7 @@ def _unknown_value(
 
 
 @cache
-def _meanings(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
+def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     """What each value of a WAD label map means under this class list."""
     table = np.full(2**16, UNKNOWN, np.int16)
     for class_id, name in {**WAD_IDS, WAD_RIDER: "rider"}.items():
