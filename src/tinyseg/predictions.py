@@ -249,7 +249,7 @@ def read_predictions(path: Path) -> Predictions:
     """The predictions of a file that `write_predictions` made, or of one that follows its rules."""
     document = _load(path)
     try:
-        return _from_document(document)
+        return from_document(document)
     except PredictionsError as error:
         raise error.at(path=path) from error.__cause__
 
@@ -263,7 +263,8 @@ def _load(path: Path) -> Any:
         raise PredictionsError("is not JSON", path=path, got=str(error)) from None
 
 
-def _from_document(document: object) -> Predictions:
+def from_document(document: object) -> Predictions:
+    """The predictions that a file's JSON, already parsed, tells; refused as a file is."""
     if not isinstance(document, dict):
         raise PredictionsError("a predictions file is a JSON object", got=_short(document))
     file = _Item(document, "file")

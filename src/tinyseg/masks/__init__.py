@@ -7,26 +7,39 @@ measure.py  area, IoU, share inside a region, union
 runs.py     the two run-length forms: COCO's and the challenge's
 """
 
-from tinyseg.masks.build import from_bitmaps, from_label_map, from_polygons, from_roi_grids
+from tinyseg.masks.build import (
+    cut_values,
+    from_bitmaps,
+    from_label_map,
+    from_polygons,
+    from_roi_grids,
+    value_boxes,
+)
 from tinyseg.masks.measure import area, intersections, iou, share_inside, union
 from tinyseg.masks.raster import coverage_at, cut, paint, rasterise, tighten
 from tinyseg.masks.record import MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (
     MAX_FRAME_PIXELS,
+    Runs,
     from_challenge_runs,
     from_coco_counts,
     from_coco_rle,
+    from_row_runs,
+    row_runs_to_text,
     to_challenge_runs,
     to_coco_rle,
+    to_row_runs,
 )
 
 __all__ = [
     "MAX_COVERAGE_BYTES",
     "MAX_FRAME_PIXELS",
     "CropMasks",
+    "Runs",
     "area",
     "coverage_at",
     "cut",
+    "cut_values",
     "from_bitmaps",
     "from_challenge_runs",
     "from_coco_counts",
@@ -34,13 +47,17 @@ __all__ = [
     "from_label_map",
     "from_polygons",
     "from_roi_grids",
+    "from_row_runs",
     "intersections",
     "iou",
     "paint",
     "rasterise",
+    "row_runs_to_text",
     "share_inside",
     "tighten",
     "to_challenge_runs",
     "to_coco_rle",
+    "to_row_runs",
     "union",
+    "value_boxes",
 ]

@@ -27,6 +27,11 @@ _MAX_GROUPS = 6
 _CHALLENGE_FORM = re.compile(r"(?:[0-9]{1,12} [0-9]{1,12}\|)*")
 
 
+Runs = tuple[Int64[np.ndarray, " _k"], Int64[np.ndarray, " _k"]]
+"""Starts and lengths along the rows of a frame; COCO's order is the same with rows and columns
+exchanged."""
+
+
 def to_coco_rle(masks: CropMasks, frame_hw: tuple[int, int]) -> list[bytes]:
     """COCO's compressed counts of each mask, cut to the frame."""
     height, width = _checked_frame(frame_hw)
@@ -57,21 +62,40 @@ def from_coco_counts(
 
 def to_challenge_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[str]:
     """The challenge's `start length|...` of each mask, cut to the frame; "" for an empty mask."""
-    _, width = _checked_frame(frame_hw)
-    pixels = rasterise(masks, frame_hw)
-    texts = []
-    for (x0, y0, _, _), grid in zip(pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True):
-        starts, lengths = _grid_to_runs(grid, (y0, x0), width)
-        pairs = zip(starts.tolist(), lengths.tolist(), strict=True)
-        texts.append("".join(f"{start} {length}|" for start, length in pairs))
-    return texts
+    return [row_runs_to_text(*runs) for runs in to_row_runs(masks, frame_hw)]
 
 
 def from_challenge_runs(texts: Sequence[str], frame_hw: tuple[int, int]) -> CropMasks:
     """Masks in pixel form from the challenge's runs, of a frame of this height and width."""
+    return from_row_runs([_parse_challenge(text) for text in texts], frame_hw)
+
+
+def to_row_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[Runs]:
+    """Starts and lengths of each mask's runs along the frame's rows, none of length 0."""
+    _, width = _checked_frame(frame_hw)
+    pixels = rasterise(masks, frame_hw)
+    boxes = pixels.boxes.astype(int).tolist()
+    return [
+        _grid_to_runs(grid, (y0, x0), width)
+        for (x0, y0, _, _), grid in zip(boxes, pixels.grids(), strict=True)
+    ]
+
+
+def from_row_runs(runs: Sequence[Runs], frame_hw: tuple[int, int]) -> CropMasks:
+    """Masks in pixel form from starts and lengths along the rows of a frame.
+
+    Raises MaskError where runs do not ascend, overlap, are empty or end beyond the frame.
+    """
     height, width = _checked_frame(frame_hw)
-    runs = [_parse_challenge(text, height * width) for text in texts]
+    for starts, lengths in runs:
+        _check_row_runs(starts, lengths, height * width)
     return _runs_to_masks(runs, (height, width))
+
+
+def row_runs_to_text(starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"]) -> str:
+    """The challenge's form of one mask's runs: `start length|`, the last one ended too."""
+    pairs = zip(starts.tolist(), lengths.tolist(), strict=True)
+    return "".join(f"{start} {length}|" for start, length in pairs)
 
 
 def _checked_frame(frame_hw: tuple[int, int]) -> tuple[int, int]:
@@ -80,11 +104,6 @@ def _checked_frame(frame_hw: tuple[int, int]) -> tuple[int, int]:
         rule = f"a frame has 1 ... {MAX_FRAME_PIXELS} pixels"
         raise MaskError(rule, got=f"height {height} x width {width}")
     return height, width
-
-
-# Runs are (starts, lengths) along the rows of a frame; COCO's order is the same with rows and
-# columns exchanged.
-Runs = tuple[Int64[np.ndarray, " _k"], Int64[np.ndarray, " _k"]]
 
 
 def _grid_to_runs(grid: UInt8[np.ndarray, "h w"], origin_rc: tuple[int, int], width: int) -> Runs:
@@ -269,17 +288,22 @@ def _code_digits(code: bytes | str) -> Int64[np.ndarray, " k"]:
     return text
 
 
-def _parse_challenge(text: str, total: int) -> Runs:
-    """Starts and lengths of `start length|...`: ascending, disjoint, inside the frame."""
+def _parse_challenge(text: str) -> Runs:
+    """Starts and lengths of `start length|...`."""
     if not _CHALLENGE_FORM.fullmatch(text):
         raise MaskError("runs are written 'start length|', each ended by '|'", got=repr(text[:60]))
     numbers = np.array(text.replace("|", " ").split(), np.int64).reshape(-1, 2)
-    starts, lengths = numbers[:, 0], numbers[:, 1]
+    return numbers[:, 0], numbers[:, 1]
+
+
+def _check_row_runs(
+    starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"], total: int
+) -> None:
+    """MaskError for the first run that does not ascend, overlaps, is empty or ends too far."""
     ends = starts + lengths
-    bad = (lengths < 1) | (ends > total)
+    bad = (lengths < 1) | (starts < 0) | (ends > total)
     bad[1:] |= starts[1:] < ends[:-1]
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
         rule = f"runs ascend, do not overlap, have a length and end within {total} pixels"
         raise MaskError(rule, where=f"run {at}", got=f"{starts[at]} {lengths[at]}")
-    return starts, lengths
