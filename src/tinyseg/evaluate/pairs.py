@@ -1,0 +1,201 @@
+"""Predictions and labels of each frame -> who could be matched with whom.
+
+In go Predictions and FrameLabels; out comes a FramePairs a frame: classes, boxes, areas and scores
+of both sides, the IoU of every detection with every label, and how much of a detection lies on the
+frame's ignore region. All scores, errors and intervals follow from these numbers; masks are looked
+at here and not again.
+
+Refuses predictions that do not belong to the labels: frames missing, sizes that differ.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from tinyseg import masks as mask_ops
+from tinyseg.errors import DataError, PredictionsError
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.labels import index_of
+from tinyseg.masks import CropMasks
+from tinyseg.predictions import FramePredictions, Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The labels or the detections of one frame, a row each.
+
+    `labels` are places in the class list, `boxes` lie tight around the pixels in the frame,
+    `areas` count them, never 0; `scores` of labels are 1. `index` is the row that it has in the
+    Instances it came from.
+    """
+
+    labels: Int64[np.ndarray, " n"]
+    boxes: Float64[np.ndarray, "n 4"]
+    areas: Int64[np.ndarray, " n"]
+    scores: Float64[np.ndarray, " n"]
+    index: Int64[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class FramePairs:
+    """One labelled frame; `found` is sorted by score, best first, equal ones as they came.
+
+    `iou` is that of masks, across classes too; `on_ignore` is the share of a detection's own pixels
+    on the ignore region. `missing`: the predictions do not name the frame. `unknown_class` counts
+    detections dropped for their class, `beyond` those past the limit of their class.
+    """
+
+    name: str
+    hw: tuple[int, int]
+    truth: Sides
+    found: Sides
+    iou: Float64[np.ndarray, "found truth"]
+    on_ignore: Float64[np.ndarray, " found"]
+    missing: bool = False
+    unknown_class: int = 0
+    beyond: int = 0
+
+
+def pair_frames(
+    predictions: Predictions,
+    truth: Iterable[FrameLabels],
+    *,
+    classes: Sequence[str],
+    max_detections: int = 300,
+    allow_missing: bool = False,
+) -> list[FramePairs]:
+    """Pairs of every labelled frame, in the order in which labels come, indices into `classes`.
+
+    Up to `max_detections` of each class, best first, are kept of a frame. A labelled frame that the
+    predictions do not name is an error, unless `allow_missing` takes it as one with no detection.
+    Labels and detections without a pixel in the frame are left out.
+    """
+    _check_arguments(classes, max_detections)
+    found = {frame.name: frame for frame in predictions.frames}
+    places = [index_of(name, classes) for name in predictions.classes]
+    # A detection's label is turned into a place in `classes`, -1 where that has no such class.
+    to_place = np.array([-1 if place is None else place for place in places], np.int64)
+    frames: list[FramePairs] = []
+    seen = set[str]()
+    for labels in truth:
+        _check_labels(labels, len(classes), seen)
+        seen.add(labels.name)
+        given = found.get(labels.name)
+        frames.append(_pair_frame(labels, given, to_place, max_detections))
+    if not allow_missing:
+        _refuse_missing([frame.name for frame in frames if frame.missing])
+    return frames
+
+
+def _check_arguments(classes: Sequence[str], max_detections: int) -> None:
+    if not classes or len(set(classes)) < len(classes):
+        raise DataError("a class list holds one name or more, each once", got=list(classes))
+    if max_detections < 1:
+        raise PredictionsError("max_detections is at least 1", got=max_detections)
+
+
+def _check_labels(labels: FrameLabels, class_count: int, seen: set[str]) -> None:
+    if labels.name in seen:
+        raise DataError("a frame is labelled twice", where=labels.name)
+    values = labels.instances.labels
+    if len(values) and not (values.min() >= 0 and values.max() < class_count):
+        got = f"{values.min()} ... {values.max()}"
+        rule = "labels are indices into the class list"
+        raise DataError(rule, where=labels.name, expected=f"0 ... {class_count - 1}", got=got)
+
+
+def _refuse_missing(missing: Sequence[str]) -> None:
+    if missing:
+        got = f"{len(missing)} missing, such as {', '.join(missing[:3])}"
+        raise PredictionsError("every labelled frame needs its predictions", got=got)
+
+
+def _pair_frame(
+    labels: FrameLabels,
+    given: FramePredictions | None,
+    to_place: Int64[np.ndarray, " k"],
+    max_detections: int,
+) -> FramePairs:
+    """One frame's pairs; no `given` predictions are none."""
+    if given is not None and given.hw != labels.hw:
+        rule = "predictions and labels need one frame size (height, width)"
+        raise PredictionsError(rule, where=labels.name, expected=labels.hw, got=given.hw)
+    truth, truth_masks = _sides(labels.instances, labels.instances.labels, labels.hw)
+    instances = Instances.empty() if given is None else given.instances
+    values = to_place[instances.labels] if len(to_place) else instances.labels
+    everything, masks = _sides(instances, values, labels.hw)
+    kept = _best_of_each_class(everything, max_detections)
+    found, found_masks = _select(everything, kept), masks.select(kept)
+    return FramePairs(
+        labels.name,
+        labels.hw,
+        truth,
+        found,
+        _iou(found, found_masks, truth, truth_masks),
+        _on_ignore(found_masks, labels),
+        missing=given is None,
+        unknown_class=int(np.count_nonzero(values < 0)),
+        beyond=len(everything) - len(found),
+    )
+
+
+def _sides(
+    instances: Instances, values: Int64[np.ndarray, " n"], hw: tuple[int, int]
+) -> tuple[Sides, CropMasks]:
+    """The instances of known class that have a pixel in the frame, and their masks as pixels."""
+    pixels = mask_ops.rasterise(instances.masks, hw)
+    areas = mask_ops.area(pixels)
+    index = np.flatnonzero((values >= 0) & (areas > 0))
+    scores = np.ones(len(values)) if instances.scores is None else instances.scores
+    sides = Sides(values, pixels.boxes, areas, scores.astype(np.float64), np.arange(len(values)))
+    if len(index) == len(values):
+        return sides, pixels
+    return _select(sides, index), pixels.select(index)
+
+
+def _select(sides: Sides, which: Int64[np.ndarray, " k"]) -> Sides:
+    columns = (sides.labels, sides.boxes, sides.areas, sides.scores, sides.index)
+    labels, boxes, areas, scores, index = (column[which] for column in columns)
+    return Sides(labels, boxes, areas, scores, index)
+
+
+def _best_of_each_class(sides: Sides, most: int) -> Int64[np.ndarray, " k"]:
+    """Rows best first, equal ones as they came, and of each class no more than `most`."""
+    order = np.argsort(-sides.scores, kind="stable")
+    if len(order) <= most:
+        return order
+    labels = sides.labels[order]
+    kept = np.zeros(len(order), np.bool_)
+    for label in np.unique(labels).tolist():
+        kept[np.flatnonzero(labels == label)[:most]] = True
+    return np.asarray(order[kept])
+
+
+def _iou(
+    found: Sides, found_masks: CropMasks, truth: Sides, truth_masks: CropMasks
+) -> Float64[np.ndarray, "found truth"]:
+    shared = mask_ops.intersections(found_masks, truth_masks)
+    return np.asarray(shared / (found.areas[:, None] + truth.areas[None, :] - shared))
+
+
+def _on_ignore(found: CropMasks, labels: FrameLabels) -> Float64[np.ndarray, " found"]:
+    """Share of each detection on the ignore region.
+
+    A region may be as large as the frame; what lies beyond the hull of all detections is not seen.
+    """
+    if not (len(found) and len(labels.ignore)):
+        return np.zeros(len(found))
+    low, high = found.boxes[:, :2].min(axis=0), found.boxes[:, 2:].max(axis=0)
+    pixels = mask_ops.rasterise(labels.ignore, labels.hw)
+    near = mask_ops.cut(pixels, (low[0].item(), low[1].item(), high[0].item(), high[1].item()))
+    return mask_ops.share_inside(found, near)
+
+
+def which_of_class(sides: Sides, label: int | None) -> Bool[np.ndarray, " n"]:
+    """True for the rows of one class, or for all."""
+    return np.ones(len(sides), np.bool_) if label is None else sides.labels == label
