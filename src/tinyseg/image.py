@@ -24,11 +24,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from tinyseg.errors import ImageError
 from tinyseg.files import write_whole
+from tinyseg.grey_png import SIGNATURE as _PNG_SIGNATURE
+from tinyseg.grey_png import decode_grey16
 
 MAX_FILE_BYTES = 2**28
 MAX_PIXELS = 2**28
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _GREY = 0
 """PNG's colour type of one channel without palette or alpha."""
@@ -63,7 +64,10 @@ def read_label(path: Path) -> UInt16[np.ndarray, "h w"]:
             came = header.format + ("" if colour is None else f" of colour type {colour}")
             raise ImageError(rule, got=f"{header.bits}-bit {came}")
         _check_png_chunks(data)
-        return _checked(_decode_cv2(data, cv2.IMREAD_UNCHANGED), header.hw)
+        pixels = decode_grey16(data, header.hw)
+        if pixels is None:
+            pixels = _decode_cv2(data, cv2.IMREAD_UNCHANGED)
+        return _checked(pixels, header.hw)
 
 
 def image_hw(path: Path) -> tuple[int, int]:

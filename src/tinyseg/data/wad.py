@@ -75,20 +75,20 @@ def labels_from_map(
 ) -> FrameLabels:
     """Labels from a label map and what each value means: a class index or one of the three above.
 
-    Raises DataError for a value of unknown meaning. The values 0 and 1 must not be classes.
+    Raises DataError for a value of unknown meaning, before a mask is made: a foreign picture, with
+    a mask for each of its thousands of values, would fill the memory.
     """
-    # Background becomes 0 and all that is unknown becomes 1. A foreign picture, with a mask for
-    # each of its thousands of values, would fill the memory: look for unknown values first.
-    table = np.arange(2**16, dtype=np.uint16)
-    table[meanings == BACKGROUND], table[meanings == UNKNOWN] = 0, 1
-    plain = table[label]
-    if (plain == 1).any():
+    background = int(np.argmax(meanings == BACKGROUND))
+    values, boxes = mask_ops.value_boxes(label, background=background)
+    meaning = meanings[values].astype(np.int64)
+    if (meaning == UNKNOWN).any():
         raise _unknown_value(label, path, meanings)
+    kept = meaning != BACKGROUND
+    values, boxes, meaning = values[kept], boxes[kept], meaning[kept]
     try:
-        values, masks = mask_ops.from_label_map(plain, background=0)
+        masks = mask_ops.cut_values(label, values, boxes)
     except TinysegError as error:
         raise error.at(path=path) from error
-    meaning = meanings[values].astype(np.int64)
     is_object = meaning >= 0
     instances = Instances.from_labels(masks.select(is_object), meaning[is_object])
     return FrameLabels(name, label.shape, instances, masks.select(~is_object))

@@ -28,17 +28,36 @@ def from_label_map(
 
     Masks come in pixel form, in the label map's own pixels.
     """
+    values, boxes = value_boxes(label, background=background)
+    return values, cut_values(label, values, boxes)
+
+
+def value_boxes(
+    label: UInt16[np.ndarray, "height width"], *, background: int
+) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, "n 4"]]:
+    """The distinct values of a label map other than `background`, ascending, and the box of each.
+
+    No mask is made yet, so that a caller can refuse a picture that is no label map.
+    """
     rows = np.flatnonzero(_rows_with_content(label, background))
     if rows.size == 0:
-        return np.zeros(0, np.int64), CropMasks.empty()
+        return np.zeros(0, np.int64), np.zeros((0, 4), np.int64)
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    values, boxes = _value_boxes(label[top:bottom], background)
-    boxes += np.array([0, top, 0, top])
+    values, boxes = _boxes_by_runs(label[top:bottom], background)
+    return values, boxes + np.array([0, top, 0, top])
+
+
+def cut_values(
+    label: UInt16[np.ndarray, "height width"],
+    values: Int64[np.ndarray, " n"],
+    boxes: Int64[np.ndarray, "n 4"],
+) -> CropMasks:
+    """The mask of each value inside its box, in pixel form."""
     grids = [
         (label[y0:y1, x0:x1] == value).view(np.uint8) * np.uint8(255)
         for value, (x0, y0, x1, y1) in zip(values.tolist(), boxes.tolist(), strict=True)
     ]
-    return values, CropMasks.pack(boxes.astype(np.float64), grids)
+    return CropMasks.pack(boxes.astype(np.float64), grids) if grids else CropMasks.empty()
 
 
 def _rows_with_content(
@@ -52,7 +71,7 @@ def _rows_with_content(
     return np.asarray((label.view(np.uint64) != four).any(axis=1))
 
 
-def _value_boxes(
+def _boxes_by_runs(
     label: UInt16[np.ndarray, "height width"], background: int
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, "n 4"]]:
     """Values other than background and the bounding box of each, from the runs along the rows."""
