@@ -134,7 +134,7 @@ def _select(names: list[str], listed: Path) -> tuple[list[str], list[str]]:
         by_key.setdefault(frame_key(name), []).append(name)
     kept: dict[str, None] = {}
     missing: dict[str, None] = {}
-    for line, entry in _read_list(listed):
+    for line, entry in read_list(listed):
         own = [entry] if entry in own_names else by_key.get(frame_key(entry), [])
         if len(own) > 1:
             rule = "a listed name must fit one frame"
@@ -151,7 +151,7 @@ def frame_key(name: str) -> str:
     return stem
 
 
-def _read_list(path: Path) -> list[tuple[int, str]]:
+def read_list(path: Path) -> list[tuple[int, str]]:
     """Line numbers and first fields of a list; a WAD video list has image, tab, label."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()

@@ -1,0 +1,65 @@
+"""Which video clip a frame is from.
+
+In: the WAD's video lists, a folder of them or one file, where the list's name is the clip's and
+each line begins with a frame (`train_video_list/<clip>_image_list_train.txt`; of the test set
+`list_test_mapping/md5_mapping_<clip>...`); or a regular expression over frame names. Out: a
+function, frame name -> clip, None where it is not known. Refused: a folder without lists, a frame
+in two lists, an expression that cannot be read.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tinyseg.data.dataset import frame_key, read_list
+from tinyseg.errors import DataError
+
+ClipOf = Callable[[str], str | None]
+"""A frame's name -> its clip, None where that is not known."""
+
+LISTS_FOLDER = "train_video_list"
+"""Where the lists of a WAD training set lie, in its folder."""
+
+_LIST_NAME = re.compile(r"^(?:md5_mapping_)?(.+?)(?:_image_list_\w+)?$")
+
+
+def clips_from_lists(path: Path) -> ClipOf:
+    """The clip by which list a frame stands in; names are compared without folder and ending."""
+    lists = [path] if path.is_file() else sorted(path.glob("*.txt"))
+    lists = lists or sorted(path.glob("md5_mapping_*"))
+    if not lists:
+        raise DataError("no video list", path=path, expected="a folder of .txt files, or one file")
+    clips: dict[str, str] = {}
+    for one in lists:
+        clip = clip_of_list(one)
+        for line, entry in read_list(one):
+            if clips.setdefault(frame_key(entry), clip) != clip:
+                rule, other = "a frame is of one clip", clips[frame_key(entry)]
+                raise DataError(rule, path=one, where=f"line {line}", got=f"also in {other}")
+    return lambda name: clips.get(frame_key(name))
+
+
+def clip_of_list(path: Path) -> str:
+    """`road01_cam_5_video_6` of `road01_cam_5_video_6_image_list_train.txt`."""
+    found = _LIST_NAME.match(path.name.removesuffix(".txt"))
+    return path.stem if found is None else found.group(1)
+
+
+def clips_from_pattern(pattern: str) -> ClipOf:
+    """The clip is what the expression's groups hold, joined by _, or all that it matches.
+
+    `^([0-9]{6}).*(Camera_[0-9])` makes `170908_Camera_5` of `170908_061522285_Camera_5.jpg`.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        rule = "a regular expression cannot be read"
+        raise DataError(rule, expected="such as ^([0-9]{6})", got=error) from None
+
+    def clip_of(name: str) -> str | None:
+        match = compiled.search(frame_key(name))
+        if match is None:
+            return None
+        return "_".join(g for g in match.groups() if g is not None) or match.group(0)
+
+    return clip_of
