@@ -1,14 +1,17 @@
 """The ablation's table: resumable row by row, weights shared, honest about spread."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tinyseg.ablate import ROWS, Figures, Row, ablate, to_markdown
+from tinyseg.ablate import ROWS, Figures, Row, Work, ablate, check_settings, to_markdown
+from tinyseg.cli.ablate import scaled
 from tinyseg.errors import TrainingError
 from tinyseg.evaluate.score import Averages
-from tinyseg.recipes import Recipe, lite
+from tinyseg.recipes import Recipe, find_recipe, lite
 
 SCALES: dict[str, tuple[str, ...]] = {"1500,1800": (), "1800,2400": (), "varied": ()}
 
@@ -18,6 +21,7 @@ class Fake:
 
     def __init__(self, *, stop_after: int = 1000) -> None:
         self.fitted: list[tuple[str, bool]] = []
+        self.recipes: list[Recipe] = []
         self.judged: list[str] = []
         self.stop_after = stop_after
 
@@ -25,6 +29,7 @@ class Fake:
         if len(self.fitted) == self.stop_after:
             raise KeyboardInterrupt
         self.fitted.append((recipe.name, start is not None))
+        self.recipes.append(recipe)
         return recipe.train.steps
 
     def judge(self, folder: Path, row: Row) -> tuple[Averages, Averages, int]:
@@ -33,14 +38,27 @@ class Fake:
         return Averages(0.3, 0.2, float("nan"), 0.1, 0.2, 0.3, ap), Averages(*[0.5] * 7), 57
 
 
-def run(out: Path, fake: Fake, base: Recipe | None = None) -> dict[str, list[Figures]]:
+def run(
+    out: Path,
+    fake: Fake,
+    base: Recipe | None = None,
+    *,
+    start: Path | None = None,
+    frames: str = "some",
+    scored: str = "others",
+) -> dict[str, list[Figures]]:
     return ablate(
         base or lite(),
         ROWS,
         seeds=(0, 1),
         out=out,
-        fit=fake.fit,
-        judge=fake.judge,
+        work=Work(
+            fake.fit,
+            fake.judge,
+            learnt_from=lambda row: {"frames": frames, "start": f"{row.from_coco and start}"},
+            judged_by=lambda row: {"frames": scored},
+            start=start,
+        ),
         scales=SCALES,
         on_done=lambda row, seed, figures: None,
     )
@@ -72,8 +90,63 @@ def test_figures_of_another_budget_are_refused(tmp_path: Path) -> None:
     run(tmp_path, Fake())
     longer = lite()
     longer = replace_steps(longer, longer.train.steps + 1)
-    with pytest.raises(TrainingError, match="another recipe or budget"):
+    with pytest.raises(TrainingError, match="another recipe, budget, data or start"):
         run(tmp_path, Fake(), longer)
+
+
+def test_given_weights_stand_in_for_pre_training(tmp_path: Path) -> None:
+    fake = Fake()
+    run(tmp_path, fake, start=Path("given"))
+    assert {name for name, _ in fake.fitted} == {"lite"}
+    assert sum(started for _, started in fake.fitted) == 2 * (len(ROWS) - 2)
+    again = Fake()
+    run(tmp_path, again, start=Path("given"))
+    assert again.fitted == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"start": Path("other")}, "COCO, learnt_from: .*other.*given"),
+        ({"frames": "few"}, "Mask R-CNN, learnt_from: .*few.*some"),
+        ({"scored": "few"}, "Mask R-CNN, judged_by: .*few.*others"),
+    ],
+)
+def test_figures_of_other_weights_or_frames_are_refused(
+    changed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    run(tmp_path, Fake(), start=Path("given"))
+    with pytest.raises(TrainingError) as caught:
+        run(tmp_path, Fake(), **{"start": Path("given"), **changed})
+    assert re.search(told, str(caught.value))
+
+
+def test_weights_that_were_not_scored_yet_are_not_taken_for_others(tmp_path: Path) -> None:
+    class Unscored(Fake):
+        def judge(self, folder: Path, row: Row) -> tuple[Averages, Averages, int]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Unscored())
+    with pytest.raises(TrainingError, match="another recipe, budget, data or start"):
+        run(tmp_path, Fake(), frames="few")
+
+
+def test_context_and_paths_are_the_rows_own(tmp_path: Path) -> None:
+    fake = Fake()
+    run(tmp_path, fake, find_recipe("tis_lite"), start=Path("given"))
+    seen = [(r.network.context_attention, r.network.path_aggregation) for r in fake.recipes[:4]]
+    assert seen == [(False, False), (False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["sampling.sources=vtr", "sampling={}", "train.seed=3", "network.path_aggregation=true"],
+)
+def test_a_key_that_rows_set_is_refused(setting: str) -> None:
+    with pytest.raises(TrainingError, match="rows set this key themselves"):
+        check_settings([setting], scaled(1.0))
+    check_settings(["train.steps=3", "sampling.repeat=0.3"], scaled(1.0))
 
 
 def replace_steps(recipe: Recipe, steps: int) -> Recipe:

@@ -1,20 +1,21 @@
 """The table of the original's local validation, trained row by row under one budget.
 
-In: a base recipe, the rows to train, seeds, and two functions: one that trains a recipe into a
-folder, one that scores what it left there under a plan. Out: a file of figures for each row and
-seed, and a table with their mean and spread beside the slides' numbers. A figure that is on disk
-is not made again, so an interrupted table goes on where it stopped. Refused: a folder whose
-figures were made under another budget.
+In: a base recipe, the rows to train, seeds, and the work: how a recipe is trained into a folder,
+how what it left there is scored under a plan, and what both follow from. Out: a file of figures for
+each row and seed, and a table with their mean and spread beside the slides' numbers. A figure that
+is on disk is not made again, so an interrupted table goes on where it stopped. Refused: a folder
+whose weights or figures were made with another recipe, budget, data or start.
 
 Rows and numbers: Zhuang, Li, Yu, "Find Tiny Instance Segmentation for Autonomous Driving"
 (CVPR 2018 WAD), slide of the local validation; mask AP in %.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import orjson
 
@@ -24,9 +25,12 @@ from tinyseg.files import write_whole
 from tinyseg.recipes import Recipe, with_settings
 
 FIGURES_NAME = "figures.json"
+TRAINED_NAME = "trained.json"
 
 CONTEXT = "network.context_attention=true"
 PATHS = "network.path_aggregation=true"
+PLAIN = ("network.context_attention=false", "network.path_aggregation=false")
+"""What every row starts from, whatever the base recipe has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Row:
     plan: str = "whole"
     trained_as: str | None = None
     slide: Slide | None = None
+
+    @property
+    def settings_taken(self) -> tuple[str, ...]:
+        """All that the row says of the network: the base recipe has no word in it."""
+        return (*PLAIN, *self.settings)
 
     @property
     def folder(self) -> str:
@@ -110,6 +119,24 @@ Fit = Callable[[Recipe, Path, Path | None], int]
 Judge = Callable[[Path, Row], tuple[Averages, Averages, int]]
 """Scores the weights of a folder under a row's plan: classes' mean, all as one, instances."""
 
+Basis = Callable[[Row], Mapping[str, str]]
+"""What a row follows from beside its recipe, in words that are equal where the thing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How rows are made: `learnt_from` is what `fit` follows from, `judged_by` what `judge` does.
+
+    `start` are the weights that COCO's rows start from; None: weights that are pre-trained here,
+    once a seed, by `fit` with a recipe named "pre-training".
+    """
+
+    fit: Fit
+    judge: Judge
+    learnt_from: Basis
+    judged_by: Basis
+    start: Path | None = None
+
 
 def ablate(
     base: Recipe,
@@ -117,84 +144,110 @@ def ablate(
     *,
     seeds: Sequence[int],
     out: Path,
-    fit: Fit,
-    judge: Judge,
-    scales: dict[str, tuple[str, ...]],
+    work: Work,
+    scales: Mapping[str, Sequence[str]],
     on_done: Callable[[Row, int, Figures], None],
 ) -> dict[str, list[Figures]]:
     """Figures of each row by its name, a seed each, from disk where they are there.
 
-    `scales` gives the settings of each range of resolutions. Weights pre-trained on COCO are
-    made once a seed and network, by `fit` with a recipe named "pre-training", and shared.
+    `scales` gives the settings of each range of resolutions.
     """
     table: dict[str, list[Figures]] = {row.name: [] for row in rows}
     for seed in seeds:
         for row in rows:
-            recipe = with_settings(base, [*row.settings, *scales[row.scale], f"train.seed={seed}"])
-            place = out / f"seed-{seed}" / row.folder
-            figures = _read_figures(place, row, recipe)
-            if figures is None:
-                figures = _make_figures(recipe, row, place, fit, judge)
+            figures = _figures(_recipe(base, row, scales, seed), row, out / f"seed-{seed}", work)
             table[row.name].append(figures)
             on_done(row, seed, figures)
     return table
 
 
-def _make_figures(recipe: Recipe, row: Row, place: Path, fit: Fit, judge: Judge) -> Figures:
-    trained = _train_once(recipe, row, place, fit)
-    averages, any_class, instances = judge(trained.folder, row)
+def _recipe(base: Recipe, row: Row, scales: Mapping[str, Sequence[str]], seed: int) -> Recipe:
+    seeded = f"train.seed={seed}"
+    return with_settings(base, [*row.settings_taken, *scales[row.scale], seeded])
+
+
+def taken_keys(scales: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The keys that rows set themselves."""
+    own = [setting for row in ROWS for setting in row.settings_taken]
+    own += [setting for settings in scales.values() for setting in settings]
+    return frozenset({"train.seed", *(setting.partition("=")[0] for setting in own)})
+
+
+def check_settings(settings: Sequence[str], scales: Mapping[str, Sequence[str]]) -> None:
+    """Refuses settings of the base recipe that every row would put aside without a word."""
+    taken = taken_keys(scales)
+    for setting in settings:
+        key = setting.partition("=")[0]
+        if any(own == key or own.startswith(f"{key}.") for own in taken):
+            rule = "the table's rows set this key themselves"
+            raise TrainingError(rule, where=key, expected=f"no key of {', '.join(sorted(taken))}")
+
+
+def _figures(recipe: Recipe, row: Row, seed_folder: Path, work: Work) -> Figures:
+    """From disk, or made and written there."""
+    path = seed_folder / row.folder / f"{row.plan}-{FIGURES_NAME}"
+    basis = _basis(recipe, work.learnt_from(row)) | {"judged_by": dict(work.judged_by(row))}
+    kept = _read(path, basis, row)
+    if kept is not None:
+        return _parse(kept["figures"])
+    trained = _train_once(recipe, row, seed_folder, work)
+    averages, any_class, instances = work.judge(trained.folder, row)
     figures = Figures(averages, any_class, instances, trained.steps, trained.minutes)
-    document = {"recipe": recipe.model_dump(mode="json"), "figures": asdict(figures)}
-    write_whole(_figures_file(place, row), orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    _write(path, basis | {"figures": asdict(figures)})
     return figures
 
 
-def _train_once(recipe: Recipe, row: Row, place: Path, fit: Fit) -> Trained:
+def _train_once(recipe: Recipe, row: Row, seed_folder: Path, work: Work) -> Trained:
     """The row's weights, trained unless they are there; rows that differ in their plan share."""
-    done = place / "trained.json"
-    if not done.is_file():
+    place = seed_folder / row.folder
+    basis = _basis(recipe, work.learnt_from(row))
+    facts = _read(place / TRAINED_NAME, basis, row)
+    if facts is None:
         place.mkdir(parents=True, exist_ok=True)
-        start = _pre_trained(recipe, place.parent, fit) if row.from_coco else None
+        start = (work.start or _pre_trained(recipe, seed_folder, work)) if row.from_coco else None
         begun = time.perf_counter()
-        steps = fit(recipe, place / "run", start)
+        steps = work.fit(recipe, place / "run", start)
         minutes = (time.perf_counter() - begun) / 60
-        write_whole(done, orjson.dumps({"steps": steps, "minutes": minutes}))
-    facts = orjson.loads(done.read_bytes())
+        facts = basis | {"steps": steps, "minutes": minutes}
+        _write(place / TRAINED_NAME, facts)
     return Trained(place / "run", facts["steps"], facts["minutes"])
 
 
-def _pre_trained(recipe: Recipe, seed_folder: Path, fit: Fit) -> Path:
+def _pre_trained(recipe: Recipe, seed_folder: Path, work: Work) -> Path:
     """Weights that the seed's rows start from: the plain network, trained on COCO once."""
     folder = seed_folder / "pre-training"
-    done = folder / "trained.json"
+    done = folder / TRAINED_NAME
     if not done.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        plain = recipe.network.model_copy(
-            update={"context_attention": False, "path_aggregation": False}
-        )
-        steps = fit(
-            recipe.model_copy(update={"name": "pre-training", "network": plain}),
-            folder / "run",
-            None,
-        )
-        write_whole(done, orjson.dumps({"steps": steps}))
+        plain = with_settings(recipe, PLAIN).model_copy(update={"name": "pre-training"})
+        _write(done, {"steps": work.fit(plain, folder / "run", None)})
     return folder / "run"
 
 
-def _figures_file(place: Path, row: Row) -> Path:
-    return place / f"{row.plan}-{FIGURES_NAME}"
+def _basis(recipe: Recipe, learnt_from: Mapping[str, str]) -> dict[str, Any]:
+    return {"recipe": recipe.model_dump(mode="json"), "learnt_from": dict(learnt_from)}
 
 
-def _read_figures(place: Path, row: Row, recipe: Recipe) -> Figures | None:
-    """The figures on disk; refuses those of another recipe or budget."""
-    path = _figures_file(place, row)
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def _read(path: Path, basis: Mapping[str, Any], row: Row) -> dict[str, Any] | None:
+    """The document on disk, None if there is none; refuses one that follows from anything else."""
     if not path.is_file():
         return None
-    document = orjson.loads(path.read_bytes())
-    if document["recipe"] != recipe.model_dump(mode="json"):
-        rule = "the folder's figures were made with another recipe or budget"
-        raise TrainingError(rule, path=path, where=row.name)
-    kept = document["figures"]
+    document: dict[str, Any] = orjson.loads(path.read_bytes())
+    for key, value in basis.items():
+        kept = document.get(key)
+        if kept != value:
+            rule = "the folder's row was made with another recipe, budget, data or start"
+            where = f"{row.name}, {key}"
+            expected, got = (None, None) if key == "recipe" else (value, kept)
+            raise TrainingError(rule, path=path, where=where, expected=expected, got=got)
+    return document
+
+
+def _parse(kept: Mapping[str, Any]) -> Figures:
     averages, any_class = (
         Averages(*(float("nan") if v is None else v for v in kept[key].values()))
         for key in ("averages", "any_class")

@@ -1,32 +1,40 @@
 """`tinyseg ablate`: what each part of the system is worth, one budget for every row."""
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tinyseg.ablate import ROWS, Figures, Row, to_markdown
+from tinyseg.ablate import ROWS, Basis, Figures, Fit, Judge, Row, Work, check_settings, to_markdown
 from tinyseg.ablate import ablate as run_rows
+from tinyseg.build import read_weights_prior
 from tinyseg.cli.common import (
     DataOption,
     DeviceOption,
     ListOption,
+    OnError,
+    Skipped,
     ThreadsOption,
     find_device,
     open_with,
+    read_all_labels,
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.train import go_on, run_training
-from tinyseg.errors import TrainingError
+from tinyseg.data import DataSet
+from tinyseg.errors import DataError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.files import write_whole
 from tinyseg.predict import Predictor
-from tinyseg.predict.members import load_member
+from tinyseg.predict.members import file_sha256, load_member
 from tinyseg.predict.plan_choice import Wishes, choose, make_plan
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.train.validation import judge
+from tinyseg.views import LocationPrior, learn_prior
 
 TABLE_NAME = "table.md"
 
@@ -34,12 +42,26 @@ TABLE_NAME = "table.md"
 def ablate(
     data: DataOption,
     val_list: Annotated[Path, typer.Option(help="The frames that are scored.")],
-    coco: Annotated[Path, typer.Option(help="The COCO-format data that rows start from.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs, figures and the table.")],
+    coco: Annotated[
+        Path | None, typer.Option(help="The COCO-format data that rows are pre-trained on.")
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of --coco: the run or weights file that those rows start from; what "
+            "fits a row's network is carried over, classes by name."
+        ),
+    ] = None,
     listed: ListOption = None,
-    recipe: Annotated[str, typer.Option(help="Preset that every row changes.")] = "lite",
+    recipe: Annotated[
+        str, typer.Option(help="Preset that every row changes; CA and PA are the rows' own.")
+    ] = "lite",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key in every row.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="Change a key in every row; not sampling.sources, which rows set."
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each row.")] = 2,
     resolution: Annotated[
@@ -55,36 +77,79 @@ def ablate(
 ) -> None:
     """Train the rows of the original's table under one budget and print it with its spread.
 
+    Focus looks where instances stand in the frames that are learnt from. What is in --out already
+    is not made again; it is refused where it was made from other frames, weights or settings.
+
     Example: tinyseg ablate --data wad --list train.txt --val-list val.txt --coco coco --out abl
     --set train.steps=200 --resolution 0.5
     """
+    scales = scaled(resolution)
+    check_settings(settings or [], scales)
     base = with_settings(find_recipe(recipe), settings or [])
     rows = choose_rows(only)
-    scales = scaled(resolution)
-
-    def fit(chosen: Recipe, run: Path, start: Path | None) -> int:
-        first = chosen.name == "pre-training"
-        told = RunFile(
-            data=((coco if first else data).absolute(),),
-            lists=() if first or listed is None else (listed.absolute(),),
-            init=None if start is None else str(start),
-        )
-        train_or_go_on(told, chosen, run, device=device, threads=threads)
-        return chosen.train.steps
-
+    check_start(rows, coco, init)
+    learnt = open_with(data, None, listed, base.classes)
+    judged = open_with(data, None, val_list, base.classes)
+    work = Work(
+        fit=fit_on(data, listed, coco, device=device, threads=threads),
+        judge=judge_on(judged, learnt, budget, device=device, threads=threads),
+        learnt_from=learning_basis(learnt, coco, init),
+        judged_by=judging_basis(judged, budget),
+        start=init,
+    )
     table = run_rows(
-        base,
-        rows,
-        seeds=range(seeds),
-        out=out,
-        fit=fit,
-        judge=judge_on(data, val_list, budget, device=device, threads=threads),
-        scales=scales,
-        on_done=tell,
+        base, rows, seeds=range(seeds), out=out, work=work, scales=scales, on_done=tell
     )
     text = to_markdown(rows, table)
     write_whole(out / TABLE_NAME, text.encode() + b"\n")
     typer.echo(text)
+
+
+def check_start(rows: tuple[Row, ...], coco: Path | None, init: Path | None) -> None:
+    """Refuses rows without a start, two starts, and a start that is no weights file of ours."""
+    if (coco is None) == (init is None) and (init or any(row.from_coco for row in rows)):
+        rule = "rows start from weights that --coco trains, or from those of --init"
+        raise TrainingError(rule, where="--init", got="neither" if init is None else "both")
+    if init is not None:
+        read_weights_prior(init)
+
+
+def learning_basis(learnt: DataSet, coco: Path | None, init: Path | None) -> Basis:
+    """What weights follow from: the frames by their names, the start by its content."""
+    frames = names_of(learnt)
+    start = f"pre-trained on {coco}" if init is None else f"sha256 {file_sha256(init)}"
+    return lambda row: {"frames": frames, "start": start if row.from_coco else "no COCO"}
+
+
+def judging_basis(judged: DataSet, budget: float) -> Basis:
+    """What scores follow from beside the weights."""
+    frames = names_of(judged)
+    views = {"focus": f"{budget:g} MP, prior of the frames learnt from"}
+    return lambda row: {"frames": frames, "views": views.get(row.plan, row.plan)}
+
+
+def names_of(data: DataSet) -> str:
+    """The frames' number and the sha256 of their names, one a line."""
+    names = "\n".join(item.name for item in data.items)
+    return f"{len(data.items)}, sha256 {hashlib.sha256(names.encode()).hexdigest()}"
+
+
+def fit_on(
+    data: Path, listed: Path | None, coco: Path | None, *, device: str, threads: int | None
+) -> Fit:
+    """Training on the listed frames; of the recipe "pre-training" on all that --coco has."""
+
+    def fit(chosen: Recipe, run: Path, start: Path | None) -> int:
+        first = coco is not None and chosen.name == "pre-training"
+        told = RunFile(
+            data=((coco if coco is not None and first else data).absolute(),),
+            lists=() if first or listed is None else (listed.absolute(),),
+            init=None if start is None else str(start.absolute()),
+        )
+        train_or_go_on(told, chosen, run, device=device, threads=threads)
+        return chosen.train.steps
+
+    return fit
 
 
 def choose_rows(only: list[str] | None) -> tuple[Row, ...]:
@@ -122,29 +187,52 @@ def scaled(resolution: float) -> dict[str, tuple[str, ...]]:
 def train_or_go_on(
     told: RunFile, recipe: Recipe, run: Path, *, device: str, threads: int | None
 ) -> None:
-    """The run from its start, or from where it was cut off."""
-    if (run / "checkpoints").is_dir():
-        go_on(run, device, threads)
-    else:
+    """The run from its start, or from where it was cut off; refuses one of other data or start."""
+    if not (run / "checkpoints").is_dir():
         run_training(told, recipe, run, None, device=device, threads=threads)
+        return
+    begun = RunFile.read(run)
+    if begun != told:
+        rule = "the run was begun with other data or weights"
+        raise TrainingError(rule, path=run, expected=told, got=begun)
+    go_on(run, device, threads)
 
 
 def judge_on(
-    data: Path, val_list: Path, budget: float, *, device: str, threads: int | None
-) -> Callable[[Path, Row], tuple[Averages, Averages, int]]:
-    """Scores of a run's weights on the listed frames, looked at by a row's plan."""
+    judged: DataSet, learnt: DataSet, budget: float, *, device: str, threads: int | None
+) -> Judge:
+    """Scores of a run's weights on the judged frames, looked at by a row's plan."""
+    prior = prior_of(learnt)
 
     def judge_row(run: Path, row: Row) -> tuple[Averages, Averages, int]:
         member = load_member(run)
-        focused = budget if row.plan == "focus" else None
-        plan = make_plan(choose(Wishes(plan=row.plan, budget_mp=focused), member.recipe))
+        wishes = Wishes(plan=row.plan, budget_mp=budget if row.plan == "focus" else None)
+        plan = make_plan(choose(wishes, member.recipe), prior() if row.plan == "focus" else None)
         predictor = Predictor([member], plan, device=find_device(device, threads))
-        items = open_with(data, None, val_list, member.recipe.classes).items
-        with progress_bar(f"scoring {row.name}", len(items)) as bar:
-            scores = judge(predictor, items, on_frame=bar.advance)
+        with progress_bar(f"scoring {row.name}", len(judged.items)) as bar:
+            scores = judge(predictor, judged.items, on_frame=bar.advance)
         return scores.averages, scores.any_class, scores.instances
 
     return judge_row
+
+
+def prior_of(learnt: DataSet) -> Callable[[], LocationPrior | None]:
+    """Where instances stand in these frames, learned when first asked for; None, said aloud, where
+    no frame's name tells its camera."""
+
+    @cache
+    def prior() -> LocationPrior | None:
+        with progress_bar("reading labels", len(learnt.items)) as bar:
+            labels = read_all_labels(learnt.items, Skipped(OnError.stop), bar)
+            try:
+                return learn_prior(labels)
+            except DataError as error:
+                if error.path is not None:
+                    raise  # a frame's own, not that none has a camera
+                console.print(f"[yellow]focus has no prior:[/] {error}", highlight=False)
+                return None
+
+    return prior
 
 
 def tell(row: Row, seed: int, figures: Figures) -> None:

@@ -1,0 +1,96 @@
+"""`tinyseg ablate` on small scenes: where rows start, what focus knows, what is refused."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tinyseg.build import build_detector, save_weights
+from tinyseg.cli import app
+from tinyseg.data import open_data
+from tinyseg.errors import TrainingError
+from tinyseg.recipes import PlanChoice, find_recipe, with_settings
+from tinyseg.views import LocationPrior, Plan, learn_prior
+
+SMALL = (
+    "network.pyramid_channels=16",
+    "network.box_hidden=16",
+    "network.mask_depth=1",
+    "network.boxes.sampled=16",
+    "train.batch=1",
+    "train.steps=1",
+)
+ROW, FOCUS = "COCO, PA, VTR", "COCO, PA, VTR, FI"
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small scenes in the WAD's layout, and a list of the first."""
+    out = tmp_path_factory.mktemp("scenes")
+    words = ["synth", "--out", str(out), "--count", "2", "--size", "320x256", "--zoom", "4"]
+    CliRunner().invoke(app, words, catch_exceptions=False)
+    (out / "one.txt").write_text(open_data(out).items[0].name)
+    return out
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    recipe = with_settings(find_recipe("lite"), [*SMALL, "classes=[car, sofa]"])
+    path = tmp_path_factory.mktemp("weights") / "some.safetensors"
+    save_weights(path, build_detector(recipe), recipe)
+    return path
+
+
+def run(scenes: Path, out: Path, *words: str) -> str:
+    listed = str(scenes / "one.txt")
+    given = ["--data", str(scenes), "--list", listed, "--val-list", listed, "--out", str(out)]
+    sets = [word for setting in SMALL for word in ("--set", setting)]
+    sizes = ["--resolution", "0.1", "--seeds", "1", "--device", "cpu"]
+    result = CliRunner().invoke(
+        app, ["ablate", *given, *sets, *sizes, *words], catch_exceptions=False
+    )
+    return result.output
+
+
+def test_rows_start_from_given_weights_and_focus_knows_the_training_frames(
+    scenes: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priors: list[LocationPrior | None] = []
+    verb = import_module("tinyseg.cli.ablate")  # beside it the package has the verb by that name
+    made = verb.make_plan
+
+    def make_plan(choice: PlanChoice, prior: LocationPrior | None = None) -> Plan:
+        priors.append(prior)
+        return made(choice, prior)
+
+    monkeypatch.setattr(verb, "make_plan", make_plan)
+    rows = ["--only", ROW, "--only", FOCUS]
+    said = run(scenes, tmp_path, "--init", str(weights), *rows)
+    assert "classes carried over: car" in said
+    assert f"| {FOCUS} |" in said
+    assert not (tmp_path / "seed-0" / "pre-training").exists()
+    item = open_data(scenes, listed=scenes / "one.txt").items[0]
+    whole, focus = priors
+    assert whole is None
+    assert focus is not None
+    assert focus.cameras[0].frames == 1
+    assert (focus.cameras[0].counts == learn_prior([item.read_labels()]).cameras[0].counts).all()
+
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(weights.read_bytes())
+    run(scenes, tmp_path, "--init", str(other), *rows)  # the same weights elsewhere will do
+    changed = build_detector(with_settings(find_recipe("lite"), SMALL))
+    save_weights(other, changed, with_settings(find_recipe("lite"), SMALL))
+    with pytest.raises(TrainingError, match="another recipe, budget, data or start"):
+        run(scenes, tmp_path, "--init", str(other), *rows)
+
+
+@pytest.mark.parametrize("words", [[], ["--init", "FILE", "--coco", "some"]])
+def test_rows_have_one_start(words: list[str], scenes: Path, weights: Path, tmp_path: Path) -> None:
+    given = [str(weights) if word == "FILE" else word for word in words]
+    with pytest.raises(TrainingError, match="weights that --coco trains, or from those of --init"):
+        run(scenes, tmp_path / "out", *given)
+    assert not (tmp_path / "out").exists()
