@@ -59,7 +59,7 @@ def _inflate(packed: bytes, height: int, row_bytes: int) -> UInt8[np.ndarray, "h
     try:
         # One byte more than wanted tells too many from enough, and bounds what a bomb can take.
         plain = stream.decompress(packed, height * row_bytes + 1)
-    except zlib_ng.error:
+    except zlib_ng.error:  # type: ignore[misc]  # its stub has a value where the class stands
         return None
     if len(plain) != height * row_bytes or not stream.eof:
         return None
