@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from tinyseg.errors import PredictionsError
 from tinyseg.evaluate.pairs import FramePairs, Sides, which_of_class
@@ -292,19 +292,31 @@ def _choose(
 
 
 @dataclass(frozen=True, slots=True)
-class _Level:
-    """The judged detections at one IoU: their frames, best first, and which are true."""
+class _Ranking:
+    """What every sample of frames shares; frames of detections best first, one list a level.
 
-    frame: Int64[np.ndarray, " judged"]
-    hits: Int64[np.ndarray, " true"]
+    `judged` holds the distinct lists of frames of judged detections, `use` which of them a level
+    has; `hits` are the true positives' places in it and `hit_frames` their frames.
+    """
+
+    instances: Int64[np.ndarray, " frames"]
+    judged: list[Int64[np.ndarray, " _judged"]]
+    use: list[int]
+    hits: list[Int64[np.ndarray, " _true"]]
+    hit_frames: list[Int64[np.ndarray, " _true"]]
 
 
-def _levels(matches: Matches) -> list[_Level]:
-    levels = []
+def _rank(matches: Matches) -> _Ranking:
+    ranking = _Ranking(matches.instances, [], [], [], [])
+    before: Bool[np.ndarray, " n"] | None = None
     for true_positive, ignored in zip(matches.true_positive, matches.ignored, strict=True):
-        judged = ~ignored
-        levels.append(_Level(matches.frame[judged], np.flatnonzero(true_positive[judged])))
-    return levels
+        if before is None or not np.array_equal(ignored, before):
+            ranking.judged.append(matches.frame[~ignored])
+            before = ignored
+        ranking.use.append(len(ranking.judged) - 1)
+        ranking.hits.append(np.flatnonzero(true_positive[~ignored]))
+        ranking.hit_frames.append(matches.frame[true_positive])
+    return ranking
 
 
 def precision_curves(
@@ -315,9 +327,7 @@ def precision_curves(
     `frame_weights` says how often each frame counts: a bootstrap's sample.
     """
     weights = np.ones(len(matches.instances), np.int64) if frame_weights is None else frame_weights
-    instances = int(weights @ matches.instances)
-    needed = _needed(instances)
-    return np.stack([_curve(level, weights, instances, needed) for level in _levels(matches)])
+    return _curves(_rank(matches), weights)
 
 
 def average_precision(
@@ -331,43 +341,49 @@ def average_precisions(
     matches: Matches, frame_weights: Int64[np.ndarray, "samples frames"]
 ) -> Float64[np.ndarray, "samples ious"]:
     """`average_precision` of many samples, whose common part is done once."""
-    levels = _levels(matches)
-    out = np.zeros((len(frame_weights), len(levels)))
-    for sample, weights in enumerate(frame_weights):
-        instances = int(weights @ matches.instances)
-        needed = _needed(instances)
-        for place, level in enumerate(levels):
-            out[sample, place] = _curve(level, weights, instances, needed).mean()
-    return out
+    ranking = _rank(matches)
+    curves = [_curves(ranking, weights).mean(axis=1) for weights in frame_weights]
+    return np.array(curves, np.float64).reshape(len(frame_weights), len(ranking.use))
+
+
+def _curves(
+    ranking: _Ranking, weights: Int64[np.ndarray, " frames"]
+) -> Float64[np.ndarray, "ious recalls"]:
+    instances = int(weights @ ranking.instances)
+    if not instances:
+        return np.full((len(ranking.use), len(RECALLS)), np.nan)
+    needed = _needed(instances)
+    small = weights.astype(np.int32)
+    totals = [np.cumsum(small[frames], dtype=np.int32) for frames in ranking.judged]
+    levels = zip(ranking.use, ranking.hits, ranking.hit_frames, strict=True)
+    curves = [
+        _curve(np.cumsum(small[frames], dtype=np.int32), totals[use][hits], needed)
+        for use, hits, frames in levels
+    ]
+    return np.stack(curves)
 
 
 def _needed(instances: int) -> Int64[np.ndarray, " recalls"]:
     """The fewest true positives that reach each recall, as floating-point division decides it."""
     count = np.ceil(RECALLS * instances).astype(np.int64)
-    count -= (count > 0) & ((count - 1) / max(instances, 1) >= RECALLS)
-    count += count / max(instances, 1) < RECALLS
+    count -= (count > 0) & ((count - 1) / instances >= RECALLS)
+    count += count / instances < RECALLS
     return count
 
 
 def _curve(
-    level: _Level,
-    weights: Int64[np.ndarray, " frames"],
-    instances: int,
+    true: Int32[np.ndarray, " hits"],
+    judged: Int32[np.ndarray, " hits"],
     needed: Int64[np.ndarray, " recalls"],
 ) -> Float64[np.ndarray, " recalls"]:
     """Precision at each recall: the best at any point that has found at least as much.
 
-    Between two true positives precision only falls, so it is looked at where they are.
+    The counts are those at each true positive; up to the next one precision only falls.
     """
-    if not instances:
-        return np.full(len(RECALLS), np.nan)
-    counted = weights[level.frame]
-    hits = np.cumsum(counted[level.hits])
-    precision = hits / np.maximum(np.cumsum(counted)[level.hits], 1)
-    reached = np.searchsorted(hits, needed)
-    reached = reached[reached < len(hits)]
-    out = np.zeros(len(RECALLS))
+    out = np.zeros(len(needed))
+    reached = np.searchsorted(true, needed.astype(np.int32))
+    reached = reached[reached < len(true)]
     if len(reached):
-        best = np.maximum.reduceat(precision, reached)
+        best = np.maximum.reduceat(true / np.maximum(judged, 1), reached)
         out[: len(reached)] = np.maximum.accumulate(best[::-1])[::-1]
     return out

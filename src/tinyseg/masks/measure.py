@@ -14,8 +14,7 @@ from tinyseg.masks.record import HALF, CropMasks
 
 def area(masks: CropMasks) -> Int64[np.ndarray, " n"]:
     """Pixels in each mask."""
-    pixels = _pixels(masks)
-    return np.array([np.count_nonzero(g >= HALF) for g in pixels.grids()], np.int64)
+    return np.array([np.count_nonzero(b) for b in _bits(_pixels(masks))], np.int64)
 
 
 def intersections(a: CropMasks, b: CropMasks) -> Int64[np.ndarray, "n m"]:
@@ -92,4 +91,8 @@ def _pixels(masks: CropMasks) -> CropMasks:
 
 
 def _bits(masks: CropMasks) -> list[Bool[np.ndarray, "_h _w"]]:
-    return [g >= HALF for g in masks.grids()]
+    whole, starts = masks.coverage >= HALF, masks.offsets().tolist()
+    return [
+        whole[start : start + h * w].reshape(h, w)
+        for start, (h, w) in zip(starts, masks.grid_hw.tolist(), strict=False)
+    ]

@@ -23,6 +23,8 @@ def rasterise(masks: CropMasks, frame_hw: tuple[int, int] | None = None) -> Crop
     Masks in pixel form keep their pixels as they are; an empty mask stays, with an empty grid.
     Raises MaskError where the pixels would take more than MAX_COVERAGE_BYTES.
     """
+    if _is_rasterised(masks, frame_hw):
+        return masks
     ranges = [_pixel_range(box, frame_hw) for box in masks.boxes]
     total = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in ranges)
     if total > MAX_COVERAGE_BYTES:
@@ -36,6 +38,27 @@ def rasterise(masks: CropMasks, frame_hw: tuple[int, int] | None = None) -> Crop
         )
     ]
     return tighten(CropMasks.pack_pixels([(x0, y0) for x0, y0, _, _ in ranges], grids))
+
+
+def _is_rasterised(masks: CropMasks, frame_hw: tuple[int, int] | None) -> bool:
+    """True where nothing would change: 0 and 255 in pixel form, tight, inside the frame."""
+    if not masks.in_pixel_form().all():
+        return False
+    if frame_hw is not None:
+        height, width = float(frame_hw[0]), float(frame_hw[1])
+        if not (box_math.clip(masks.boxes, (0.0, 0.0, width, height)) == masks.boxes).all():
+            return False
+    if ((masks.coverage - np.uint8(1)) < 254).any():
+        return False
+    return all(_is_tight(grid) for grid in masks.grids())
+
+
+def _is_tight(grid: UInt8[np.ndarray, "h w"]) -> bool:
+    """True where each outermost row and column holds coverage; an empty grid has none."""
+    if grid.size == 0:
+        return grid.shape == (0, 0)
+    edges = (grid[0], grid[-1], grid[:, 0], grid[:, -1])
+    return all(np.count_nonzero(edge) for edge in edges)
 
 
 def _pixel_range(
