@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError, PredictionsError
+from tinyseg.evaluate.shapes import FrameShapes, ShapeRules, measure_shapes
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
@@ -47,7 +48,8 @@ class FramePairs:
 
     `iou` is that of masks, across classes too; `on_ignore` is the share of a detection's own pixels
     on the ignore region. `missing`: the predictions do not name the frame. `unknown_class` counts
-    detections dropped for their class, `beyond` those past the limit of their class.
+    detections dropped for their class, `beyond` those past the limit of their class. `shapes` are
+    there if they were asked for.
     """
 
     name: str
@@ -59,6 +61,7 @@ class FramePairs:
     missing: bool = False
     unknown_class: int = 0
     beyond: int = 0
+    shapes: FrameShapes | None = None
 
 
 def pair_frames(
@@ -68,12 +71,14 @@ def pair_frames(
     classes: Sequence[str],
     max_detections: int = 300,
     allow_missing: bool = False,
+    shapes: ShapeRules | None = None,
 ) -> list[FramePairs]:
     """Pairs of every labelled frame, in the order in which labels come, indices into `classes`.
 
     Up to `max_detections` of each class, best first, are kept of a frame. A labelled frame that the
     predictions do not name is an error, unless `allow_missing` takes it as one with no detection.
-    Labels and detections without a pixel in the frame are left out.
+    Labels and detections without a pixel in the frame are left out. `shapes` says how outlines are
+    to be measured, which takes most of the time; without it they are not.
     """
     _check_arguments(classes, max_detections)
     found = {frame.name: frame for frame in predictions.frames}
@@ -86,9 +91,11 @@ def pair_frames(
         _check_labels(labels, len(classes), seen)
         seen.add(labels.name)
         given = found.get(labels.name)
-        frames.append(_pair_frame(labels, given, to_place, max_detections))
-    if not allow_missing:
-        _refuse_missing([frame.name for frame in frames if frame.missing])
+        frames.append(_pair_frame(labels, given, to_place, max_detections, shapes))
+    missing = [frame.name for frame in frames if frame.missing]
+    if missing and not allow_missing:
+        got = f"{len(missing)} of {len(frames)} missing, such as {', '.join(missing[:3])}"
+        raise PredictionsError("every labelled frame needs its predictions", got=got)
     return frames
 
 
@@ -109,17 +116,12 @@ def _check_labels(labels: FrameLabels, class_count: int, seen: set[str]) -> None
         raise DataError(rule, where=labels.name, expected=f"0 ... {class_count - 1}", got=got)
 
 
-def _refuse_missing(missing: Sequence[str]) -> None:
-    if missing:
-        got = f"{len(missing)} missing, such as {', '.join(missing[:3])}"
-        raise PredictionsError("every labelled frame needs its predictions", got=got)
-
-
 def _pair_frame(
     labels: FrameLabels,
     given: FramePredictions | None,
     to_place: Int64[np.ndarray, " k"],
     max_detections: int,
+    rules: ShapeRules | None,
 ) -> FramePairs:
     """One frame's pairs; no `given` predictions are none."""
     if given is not None and given.hw != labels.hw:
@@ -131,16 +133,19 @@ def _pair_frame(
     everything, masks = _sides(instances, values, labels.hw)
     kept = _best_of_each_class(everything, max_detections)
     found, found_masks = _select(everything, kept), masks.select(kept)
+    iou = _iou(found, found_masks, truth, truth_masks)
+    shapes = rules and measure_shapes(found_masks, truth_masks, iou, rules.distance_px(labels.hw))
     return FramePairs(
         labels.name,
         labels.hw,
         truth,
         found,
-        _iou(found, found_masks, truth, truth_masks),
+        iou,
         _on_ignore(found_masks, labels),
         missing=given is None,
         unknown_class=int(np.count_nonzero(values < 0)),
         beyond=len(everything) - len(found),
+        shapes=shapes,
     )
 
 
