@@ -25,13 +25,15 @@ from tinyseg.recipes.presets import (
     mask_rcnn_r50_v2,
 )
 from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_settings
-from tinyseg.recipes.sampling import Sampling, Tile, Whole
+from tinyseg.recipes.sampling import AnySource, Mosaic, Sampling, Tile, Whole
 from tinyseg.recipes.training import Train
 
 __all__ = [
     "RECIPES",
+    "AnySource",
     "FocusViews",
     "Memory",
+    "Mosaic",
     "Network",
     "PlanChoice",
     "PlanPart",

@@ -1,8 +1,9 @@
 """The sampling section of a recipe: what a training view is, and what it counts as an object.
 
 A step draws one of the `sources` by their shares and one size from it, so that a batch has one
-size on every rank; a sample draws its frame, place, zoom and flip. `MIXTURES` names the mixtures of
-sources that the project's recipes use: `sampling.sources=vtr` on a command line.
+size on every rank; a sample draws its frame, place, zoom and flip. A source may keep to some of the
+run's data sets: large frames as tiles, and everyday photos as mosaics, in one run. `MIXTURES` names
+the mixtures of sources that the project's recipes use: `sampling.sources=vtr` on a command line.
 """
 
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import (
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     field_validator,
@@ -22,6 +24,10 @@ from tinyseg.recipes.section import Section
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=64, multiple_of=32)]
 Zoom = tuple[PositiveFloat, PositiveFloat]
+DataSets = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+"""Places of data sets among those of the run, from 0 on."""
+Cells = Annotated[int, Field(ge=1, le=8)]
+Cover = Annotated[float, Field(ge=1)]
 Number = TypeVar("Number", int, float)
 
 WAD_ASPECT = 3384 / 2710
@@ -40,6 +46,8 @@ class Tile(Section):
     kind: Literal["tile"] = "tile"
     share: PositiveFloat = 1.0
     """How often, against the other sources' shares."""
+    data: DataSets | None = None
+    """The data sets it draws from; None: all."""
     view: Side | None = None
     zoom: Zoom | None = None
     near_share: Share | None = None
@@ -55,6 +63,7 @@ class Whole(Section):
 
     kind: Literal["whole"] = "whole"
     share: PositiveFloat = 1.0
+    data: DataSets | None = None
     short_side: tuple[PositiveInt, PositiveInt] = (1500, 1800)
     longest_side: PositiveInt | None = None
     """A canvas whose long side would be over this is made smaller as a whole."""
@@ -67,18 +76,59 @@ class Whole(Section):
         return _in_order(sides, "short_side")
 
 
-Source = Annotated[Tile | Whole, Field(discriminator="kind")]
+class Mosaic(Section):
+    """Square views of n x n cells, each a view of its own frame, so that objects become small.
 
-NATIVE_TILES: tuple[Tile | Whole, ...] = (Tile(),)
+    A frame whose short side is under `large` fills its cell, nearly whole; of a larger one a cell
+    shows a part. What is None is as the sampling section says.
+    """
+
+    kind: Literal["mosaic"] = "mosaic"
+    share: PositiveFloat = 1.0
+    data: DataSets | None = None
+    view: Side | None = None
+    grid: tuple[Cells, Cells] = (1, 4)
+    """Fewest and most cells a side ..."""
+    weights: tuple[NonNegativeFloat, ...] | None = None
+    """... and how often each number from the one to the other is drawn; None: evenly."""
+    cover: tuple[Cover, Cover] = (1.0, 1.6)
+    """A frame's zoom, against the smallest one at which it fills its cell."""
+    large: PositiveInt = 800
+    zoom: Zoom | None = None
+    """The zoom of frames that are large, which fill their cells too."""
+    near_share: Share | None = None
+
+    @property
+    def most_cells(self) -> int:
+        """As many cells as a view can have."""
+        return self.grid[1] ** 2
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> "Mosaic":
+        sides = _in_order(self.grid, "grid")
+        _in_order(self.cover, "cover")
+        _in_order(self.zoom or (1.0, 1.0), "zoom")
+        count = sides[1] - sides[0] + 1
+        if self.weights is not None and (len(self.weights) != count or not sum(self.weights)):
+            raise ValueError(f"weights must be {count} numbers, not all 0, as grid says")
+        return self
+
+
+AnySource = Tile | Whole | Mosaic
+Source = Annotated[AnySource, Field(discriminator="kind")]
+
+NATIVE_TILES: tuple[AnySource, ...] = (Tile(),)
 """Square views at the section's zoom: what a small network on a CPU learns from."""
-WHOLE_1500_1800: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 1500), longest_side=1800),)
+WHOLE_1500_1800: tuple[AnySource, ...] = (Whole(short_side=(1500, 1500), longest_side=1800),)
 """The slides' first training scale: short side 1500, unless the longest side were over 1800."""
-WHOLE_1800_2400: tuple[Tile | Whole, ...] = (Whole(short_side=(1800, 1800), longest_side=2400),)
+WHOLE_1800_2400: tuple[AnySource, ...] = (Whole(short_side=(1800, 1800), longest_side=2400),)
 """The slides' larger training scale."""
-VTR: tuple[Tile | Whole, ...] = (Whole(short_side=(1500, 1800), longest_side=2400),)
+VTR: tuple[AnySource, ...] = (Whole(short_side=(1500, 1800), longest_side=2400),)
 """Varied training resolution: all from the one scale to the other, in one run."""
-VTR_AND_TILES: tuple[Tile | Whole, ...] = (*VTR, Tile(view=1024, zoom=(0.75, 1.5)))
+VTR_AND_TILES: tuple[AnySource, ...] = (*VTR, Tile(view=1024, zoom=(0.75, 1.5)))
 """Whole frames at a variable resolution and native tiles, half of the steps each."""
+MOSAICS: tuple[AnySource, ...] = (Mosaic(),)
+"""1 to 16 frames a view: what tiny objects are learnt from where frames show large ones."""
 
 MIXTURES = MappingProxyType(
     {
@@ -87,6 +137,7 @@ MIXTURES = MappingProxyType(
         "whole_1800_2400": WHOLE_1800_2400,
         "vtr": VTR,
         "vtr_and_tiles": VTR_AND_TILES,
+        "mosaics": MOSAICS,
     }
 )
 """Mixtures by name, for `sampling.sources`."""

@@ -36,12 +36,14 @@ class TrainData:
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
     """For each frame its appearances in an epoch (in the mean), and of its data set the zoom factor
-    and the row of the horizon, as a share of the frame's height; NaN where there is none. `prior`
-    is that of all frames, None where their labels were not read or no name tells a camera."""
+    and the row of the horizon, as a share of the frame's height; NaN where there is none. `sets`
+    tells each frame's data set, by its place in the run. `prior` is that of all frames, None where
+    their labels were not read or no name tells a camera."""
 
     weights: Float64[np.ndarray, " n"]
     zooms: Float64[np.ndarray, " n"]
     horizons: Float64[np.ndarray, " n"]
+    sets: Int64[np.ndarray, " n"]
     prior: LocationPrior | None = None
 
     @property
@@ -52,7 +54,8 @@ class Draws:
     @staticmethod
     def even(count: int, *, horizon: float = np.nan) -> "Draws":
         """Each frame once an epoch."""
-        return Draws(np.ones(count), np.ones(count), np.full(count, horizon))
+        one = np.ones(count)
+        return Draws(one, one, np.full(count, horizon), np.zeros(count, np.int64))
 
 
 def plan_draws(
@@ -67,8 +70,10 @@ def plan_draws(
     """What the recipe says of the frames of all data sets in a row.
 
     Where that takes their labels (repeats, or a horizon to be fitted), they are read once and
-    summed up in the file `cache`; `on_frame` is told each name that is read.
+    summed up in the file `cache`; `on_frame` is told each name that is read. Raises TrainingError
+    where a source wants a data set that the run has not, or one without a frame.
     """
+    check_sources(rules, data)
     counts = [len(part.items) for part in data]
     given = rules.copy_paste.horizon
     if not needs_labels(rules):
@@ -107,16 +112,42 @@ def join(
     used = [i for i, part in enumerate(data) if len(part.items)]
     total = sum(data[i].share for i in used)
     length = max((ceil(repeats[i].sum() * total / data[i].share - 1e-9) for i in used), default=0)
-    parts = [np.zeros((3, 0))]
+    parts = [np.zeros((4, 0))]
     for i in used:
         weights = repeats[i] * (length * data[i].share / total / repeats[i].sum())
         horizon = np.nan if horizons is None else horizons[i]
-        rows = (weights, np.full(len(weights), data[i].zoom), np.full(len(weights), horizon))
-        parts.append(np.stack(rows))
-    return Draws(*np.concatenate(parts, axis=1))
+        same = (np.full(len(weights), value) for value in (data[i].zoom, horizon, i))
+        parts.append(np.stack([weights, *same]))
+    weights, zooms, horizons_of_all, sets = np.concatenate(parts, axis=1)
+    return Draws(weights, zooms, horizons_of_all, sets.astype(np.int64))
 
 
-@lru_cache(maxsize=4)
+def check_sources(rules: Sampling, data: Sequence[TrainData]) -> None:
+    """Raise TrainingError unless each source's data sets are there, and have frames together."""
+    for place, source in enumerate(rules.sources):
+        wanted = range(len(data)) if source.data is None else source.data
+        if max(wanted, default=-1) >= len(data) or not any(len(data[i].items) for i in wanted):
+            where, expected = f"sampling.sources.{place}.data", f"0 ... {len(data) - 1}"
+            rule = "a source draws from data sets of the run that have frames"
+            raise TrainingError(rule, where=where, expected=expected, got=list(wanted))
+
+
+@lru_cache(maxsize=32)
+def draws_from(draws: Draws, data: tuple[int, ...] | None) -> Draws:
+    """The draws of a source that keeps to these data sets: the others' frames have no weight.
+
+    The rarest of the frames come once an epoch, so that the order is new as seldom as it can be.
+    """
+    if data is None:
+        return draws
+    weights = np.where(np.isin(draws.sets, data), draws.weights, 0.0)
+    if not weights.any():
+        rule = "a source draws from data sets of the run that have frames"
+        raise TrainingError(rule, where="sampling.sources", got=list(data))
+    return replace(draws, weights=weights / weights[weights > 0].min())
+
+
+@lru_cache(maxsize=16)
 def epoch_order(draws: Draws, seed: int, epoch: int) -> Int64[np.ndarray, " length"]:
     """The frames of an epoch in order.
 
@@ -125,7 +156,7 @@ def epoch_order(draws: Draws, seed: int, epoch: int) -> Int64[np.ndarray, " leng
     times, w times in the mean, and the number of picks is always the same.
     """
     generator = rng(seed, epoch, "order")
-    laid = generator.permutation(len(draws.weights))
+    laid = generator.permutation(np.flatnonzero(draws.weights))
     ends = np.cumsum(draws.weights[laid])
     picks = (np.arange(draws.length) + generator.random()) * (ends[-1] / draws.length)
     chosen = laid[np.searchsorted(ends, picks, side="right").clip(max=len(laid) - 1)]

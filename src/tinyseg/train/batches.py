@@ -20,11 +20,12 @@ from tinyseg.data.dataset import Item
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.frame import Frame
 from tinyseg.model.targets import Target
-from tinyseg.recipes import Recipe
+from tinyseg.recipes import Mosaic, Recipe
 from tinyseg.train.augment import jitter_colours
-from tinyseg.train.balance import Draws
+from tinyseg.train.balance import Draws, draws_from
 from tinyseg.train.chance import rng
 from tinyseg.train.copy_paste import paste_objects
+from tinyseg.train.mosaic import Cell, cell_frame, cells_of, draw_cell, join_cells
 from tinyseg.train.sampler import (
     Shape,
     draw_view,
@@ -49,7 +50,7 @@ KEPT_BYTES = 2 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Views of one size, and the names of the frames they come from."""
+    """Views of one size, and the names of the frames they come from, a mosaic's joined by +."""
 
     images: UInt8[Tensor, "b 3 h w"]
     targets: list[Target]
@@ -133,7 +134,30 @@ class Portion:
 
 
 def make_sample(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> Frame:
-    """Sample `index` of a run: a view of a frame, in view pixels, colours changed."""
+    """Sample `index` of a run: a view of a frame, or of several, in view pixels, colours changed.
+
+    Nothing is pasted into mosaics, whose objects are small without it.
+    """
+    source = shape.source
+    if isinstance(source, Mosaic):
+        cells = cells_of(index, source, shape.out_hw, recipe.train.seed)
+        made = [_make_cell(frames, cell, source, recipe) for cell in cells]
+        return join_cells(made, cells, shape.out_hw)
+    return _make_view(frames, index, shape, recipe)
+
+
+def _make_cell(frames: FrameStore, cell: Cell, source: Mosaic, recipe: Recipe) -> Frame:
+    rules, seed = recipe.sampling, recipe.train.seed
+    which = cell_frame(cell, source, draws=frames.draws, seed=seed)
+    frame, factor = frames[which], float(frames.draws.zooms[which])
+    view = draw_cell(frame, cell, source, rules, seed=seed, factor=factor)
+    seen = view.cut(learnable(frame, view, rules))
+    chance = rng(seed, cell.index, "cell colour")
+    image = jitter_colours(seen.image, chance, strength=rules.colour)
+    return Frame(seen.name, image, seen.instances, seen.ignore)
+
+
+def _make_view(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> Frame:
     rules, seed = recipe.sampling, recipe.train.seed
     which = frame_of(index, draws=frames.draws, shape=shape, rules=rules, seed=seed)
     frame, zoom = frames[which], float(frames.draws.zooms[which])
@@ -159,7 +183,8 @@ def _donor(
 ) -> Frame | None:
     """One of the frames before sample `index`'s own, which are likely to be decoded still; None
     where that is the same frame, or of a data set with another horizon or none."""
-    size, draws = group_size(shape, recipe.sampling), frames.draws
+    size = group_size(shape, recipe.sampling)
+    draws = draws_from(frames.draws, shape.source.data)
     back = int(chance.integers(1, recipe.sampling.copy_paste.donors + 1))
     group = abs(index // size - back)
     other = group_frame(group, draws=draws, seed=recipe.train.seed)

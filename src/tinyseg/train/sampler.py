@@ -4,7 +4,8 @@ A step draws a source of the recipe and a size, so that its batch has one size o
 file has to be read to know it. A group of `views_per_frame` samples shares one frame, so that a
 decoded frame serves several views; frames go by in a fresh random order every epoch. A tile is a
 square of the native frame at a random zoom, placed around a random instance or, in a stated share
-and on empty frames, anywhere; a whole frame lies in the middle of its canvas.
+and on empty frames, anywhere; a whole frame lies in the middle of its canvas. The cells of a mosaic
+are drawn in train/mosaic.py.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from jaxtyping import Float64, Int64
 from tinyseg import masks as mask_ops
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
-from tinyseg.recipes import Sampling, Tile, Whole
-from tinyseg.train.balance import Draws, epoch_order
+from tinyseg.recipes import AnySource, Sampling, Tile, Whole
+from tinyseg.train.balance import Draws, draws_from, epoch_order
 from tinyseg.train.chance import rng
 from tinyseg.views import View
 
@@ -28,7 +29,7 @@ SMALLEST_SIDE = 3.0
 class Shape:
     """What all views of one step have in common."""
 
-    source: Tile | Whole
+    source: AnySource
     out_hw: tuple[int, int]
 
 
@@ -37,7 +38,7 @@ def shape_of(step: int, rules: Sampling, seed: int) -> Shape:
     generator = rng(seed, step, "shape")
     shares = np.array([source.share for source in rules.sources])
     source = rules.sources[int(generator.choice(len(shares), p=shares / shares.sum()))]
-    if isinstance(source, Tile):
+    if not isinstance(source, Whole):
         side = source.view or rules.view
         return Shape(source, (side, side))
     low, high = source.short_side
@@ -50,7 +51,8 @@ def shape_of(step: int, rules: Sampling, seed: int) -> Shape:
 
 def frame_of(index: int, *, draws: Draws, shape: Shape, rules: Sampling, seed: int) -> int:
     """Which of the frames sample `index` is cut from."""
-    return group_frame(index // group_size(shape, rules), draws=draws, seed=seed)
+    own = draws_from(draws, shape.source.data)
+    return group_frame(index // group_size(shape, rules), draws=own, seed=seed)
 
 
 def group_size(shape: Shape, rules: Sampling) -> int:
@@ -81,14 +83,35 @@ def _tile(
     frame: Frame, source: Tile, rules: Sampling, generator: np.random.Generator, *, factor: float
 ) -> tuple[float, float, float, float]:
     """A square of native pixels, inside the frame where it fits."""
-    low, high = source.zoom or rules.zoom
-    zoom = factor * float(np.exp(generator.uniform(np.log(low), np.log(high))))
+    zoom = factor * draw_zoom(source.zoom or rules.zoom, generator)
     side = max(round((source.view or rules.view) / zoom), 1)
-    share = rules.near_share if source.near_share is None else source.near_share
+    return place_window(frame, (side, side), source.near_share, rules, generator)
+
+
+def draw_zoom(bounds: tuple[float, float], generator: np.random.Generator) -> float:
+    """Between the bounds, evenly in its logarithm."""
+    low, high = bounds
+    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+
+
+def place_window(
+    frame: Frame,
+    window_hw: tuple[int, int],
+    near_share: float | None,
+    rules: Sampling,
+    generator: np.random.Generator,
+) -> tuple[float, float, float, float]:
+    """A window of whole native pixels: near an instance in that share, else anywhere; inside the
+    frame where it fits. The share is the section's if it is None."""
+    share = rules.near_share if near_share is None else near_share
     near = generator.random() < share and len(frame.instances) > 0
-    centre = _near_instance(frame, side, rules, generator) if near else _anywhere(frame, generator)
-    x0, y0 = (_start(c, side, length) for c, length in zip(centre, frame.hw[::-1], strict=True))
-    return x0, y0, x0 + side, y0 + side
+    height, width = window_hw
+    if near:
+        centre = _near_instance(frame, max(window_hw), rules, generator)
+    else:
+        centre = _anywhere(frame, generator)
+    x0, y0 = _start(centre[0], width, frame.hw[1]), _start(centre[1], height, frame.hw[0])
+    return x0, y0, x0 + width, y0 + height
 
 
 def _letterbox(
