@@ -1,6 +1,7 @@
 """The ablation's table: resumable row by row, weights shared, honest about spread."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tinyseg.evaluate.score import Averages
 from tinyseg.recipes import Recipe, find_recipe, lite
 
 SCALES: dict[str, tuple[str, ...]] = {"1500,1800": (), "1800,2400": (), "varied": ()}
+TRAINED = sum(row.trained_as is None for row in ROWS)
 
 
 class Fake:
@@ -32,9 +34,10 @@ class Fake:
         self.recipes.append(recipe)
         return recipe.train.steps
 
-    def judge(self, folder: Path, row: Row) -> tuple[Averages, Averages, int]:
-        self.judged.append(f"{folder.parent.name} {row.plan}")
-        ap = 0.1 + 0.02 * ("seed-1" in str(folder))
+    def judge(self, folders: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
+        seeds = "+".join(folder.parent.parent.name for folder in folders)
+        self.judged.append(f"{seeds} {row.plan}")
+        ap = 0.1 + 0.02 * ("seed-1" in seeds)
         return Averages(0.3, 0.2, float("nan"), 0.1, 0.2, 0.3, ap), Averages(*[0.5] * 7), 57
 
 
@@ -46,11 +49,12 @@ def run(
     start: Path | None = None,
     frames: str = "some",
     scored: str = "others",
+    seeds: Sequence[int] = (0, 1),
 ) -> dict[str, list[Figures]]:
     return ablate(
         base or lite(),
         ROWS,
-        seeds=(0, 1),
+        seeds=seeds,
         out=out,
         work=Work(
             fake.fit,
@@ -60,18 +64,17 @@ def run(
             start=start,
         ),
         scales=SCALES,
-        on_done=lambda row, seed, figures: None,
+        on_done=lambda row, seeds, figures: None,
     )
 
 
 def test_each_row_and_seed_is_trained_once_and_coco_once_a_seed(tmp_path: Path) -> None:
     fake = Fake()
     table = run(tmp_path, fake)
-    trained = len(ROWS) - 1  # the last row looks again with the weights of the one before
-    assert len(fake.fitted) == 2 * (trained + 1)
+    assert len(fake.fitted) == 2 * (TRAINED + 1)
     assert sum(name == "pre-training" for name, _ in fake.fitted) == 2
-    assert sum(started for _, started in fake.fitted) == 2 * (trained - 1)
-    assert {len(figures) for figures in table.values()} == {2}
+    assert sum(started for _, started in fake.fitted) == 2 * (TRAINED - 1)
+    assert all(len(table[row.name]) == 2 // row.seeds for row in ROWS)
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -80,7 +83,7 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
         run(tmp_path, first)
     second = Fake()
     run(tmp_path, second)
-    assert len(first.fitted) + len(second.fitted) == 2 * len(ROWS)
+    assert len(first.fitted) + len(second.fitted) == 2 * (TRAINED + 1)
     third = Fake()
     run(tmp_path, third)
     assert (third.fitted, third.judged) == ([], [])
@@ -98,7 +101,7 @@ def test_given_weights_stand_in_for_pre_training(tmp_path: Path) -> None:
     fake = Fake()
     run(tmp_path, fake, start=Path("given"))
     assert {name for name, _ in fake.fitted} == {"lite"}
-    assert sum(started for _, started in fake.fitted) == 2 * (len(ROWS) - 2)
+    assert sum(started for _, started in fake.fitted) == 2 * (TRAINED - 1)
     again = Fake()
     run(tmp_path, again, start=Path("given"))
     assert again.fitted == []
@@ -123,7 +126,7 @@ def test_figures_of_other_weights_or_frames_are_refused(
 
 def test_weights_that_were_not_scored_yet_are_not_taken_for_others(tmp_path: Path) -> None:
     class Unscored(Fake):
-        def judge(self, folder: Path, row: Row) -> tuple[Averages, Averages, int]:
+        def judge(self, folders: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -164,3 +167,28 @@ def test_the_table_says_mean_and_half_the_spread(tmp_path: Path) -> None:
     one = to_markdown([ROWS[1]], {"COCO": [replace(figures, steps=7)]})
     assert "±" not in one
     assert "| 7 |" in one
+
+
+def test_networks_of_several_seeds_look_together(tmp_path: Path) -> None:
+    fake = Fake()
+    table = run(tmp_path, fake, seeds=(0, 1, 2, 3, 4))
+    pair = next(row.name for row in ROWS if row.seeds == 2)
+    assert [seeds for seeds in fake.judged if "+" in seeds][:2] == [
+        "seed-0+seed-1 scales",
+        "seed-2+seed-3 scales",
+    ]
+    assert [f.steps for f in table[pair]] == [2 * lite().train.steps] * 2
+    alone = run(tmp_path / "alone", Fake(), seeds=(0,))
+    assert alone[pair] == []
+    assert pair not in to_markdown(ROWS, alone)
+
+
+def test_rows_that_share_weights_learn_from_one_recipe() -> None:
+    by_name = {row.name: row for row in ROWS}
+    for row in (row for row in ROWS if row.trained_as is not None):
+        origin = by_name[row.trained_as or ""]
+        assert (row.settings, row.scale, row.from_coco) == (
+            origin.settings,
+            origin.scale,
+            origin.from_coco,
+        )

@@ -2,16 +2,19 @@
 
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, save_weights
+from tinyseg.build import WEIGHTS_NAME, build_detector, save_weights
 from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.errors import TrainingError
-from tinyseg.recipes import PlanChoice, find_recipe, with_settings
+from tinyseg.evaluate.score import Averages
+from tinyseg.predict import Predictor, Wishes
+from tinyseg.recipes import PlanChoice, Recipe, find_recipe, with_settings
 from tinyseg.views import LocationPrior, Plan, learn_prior
 
 SMALL = (
@@ -94,3 +97,47 @@ def test_rows_have_one_start(words: list[str], scenes: Path, weights: Path, tmp_
     with pytest.raises(TrainingError, match="weights that --coco trains, or from those of --init"):
         run(scenes, tmp_path / "out", *given)
     assert not (tmp_path / "out").exists()
+
+
+def test_seeds_and_another_backbone_look_together_at_several_scales(
+    scenes: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training is replaced by a copy, scoring by a note: only who looks, and how, is tested."""
+    verb = import_module("tinyseg.cli.ablate")
+    own = tmp_path / "own.safetensors"
+    recipe = with_settings(find_recipe("lite"), SMALL)
+    save_weights(own, build_detector(recipe), recipe)
+    choices: list[PlanChoice] = []
+    networks: list[int] = []
+    choose = verb.choose
+
+    def fit(recipe: Recipe, run: Path, start: Path | None) -> int:
+        run.mkdir()
+        (run / WEIGHTS_NAME).write_bytes(own.read_bytes())
+        return 1
+
+    def note_choice(wishes: Wishes, recipe: Recipe) -> PlanChoice:
+        choices.append(choose(wishes, recipe))
+        return choices[-1]
+
+    def note_networks(predictor: Predictor, items: object, *, on_frame: object) -> SimpleNamespace:
+        networks.append(len(predictor.members))
+        averages = Averages(*[0.5] * 7)
+        return SimpleNamespace(averages=averages, any_class=averages, instances=3)
+
+    monkeypatch.setattr(verb, "fit_on", lambda *words, **more: fit)
+    monkeypatch.setattr(verb, "choose", note_choice)
+    monkeypatch.setattr(verb, "judge", note_networks)
+    names = ("+ MS", "+ ensemble of 2 seeds", "+ another backbone")
+    rows = [word for name in names for word in ("--only", name)]
+    given = ["--init", str(weights), "--seeds", "2", *rows]
+    said = run(scenes, tmp_path / "out", *given, "--other", str(own))
+    assert networks == [1, 1, 2, 3]
+    for choice in choices:
+        sides = [part.whole.short_side for part in choice.parts if part.whole is not None]
+        assert (sides, choice.flip) == ([150, 180, 240], True)
+        assert choice.parts[-1].focus is not None
+    assert "| + another backbone |" in said
+    assert "another" not in run(scenes, tmp_path / "few", *given)  # no such network was named
+    with pytest.raises(TrainingError, match="the table's class list"):
+        run(scenes, tmp_path / "foreign", *given, "--other", str(weights))

@@ -60,6 +60,10 @@ class Row:
     plan: str = "whole"
     trained_as: str | None = None
     slide: Slide | None = None
+    seeds: int = 1
+    """The networks of this many seeds look together ..."""
+    with_other: bool = False
+    """... and with them one of another backbone that was trained elsewhere."""
 
     @property
     def settings_taken(self) -> tuple[str, ...]:
@@ -71,6 +75,12 @@ class Row:
         """The name of the folder of its weights."""
         plain = (self.trained_as or self.name).lower()
         return "".join(c if c.isalnum() else "-" for c in plain).strip("-")
+
+    @property
+    def figures_name(self) -> str:
+        """The name of the file of its figures, in the folder of its first network's weights."""
+        seeds = f"-{self.seeds}-seeds" if self.seeds > 1 else ""
+        return f"{self.plan}{seeds}{'-and-other' if self.with_other else ''}-{FIGURES_NAME}"
 
 
 ROWS = (
@@ -89,13 +99,34 @@ ROWS = (
         trained_as="COCO, PA, VTR",
         slide=Slide(34.3, 21.5, 10.6, 33.1, 44.0, 21.2),
     ),
+    Row("+ MS", (PATHS,), scale="varied", plan="scales", trained_as="COCO, PA, VTR"),
+    Row(
+        "+ ensemble of 2 seeds",
+        (PATHS,),
+        scale="varied",
+        plan="scales",
+        trained_as="COCO, PA, VTR",
+        seeds=2,
+    ),
+    Row(
+        "+ another backbone",
+        (PATHS,),
+        scale="varied",
+        plan="scales",
+        trained_as="COCO, PA, VTR",
+        seeds=2,
+        with_other=True,
+    ),
 )
-"""As on the slides; the row before the last is its weights without focused inference."""
+"""As on the slides, and "COCO, PA, VTR", whose weights the rows after it look with in other ways.
+The slides measure MS and ensembles on the challenge's server alone: no numbers stand beside them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one row and seed gave: averages 0 ... 1 on `instances`, and what it cost."""
+    """What one row and seed gave: averages 0 ... 1 on `instances`, and what its training cost, of
+    several seeds in all; what was trained elsewhere is not counted."""
 
     averages: Averages
     any_class: Averages
@@ -116,8 +147,9 @@ class Trained:
 Fit = Callable[[Recipe, Path, Path | None], int]
 """Trains a recipe into a folder, started from a weights file if one is given; the steps taken."""
 
-Judge = Callable[[Path, Row], tuple[Averages, Averages, int]]
-"""Scores the weights of a folder under a row's plan: classes' mean, all as one, instances."""
+Judge = Callable[[Sequence[Path], Row], tuple[Averages, Averages, int]]
+"""Scores the weights of folders, looking together under a row's plan: classes' mean, all as one,
+instances."""
 
 Basis = Callable[[Row], Mapping[str, str]]
 """What a row follows from beside its recipe, in words that are equal where the thing is."""
@@ -146,19 +178,34 @@ def ablate(
     out: Path,
     work: Work,
     scales: Mapping[str, Sequence[str]],
-    on_done: Callable[[Row, int, Figures], None],
+    on_done: Callable[[Row, Sequence[int], Figures], None],
 ) -> dict[str, list[Figures]]:
-    """Figures of each row by its name, a seed each, from disk where they are there.
+    """Figures of each row by its name, from disk where they are there: one for each seed, or for
+    each group of seeds where networks look together; none where there are too few seeds.
 
     `scales` gives the settings of each range of resolutions.
     """
     table: dict[str, list[Figures]] = {row.name: [] for row in rows}
-    for seed in seeds:
-        for row in rows:
-            figures = _figures(_recipe(base, row, scales, seed), row, out / f"seed-{seed}", work)
-            table[row.name].append(figures)
-            on_done(row, seed, figures)
+    for row, group in turns(rows, seeds):
+        recipes = [_recipe(base, row, scales, seed) for seed in group]
+        figures = _figures(recipes, row, out, work)
+        table[row.name].append(figures)
+        on_done(row, group, figures)
     return table
+
+
+def turns(rows: Sequence[Row], seeds: Sequence[int]) -> list[tuple[Row, Sequence[int]]]:
+    """The rows' figures in order, each with its seeds: all rows of a seed, then those of several
+    seeds, which share no seed between two figures of a row."""
+    alone: list[tuple[Row, Sequence[int]]]
+    alone = [(row, (seed,)) for seed in seeds for row in rows if row.seeds == 1]
+    together = [
+        (row, seeds[first : first + row.seeds])
+        for row in rows
+        if row.seeds > 1
+        for first in range(0, len(seeds) - row.seeds + 1, row.seeds)
+    ]
+    return alone + together
 
 
 def _recipe(base: Recipe, row: Row, scales: Mapping[str, Sequence[str]], seed: int) -> Recipe:
@@ -183,22 +230,27 @@ def check_settings(settings: Sequence[str], scales: Mapping[str, Sequence[str]])
             raise TrainingError(rule, where=key, expected=f"no key of {', '.join(sorted(taken))}")
 
 
-def _figures(recipe: Recipe, row: Row, seed_folder: Path, work: Work) -> Figures:
+def _figures(recipes: Sequence[Recipe], row: Row, out: Path, work: Work) -> Figures:
     """From disk, or made and written there."""
-    path = seed_folder / row.folder / f"{row.plan}-{FIGURES_NAME}"
-    basis = _basis(recipe, work.learnt_from(row)) | {"judged_by": dict(work.judged_by(row))}
+    seeds = [recipe.train.seed for recipe in recipes]
+    path = out / f"seed-{seeds[0]}" / row.folder / row.figures_name
+    basis = _basis(recipes[0], work.learnt_from(row)) | {"judged_by": dict(work.judged_by(row))}
+    if len(seeds) > 1:
+        basis["seeds"] = seeds
     kept = _read(path, basis, row)
     if kept is not None:
         return _parse(kept["figures"])
-    trained = _train_once(recipe, row, seed_folder, work)
-    averages, any_class, instances = work.judge(trained.folder, row)
-    figures = Figures(averages, any_class, instances, trained.steps, trained.minutes)
+    trained = [_train_once(recipe, row, out, work) for recipe in recipes]
+    averages, any_class, instances = work.judge([one.folder for one in trained], row)
+    steps, minutes = sum(one.steps for one in trained), sum(one.minutes for one in trained)
+    figures = Figures(averages, any_class, instances, steps, minutes)
     _write(path, basis | {"figures": asdict(figures)})
     return figures
 
 
-def _train_once(recipe: Recipe, row: Row, seed_folder: Path, work: Work) -> Trained:
+def _train_once(recipe: Recipe, row: Row, out: Path, work: Work) -> Trained:
     """The row's weights, trained unless they are there; rows that differ in their plan share."""
+    seed_folder = out / f"seed-{recipe.train.seed}"
     place = seed_folder / row.folder
     basis = _basis(recipe, work.learnt_from(row))
     facts = _read(place / TRAINED_NAME, basis, row)
@@ -259,7 +311,7 @@ def to_markdown(rows: Sequence[Row], table: dict[str, list[Figures]]) -> str:
     """The table in %: mean over seeds +- half the spread, and the slides' numbers below each."""
     heads = ("row", "AP50", "AP75", "AP_tiny", "AP_s", "AP_m", "AP_l", "AP", "any AP")
     lines = [_line([*heads, "steps", "minutes"]), _line(["---", *["---:"] * 10])]
-    for row in rows:
+    for row in (row for row in rows if table[row.name]):
         figures = table[row.name]
         columns = zip(*(astuple(f.averages) for f in figures), strict=True)
         cells = [_percent(values) for values in columns]

@@ -1,11 +1,13 @@
 """`tinyseg ablate`: what each part of the system is worth, one budget for every row."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from tinyseg.ablate import ROWS, Basis, Figures, Fit, Judge, Row, Work, check_settings, to_markdown
@@ -37,6 +39,38 @@ from tinyseg.train.validation import judge
 from tinyseg.views import LocationPrior, learn_prior
 
 TABLE_NAME = "table.md"
+MULTI_SCALE = (1500, 1800, 2400)
+"""Short sides of the row "+ MS", at the slides' resolutions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How rows look: resolution and zoomed megapixels of all, the network of another backbone."""
+
+    resolution: float
+    budget: float
+    other: Path | None = None
+
+    def wishes(self, plan: str) -> Wishes:
+        """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too."""
+        if plan == "whole":
+            return Wishes(plan="whole")
+        several = plan == "scales"
+        sides = tuple(round(side * self.resolution) for side in MULTI_SCALE) if several else ()
+        return Wishes(plan="focus", budget_mp=self.budget, scales=sides, flip=several)
+
+    def basis(self, frames: str) -> Basis:
+        """What scores on these frames follow from beside the weights."""
+        focused = f"{self.budget:g} MP, prior of the frames learnt from"
+        sides = ", ".join(str(side) for side in self.wishes("scales").scales)
+        views = {"focus": focused, "scales": f"{focused}, short sides {sides}, mirrored"}
+        other = {} if self.other is None else {"other": f"sha256 {file_sha256(self.other)}"}
+
+        def of_row(row: Row) -> dict[str, str]:
+            told = {"frames": frames, "views": views.get(row.plan, row.plan)}
+            return told | other if row.with_other else told
+
+        return of_row
 
 
 def ablate(
@@ -52,6 +86,10 @@ def ablate(
             help="Instead of --coco: the run or weights file that those rows start from; what "
             "fits a row's network is carried over, classes by name."
         ),
+    ] = None,
+    other: Annotated[
+        Path | None,
+        typer.Option(help='For the row "+ another backbone": a trained run or weights file.'),
     ] = None,
     listed: ListOption = None,
     recipe: Annotated[
@@ -86,15 +124,17 @@ def ablate(
     scales = scaled(resolution)
     check_settings(settings or [], scales)
     base = with_settings(find_recipe(recipe), settings or [])
-    rows = choose_rows(only)
+    rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
     check_start(rows, coco, init)
+    check_other(other, base)
     learnt = open_with(data, None, listed, base.classes)
     judged = open_with(data, None, val_list, base.classes)
+    looking = Looking(resolution, budget, other)
     work = Work(
         fit=fit_on(data, listed, coco, device=device, threads=threads),
-        judge=judge_on(judged, learnt, budget, device=device, threads=threads),
+        judge=judge_on(judged, learnt, looking, find_device(device, threads)),
         learnt_from=learning_basis(learnt, coco, init),
-        judged_by=judging_basis(judged, budget),
+        judged_by=looking.basis(names_of(judged)),
         start=init,
     )
     table = run_rows(
@@ -106,7 +146,7 @@ def ablate(
 
 
 def check_start(rows: tuple[Row, ...], coco: Path | None, init: Path | None) -> None:
-    """Refuses rows without a start, two starts, and a start that is no weights file of ours."""
+    """Refuses rows without a start, two starts, and what is no weights file of ours."""
     if (coco is None) == (init is None) and (init or any(row.from_coco for row in rows)):
         rule = "rows start from weights that --coco trains, or from those of --init"
         raise TrainingError(rule, where="--init", got="neither" if init is None else "both")
@@ -114,18 +154,19 @@ def check_start(rows: tuple[Row, ...], coco: Path | None, init: Path | None) -> 
         read_weights_prior(init)
 
 
+def check_other(other: Path | None, base: Recipe) -> None:
+    """Refuses a network of other classes before anything is trained."""
+    if other is not None and (classes := load_member(other).recipe.classes) != base.classes:
+        rule = "a network that looks with the rows' has the table's class list"
+        expected, got = ", ".join(base.classes), ", ".join(classes)
+        raise TrainingError(rule, where="--other", path=other, expected=expected, got=got)
+
+
 def learning_basis(learnt: DataSet, coco: Path | None, init: Path | None) -> Basis:
     """What weights follow from: the frames by their names, the start by its content."""
     frames = names_of(learnt)
     start = f"pre-trained on {coco}" if init is None else f"sha256 {file_sha256(init)}"
     return lambda row: {"frames": frames, "start": start if row.from_coco else "no COCO"}
-
-
-def judging_basis(judged: DataSet, budget: float) -> Basis:
-    """What scores follow from beside the weights."""
-    frames = names_of(judged)
-    views = {"focus": f"{budget:g} MP, prior of the frames learnt from"}
-    return lambda row: {"frames": frames, "views": views.get(row.plan, row.plan)}
 
 
 def names_of(data: DataSet) -> str:
@@ -198,17 +239,16 @@ def train_or_go_on(
     go_on(run, device, threads)
 
 
-def judge_on(
-    judged: DataSet, learnt: DataSet, budget: float, *, device: str, threads: int | None
-) -> Judge:
-    """Scores of a run's weights on the judged frames, looked at by a row's plan."""
+def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: torch.device) -> Judge:
+    """Scores of runs' weights on the judged frames, looked at by a row's plan."""
     prior = prior_of(learnt)
 
-    def judge_row(run: Path, row: Row) -> tuple[Averages, Averages, int]:
-        member = load_member(run)
-        wishes = Wishes(plan=row.plan, budget_mp=budget if row.plan == "focus" else None)
-        plan = make_plan(choose(wishes, member.recipe), prior() if row.plan == "focus" else None)
-        predictor = Predictor([member], plan, device=find_device(device, threads))
+    def judge_row(runs: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
+        others = [looking.other] if row.with_other and looking.other is not None else []
+        members = [load_member(path) for path in (*runs, *others)]
+        choice = choose(looking.wishes(row.plan), members[0].recipe)
+        plan = make_plan(choice, None if row.plan == "whole" else prior())
+        predictor = Predictor(members, plan, device=device)
         with progress_bar(f"scoring {row.name}", len(judged.items)) as bar:
             scores = judge(predictor, judged.items, on_frame=bar.advance)
         return scores.averages, scores.any_class, scores.instances
@@ -235,7 +275,8 @@ def prior_of(learnt: DataSet) -> Callable[[], LocationPrior | None]:
     return prior
 
 
-def tell(row: Row, seed: int, figures: Figures) -> None:
+def tell(row: Row, seeds: Sequence[int], figures: Figures) -> None:
     """A row is done."""
     ap = f"AP {figures.averages.ap:.3f} on {figures.instances} instances"
-    console.print(f"{row.name}, seed {seed}: {ap}", highlight=False)
+    of = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}"
+    console.print(f"{row.name}, {of}: {ap}", highlight=False)
