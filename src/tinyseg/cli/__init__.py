@@ -15,6 +15,7 @@ from tinyseg.cli.evaluate import evaluate
 from tinyseg.cli.memory import memory
 from tinyseg.cli.predict import predict
 from tinyseg.cli.show import show
+from tinyseg.cli.submit import submit
 from tinyseg.cli.synth import synth
 from tinyseg.cli.train import train
 from tinyseg.cli.views import prior, views
@@ -30,7 +31,21 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for _verb in (synth, train, predict, calibrate, evaluate, memory, show, ablate, views, prior):
+VERBS = (
+    synth,
+    train,
+    predict,
+    calibrate,
+    evaluate,
+    submit,
+    memory,
+    show,
+    ablate,
+    views,
+    prior,
+)
+
+for _verb in VERBS:
     app.command()(_verb)
 
 

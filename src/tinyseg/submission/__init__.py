@@ -1,0 +1,44 @@
+"""The challenge's file: written from predictions, checked, and read back.
+
+rules.py     the form, rule by rule; Fault, one place where one is broken
+pictures.py  the test pictures: ImageIds, md5 mapping lists, sizes
+spans.py     sets of pixels as runs: shared, without, joined
+row.py       a row's text <-> its fields
+source.py    predictions files -> frames, one at a time
+write.py     frames -> the file
+lines.py     the file -> rows of text
+seen.py      rows that have been met, in memory that does not grow
+suspect.py   runs that keep the rules and are still wrong
+check.py     the file -> every fault in it
+findings.py  faults -> groups, text, JSON
+read.py      the file -> Predictions
+"""
+
+from tinyseg.submission.check import check
+from tinyseg.submission.findings import Findings, collect, fault_to_json, findings_text
+from tinyseg.submission.pictures import Pictures, find_pictures
+from tinyseg.submission.read import read_submission
+from tinyseg.submission.rules import FRAME_HW, HEADER, Fault, Rule
+from tinyseg.submission.source import count_frames, predictions_files, stream_predictions
+from tinyseg.submission.write import Cuts, Written, write_submission
+
+__all__ = [
+    "FRAME_HW",
+    "HEADER",
+    "Cuts",
+    "Fault",
+    "Findings",
+    "Pictures",
+    "Rule",
+    "Written",
+    "check",
+    "collect",
+    "count_frames",
+    "fault_to_json",
+    "find_pictures",
+    "findings_text",
+    "predictions_files",
+    "read_submission",
+    "stream_predictions",
+    "write_submission",
+]

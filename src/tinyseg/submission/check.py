@@ -1,0 +1,173 @@
+"""A submission file -> every fault in it, as a stream: memory holds a few frames, not the rows.
+
+In: the file, what is known of the test pictures, and whether a pixel may have two owners. Out:
+faults in the order of the rows, but overlaps at the end of their frame and those of the file as a
+whole last. Nothing is refused here but a file that cannot be opened; a file of another kind comes
+out as faults.
+
+Overlaps are looked for while a frame is one of the RECENT_FRAMES that came last; where it comes
+again later, that is told instead.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tinyseg.masks import Runs
+from tinyseg.submission import spans
+from tinyseg.submission.lines import Line, read_lines
+from tinyseg.submission.pictures import Pictures, is_id, is_md5
+from tinyseg.submission.row import Row, text_to_row
+from tinyseg.submission.rules import COLUMNS, HEADER, Fault, Rule, shown
+from tinyseg.submission.seen import SeenRows, seen_rows
+from tinyseg.submission.suspect import LeftBorder, looks_column_major, looks_one_based
+
+RECENT_FRAMES = 8
+"""A stray row of another frame does not tear a frame apart."""
+
+_IMAGE_ID, _RUNS = COLUMNS[0], COLUMNS[-1]
+
+
+def check(
+    path: Path,
+    pictures: Pictures | None = None,
+    *,
+    exclusive: bool = False,
+    meet: Callable[[int], None] = lambda number: None,
+) -> Iterator[Fault]:
+    """All faults of a submission; `meet` is told the number of each row.
+
+    `exclusive`: a pixel may belong to one instance of its frame only. Raises PredictionsError
+    where the file cannot be read, ImageError where a picture's size is asked for and cannot be.
+    """
+    with seen_rows() as seen:
+        checker = _Checker(pictures or Pictures(), seen, exclusive)
+        for line in read_lines(path):
+            meet(line.number)
+            yield from checker.line(line)
+        yield from checker.end()
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A frame whose rows are coming: its size, and where overlaps matter the rows' runs."""
+
+    hw: tuple[int, int]
+    rows: list[tuple[int, Runs]] = field(default_factory=list)
+
+
+class _Checker:
+    """Judges row after row; holds the frames that came last."""
+
+    def __init__(self, pictures: Pictures, seen: SeenRows, exclusive: bool) -> None:
+        self.pictures, self.seen, self.exclusive = pictures, seen, exclusive
+        self.met: set[str] = set()
+        self.recent: dict[str, _Frame] = {}
+        self.border = LeftBorder()
+        self.rows = 0
+
+    def line(self, line: Line) -> Iterator[Fault]:
+        self.rows += 1
+        yield from line.faults
+        if line.text is None:
+            return
+        if line.number == 1:
+            yield from self._header(line.text)
+            return
+        yield from self._instance(line.text, line.number)
+
+    def _header(self, text: str) -> Iterator[Fault]:
+        """Row 1; where it is not the header but an instance, it is judged as one too."""
+        if text == HEADER:
+            return
+        yield Fault(Rule.header, 1, got=shown(text))
+        fields = text.split(",")
+        if len(fields) == len(COLUMNS) and fields[1].isdecimal():
+            yield from self._instance(text, 1)
+
+    def _instance(self, text: str, number: int) -> Iterator[Fault]:
+        frame = None
+        image_id = text.partition(",")[0].replace('"', "")
+        if self._is_frame(image_id) and text != HEADER:
+            yield from self._arrive(image_id, number)
+            frame = self.recent[image_id]
+        hw = self.pictures.frame_hw if frame is None else frame.hw
+        row, faults = text_to_row(text, number, pixels=hw[0] * hw[1])
+        yield from faults
+        if row is None:
+            return
+        yield from self._unknown(row.image_id, number)
+        yield from self._duplicate(row)
+        if row.runs is not None:
+            yield from self._suspicious(row.runs, number, hw)
+            if self.exclusive and frame is not None:
+                frame.rows.append((number, row.runs))
+
+    def _is_frame(self, image_id: str) -> bool:
+        ids = self.pictures.ids
+        return is_id(image_id) if ids is None else image_id in ids
+
+    def _arrive(self, image_id: str, number: int) -> Iterator[Fault]:
+        """A row of this frame has come; the frame that is longest ago goes, with its overlaps."""
+        if image_id in self.recent:
+            return
+        if image_id in self.met:
+            rule = Rule.apart_overlap if self.exclusive else Rule.apart
+            yield Fault(rule, number, _IMAGE_ID, got=f"{shown(image_id)} again")
+        elif self.pictures.ids is None and not is_md5(image_id):
+            yield Fault(Rule.not_md5, number, _IMAGE_ID, got=shown(image_id))
+        self.met.add(image_id)
+        self.recent[image_id] = _Frame(self.pictures.hw(image_id))
+        if len(self.recent) > RECENT_FRAMES:
+            yield from _overlaps(self.recent.pop(next(iter(self.recent))))
+
+    def _unknown(self, image_id: str, number: int) -> Iterator[Fault]:
+        if is_id(image_id) and not self._is_frame(image_id):
+            expected = self.pictures.some()
+            yield Fault(Rule.unknown_image, number, _IMAGE_ID, expected, shown(image_id))
+
+    def _duplicate(self, row: Row) -> Iterator[Fault]:
+        """A row with picture, class and runs of an earlier one, whatever its confidence."""
+        first = self.seen.meet(row.content, row.number)
+        if first is not None:
+            yield Fault(Rule.duplicate, row.number, got=f"row {first} again")
+
+    def _suspicious(self, runs: Runs, number: int, hw: tuple[int, int]) -> Iterator[Fault]:
+        self.border.add(runs, hw[1])
+        tests = {Rule.column_major: looks_column_major, Rule.one_based: looks_one_based}
+        for rule, looks in tests.items():
+            if looks(runs, hw):
+                yield Fault(rule, number, _RUNS)
+
+    def end(self) -> Iterator[Fault]:
+        """What only the whole file can tell."""
+        for frame in self.recent.values():
+            yield from _overlaps(frame)
+        if self.rows == 0:
+            yield Fault(Rule.header, 1, got="an empty file")
+        if self.border.looks_shifted():
+            got = f"{self.border.beside} masks begin in column 1 and none in column 0"
+            yield Fault(Rule.one_based, None, _RUNS, got=got)
+        for image_id in self.pictures.missing(self.met):
+            yield Fault(Rule.missing_frame, None, _IMAGE_ID, got=image_id)
+
+
+def _overlaps(frame: _Frame) -> Iterator[Fault]:
+    """Rows of the frame that share pixels with rows before them."""
+    if not spans.any_overlap([runs for _, runs in frame.rows]):
+        return
+    owned = spans.NOTHING
+    for index, (number, runs) in enumerate(frame.rows):
+        both = spans.shared(runs, owned)
+        if spans.pixels(both):
+            owner = next(n for n, other in frame.rows[:index] if _has(other, int(both[0][0])))
+            got = f"{spans.pixels(both)} pixels of earlier rows, the first of row {owner}"
+            yield Fault(Rule.overlap, number, _RUNS, expected="0 pixels", got=got)
+        owned = spans.joined(owned, runs)
+
+
+def _has(runs: Runs, pixel: int) -> bool:
+    at = int(np.searchsorted(runs[0], pixel, side="right")) - 1
+    return at >= 0 and pixel < int(runs[0][at] + runs[1][at])

@@ -1,0 +1,118 @@
+"""Faults as they come -> groups with counts and examples, as text, and a JSON file of them all.
+
+Memory holds the groups; the file takes every fault as it comes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from tinyseg.errors import PredictionsError
+from tinyseg.files import whole_file
+from tinyseg.submission.rules import Fault, Rule
+
+
+@dataclass(slots=True)
+class Group:
+    """How often a rule is broken, and the first places."""
+
+    rule: Rule
+    count: int = 0
+    examples: list[Fault] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """ "fault" or "warning"."""
+        return "warning" if Fault(self.rule).is_warning else "fault"
+
+
+class Findings:
+    """The groups of the faults that have been added, `examples` of each kept."""
+
+    def __init__(self, examples: int = 5) -> None:
+        self.examples = examples
+        self._groups: dict[Rule, Group] = {}
+
+    def add(self, fault: Fault) -> None:
+        """Count one more."""
+        group = self._groups.setdefault(fault.rule, Group(fault.rule))
+        group.count += 1
+        if group.count <= self.examples:
+            group.examples.append(fault)
+
+    @property
+    def groups(self) -> list[Group]:
+        """Faults first, then warnings, each in the order in which they were first met."""
+        return sorted(self._groups.values(), key=lambda group: group.kind != "fault")
+
+    @property
+    def faults(self) -> int:
+        """How many there are, warnings not counted."""
+        return sum(g.count for g in self.groups if g.kind == "fault")
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings there are."""
+        return sum(g.count for g in self.groups if g.kind == "warning")
+
+
+def collect(faults: Iterable[Fault], *, json: Path | None = None, examples: int = 5) -> Findings:
+    """The faults in groups; every one of them, in order, in the JSON file too.
+
+    Raises PredictionsError where that file cannot be written.
+    """
+    findings = Findings(examples)
+    if json is None:
+        for fault in faults:
+            findings.add(fault)
+        return findings
+    try:
+        with whole_file(json) as file:
+            before = b'{"found":['
+            for fault in faults:
+                findings.add(fault)
+                file.write(before + b"\n" + orjson.dumps(fault_to_json(fault)))
+                before = b","
+            head = b"" if findings.groups else before
+            file.write(head + b'\n],"summary":' + orjson.dumps(_summary(findings)) + b"}\n")
+    except OSError as error:
+        raise PredictionsError("cannot be written", path=json, got=error.strerror) from error
+    return findings
+
+
+def fault_to_json(fault: Fault) -> dict[str, object]:
+    """A fault in plain values; the rule by its short name and in words."""
+    return {
+        "row": fault.row,
+        "column": fault.column,
+        "kind": "warning" if fault.is_warning else "fault",
+        "rule": fault.rule.name,
+        "says": fault.rule.value,
+        "expected": fault.expected,
+        "got": fault.got,
+    }
+
+
+def _summary(findings: Findings) -> dict[str, object]:
+    groups = [{"rule": g.rule.name, "kind": g.kind, "count": g.count} for g in findings.groups]
+    return {"faults": findings.faults, "warnings": findings.warnings, "groups": groups}
+
+
+def findings_text(findings: Findings) -> Iterator[str]:
+    """Lines for people: a heading a group, with its count, then its first places."""
+    for group in findings.groups:
+        yield f"{group.kind}: {group.rule.value}: {group.count:,}"
+        yield from (f"    {place_text(fault)}" for fault in group.examples)
+        if group.count > len(group.examples):
+            yield f"    and {group.count - len(group.examples):,} more"
+
+
+def place_text(fault: Fault) -> str:
+    """Where a fault is, and what was expected and came."""
+    row = None if fault.row is None else f"row {fault.row}"
+    place = ", ".join(part for part in (row, fault.column) if part is not None)
+    named = (("expected", fault.expected), ("got", fault.got))
+    detail = ", ".join(f"{name} {value}" for name, value in named if value is not None)
+    return ": ".join(part for part in (place or "the file", detail) if part)

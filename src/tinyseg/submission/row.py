@@ -1,0 +1,160 @@
+"""A row's text <-> its fields, strictly: what is written comes back, and what is wrong is named.
+
+Each field is judged alone, so that one row can have several faults; of one kind in the runs the
+first is told. What follows from a broken field is not told again.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyseg.labels import WAD_IDS
+from tinyseg.masks import Runs, row_runs_to_text
+from tinyseg.submission.pictures import is_id
+from tinyseg.submission.rules import COLUMNS, HEADER, Fault, Rule, shown
+
+_IMAGE_ID, _LABEL_ID, _PIXEL_COUNT, _CONFIDENCE, _RUNS = COLUMNS
+
+_WHOLE = re.compile(r"[0-9]{1,12}")
+_DECIMAL = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_RUN = re.compile(r"[0-9]{1,12} [0-9]{1,12}")
+_RUN_LIST = re.compile(r"(?:[0-9]{1,12} [0-9]{1,12}\|)+")
+_BARS = str.maketrans("|", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The fields of a row; one that is broken is None, runs that are out of order included."""
+
+    number: int
+    image_id: str
+    label_id: int | None
+    confidence: float | None
+    runs: Runs | None
+    content: str
+    """Picture, class and runs as they stand, which no two rows have alike."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every field can be used."""
+        return not (self.label_id is None or self.confidence is None or self.runs is None)
+
+
+def row_to_text(image_id: str, label_id: int, confidence: float, runs: Runs) -> str:
+    """The row with its line feed; the confidence has the digits that give it back exactly."""
+    score = np.format_float_positional(confidence, trim="0")
+    return f"{image_id},{label_id},{runs[1].sum()},{score},{row_runs_to_text(*runs)}\n"
+
+
+def text_to_row(text: str, number: int, *, pixels: int) -> tuple[Row | None, list[Fault]]:
+    """A row and its faults; no row where it has not five fields. The frame has so many pixels."""
+    faults: list[Fault] = []
+    if '"' in text:
+        faults.append(Fault(Rule.quotes, number))
+        text = text.replace('"', "")
+    if text == HEADER:
+        return None, [*faults, Fault(Rule.header_again, number)]
+    fields = text.split(",")
+    if len(fields) != len(COLUMNS):
+        got = f"{len(fields)}: {shown(text)}" if text else "an empty row"
+        return None, [*faults, Fault(Rule.field_count, number, expected="5", got=got)]
+    image_id, label_id, pixel_count, confidence, code = fields
+    reader = _Reader(number, faults)
+    reader.check_image_id(image_id)
+    row = Row(
+        number,
+        image_id,
+        reader.label_id(label_id),
+        reader.confidence(confidence),
+        reader.runs(code, pixel_count, pixels),
+        f"{image_id},{label_id},{code}",
+    )
+    return row, faults
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the fields of one row, and writes down what is wrong with them."""
+
+    number: int
+    faults: list[Fault]
+
+    def fault(
+        self, rule: Rule, column: str, *, expected: object = None, got: object = None
+    ) -> None:
+        told = [None if value is None else str(value) for value in (expected, got)]
+        self.faults.append(Fault(rule, self.number, column, *told))
+
+    def check_image_id(self, text: str) -> None:
+        if not is_id(text):
+            self.fault(Rule.image_id, _IMAGE_ID, got=shown(text))
+
+    def label_id(self, text: str) -> int | None:
+        value = int(text) if _WHOLE.fullmatch(text) else None
+        if value in WAD_IDS:
+            return value
+        self.fault(Rule.label_id, _LABEL_ID, expected=_LABELS, got=shown(text))
+        return None
+
+    def confidence(self, text: str) -> float | None:
+        if not _DECIMAL.fullmatch(text):
+            rule = Rule.confidence_range if text.startswith("-") else Rule.confidence
+            self.fault(rule, _CONFIDENCE, got=shown(text))
+            return None
+        value = float(text)
+        if 0 < value <= 1:
+            return value
+        self.fault(Rule.confidence_range, _CONFIDENCE, got=shown(text))
+        return None
+
+    def runs(self, code: str, pixel_count: str, pixels: int) -> Runs | None:
+        """The runs, where they can stand; their sum is held against the count in any case."""
+        count = int(pixel_count) if _WHOLE.fullmatch(pixel_count) else 0
+        if count < 1:
+            self.fault(Rule.pixel_count, _PIXEL_COUNT, got=shown(pixel_count))
+        if not _RUN_LIST.fullmatch(code):
+            self._explain_form(code)
+            return None
+        numbers = np.fromstring(code.translate(_BARS), np.int64, sep=" ")
+        starts, lengths = numbers[0::2], numbers[1::2]
+        total = int(lengths.sum())
+        if count >= 1 and count != total:
+            self.fault(Rule.pixel_sum, _PIXEL_COUNT, expected=total, got=count)
+        return (starts, lengths) if self._can_stand((starts, lengths), pixels) else None
+
+    def _can_stand(self, runs: Runs, pixels: int) -> bool:
+        """Whether runs have a length, ascend, do not overlap and end within the frame."""
+        starts, lengths = runs
+        ends = starts + lengths
+        down = starts[1:] < starts[:-1]
+        places = {
+            Rule.run_length: np.flatnonzero(lengths < 1),
+            Rule.run_order: np.flatnonzero(down) + 1,
+            Rule.run_overlap: np.flatnonzero((starts[1:] < ends[:-1]) & ~down) + 1,
+            Rule.run_end: np.flatnonzero(ends > pixels),
+        }
+        for rule, at in places.items():
+            if at.size:
+                first, others = int(at[0]), len(at) - 1
+                got = f"run {first + 1}: {starts[first]} {lengths[first]}"
+                got += f", and {others} others" if others else ""
+                expected = f"at most {pixels} pixels" if rule is Rule.run_end else None
+                self.fault(rule, _RUNS, expected=expected, got=got)
+        return not any(at.size for at in places.values())
+
+    def _explain_form(self, code: str) -> None:
+        """The first thing that is wrong with the form of the runs."""
+        if not code:
+            self.fault(Rule.no_runs, _RUNS, got="nothing")
+            return
+        *ended, rest = code.split("|")
+        for index, run in enumerate(ended, start=1):
+            if not _RUN.fullmatch(run):
+                self.fault(Rule.run_form, _RUNS, got=f"run {index}: {shown(run)}")
+                return
+        rule = Rule.last_bar if _RUN.fullmatch(rest) else Rule.run_form
+        self.fault(rule, _RUNS, got=f"run {len(ended) + 1}: {shown(rest)}")
+
+
+_LABELS = f"one of {', '.join(map(str, WAD_IDS))}"
