@@ -387,3 +387,11 @@ def _curve(
         best = np.maximum.reduceat(true / np.maximum(judged, 1), reached)
         out[: len(reached)] = np.maximum.accumulate(best[::-1])[::-1]
     return out
+
+
+def curve_of(
+    true_positive: Bool[np.ndarray, " n"], instances: int
+) -> Float64[np.ndarray, " recalls"]:
+    """The precision curve of detections, best first, all of them judged, of `instances` labels."""
+    hits = np.flatnonzero(true_positive).astype(np.int32) + np.int32(1)
+    return _curve(np.arange(1, len(hits) + 1, dtype=np.int32), hits, _needed(instances))
