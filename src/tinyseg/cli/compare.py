@@ -1,0 +1,74 @@
+"""`tinyseg compare`: two sets of predictions, and labels -> which is better, and how surely."""
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from tinyseg.cli.common import (
+    DataOption,
+    FormatOption,
+    ListOption,
+    OnError,
+    OnErrorOption,
+    Skipped,
+    named_alike,
+    open_with,
+    predictions_file,
+    read_all_labels,
+    rendered,
+)
+from tinyseg.evaluate.bootstrap import RESAMPLES
+from tinyseg.evaluate.compare import compare as compare_pairs
+from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json, few_frames_text
+from tinyseg.evaluate.pairs import pair_frames
+from tinyseg.labels import WAD_CLASSES
+from tinyseg.predictions import read_predictions
+from tinyseg.progress import console, progress_bar
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="What `tinyseg predict` wrote: the one to beat.")],
+    b: Annotated[Path, typer.Argument(help="Other predictions of the same frames.")],
+    data: DataOption,
+    listed: ListOption = None,
+    format: FormatOption = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="How often to draw frames.")] = RESAMPLES,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
+    ] = False,
+    on_error: OnErrorOption = OnError.stop,
+) -> None:
+    """Say whether B is better than A: differences with 95 % intervals over the frames.
+
+    Example: tinyseg compare before after --data wad --list val.txt --json compared.json
+    """
+    given = [read_predictions(predictions_file(path)) for path in (a, b)]
+    dataset = open_with(data, format, listed, WAD_CLASSES)
+    skipped = Skipped(on_error)
+    with progress_bar("reading labels", len(dataset.items)) as bar:
+        truth = list(read_all_labels(dataset.items, skipped, bar))
+    pairs_a, pairs_b = (
+        pair_frames(
+            named_alike(one, dataset), truth, classes=dataset.classes, allow_missing=allow_missing
+        )
+        for one in given
+    )
+    with progress_bar("drawing frames anew", 2 * len(dataset.classes) + 2) as bar:
+        compared = compare_pairs(
+            pairs_a,
+            pairs_b,
+            dataset.classes,
+            resamples=resamples,
+            seed=seed,
+            tick=bar.advance,
+        )
+    if json is not None:
+        json.write_bytes(orjson.dumps(comparison_to_json(compared), option=orjson.OPT_INDENT_2))
+    typer.echo(rendered(comparison_table(compared)))
+    if compared.few:
+        console.print(f"[yellow]{few_frames_text(compared.frames)}[/]")
+    skipped.report()
