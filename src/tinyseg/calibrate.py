@@ -169,9 +169,15 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
 def read_calibration(path: Path) -> Calibration:
     """The calibration of a file; raises DataError for any other content."""
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        return calibration_from_json(path.read_bytes(), path=path)
     except OSError as error:
         raise DataError("cannot be read", path=path, got=error.strerror) from error
+
+
+def calibration_from_json(text: str | bytes, *, path: Path) -> Calibration:
+    """The calibration that stands in a file; raises DataError for any other content."""
+    try:
+        return Calibration.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or None

@@ -37,6 +37,9 @@ LABELME_VERSION = "5.5.0"
 NUMBERS = 1000
 """A label map tells this many instances of a class apart."""
 
+MOST_CLASSES = 64
+"""Class ids of a label map lie in 1 ... 64: more do not fit into 16 bits."""
+
 
 def in_pixels(instances: Instances, frame_hw: tuple[int, int]) -> Instances:
     """The instances that have a pixel in the frame, boxes and masks tight around their pixels."""
@@ -114,8 +117,9 @@ def to_label_map(
     `class_ids` are the ids of the labels 0, 1, ...; a pixel belongs to the best instance that has
     it. Raises DataError for more than 1000 instances of a class, or an id over 64.
     """
-    if any(not 0 < number <= 64 for number in class_ids):
-        raise DataError("class ids of a label map lie in 1 ... 64", got=list(class_ids))
+    if any(not 0 < number <= MOST_CLASSES for number in class_ids):
+        rule = f"class ids of a label map lie in 1 ... {MOST_CLASSES}"
+        raise DataError(rule, got=list(class_ids))
     seen = in_pixels(instances, frame_hw)
     order = np.argsort(-seen.scores, kind="stable")
     seen = seen.select(order)

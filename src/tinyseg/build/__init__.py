@@ -2,12 +2,19 @@
 
 network.py    recipe -> detector with fresh weights
 weights.py    files of ours and of torchvision: write, read, refuse
+compact.py    half precision, norms without statistics
+export.py     a run -> a small file to give away, with notes
+named.py      the package's own weights, and published ones by name
+shared.py     torchvision's COCO networks under our class list
 imagenet.py   the backbone's ImageNet weights
 transfer.py   start from another network    start.py   what a run starts from, by name or path
 """
 
+from tinyseg.build.export import Exported, Notes, export_weights, read_notes
 from tinyseg.build.imagenet import IMAGENET_PACKAGES, load_imagenet, load_timm
+from tinyseg.build.named import OWN, PUBLISHED, find_weights, own_weights
 from tinyseg.build.network import build_detector
+from tinyseg.build.shared import load_shared
 from tinyseg.build.start import start_from
 from tinyseg.build.transfer import TransferReport, transfer_weights
 from tinyseg.build.weights import (
@@ -24,15 +31,24 @@ from tinyseg.build.weights import (
 __all__ = [
     "FORMAT",
     "IMAGENET_PACKAGES",
+    "OWN",
+    "PUBLISHED",
     "WEIGHTS_NAME",
+    "Exported",
+    "Notes",
     "TransferReport",
     "build_detector",
+    "export_weights",
+    "find_weights",
     "load_detector",
     "load_imagenet",
+    "load_shared",
     "load_state",
     "load_timm",
     "load_torchvision",
+    "own_weights",
     "put_prior",
+    "read_notes",
     "read_weights_prior",
     "save_weights",
     "start_from",

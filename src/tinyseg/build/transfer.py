@@ -107,14 +107,19 @@ def _read(path: Path) -> _Source:
     if not looks_like_torchvision(list(state)):
         raise WeightsError("not a checkpoint of torchvision's Mask R-CNN", path=path)
     named = our_names(state, path=path)
-    categories = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-    classes = tuple(str(name) for name in categories[1:])
+    classes = coco_classes()
     rows = len(named["box_head.classes.bias"]) if "box_head.classes.bias" in named else None
-    if rows != len(categories):
+    if rows != len(classes) + 1:
         rule = "a torchvision checkpoint has COCO's labels"
-        raise WeightsError(rule, path=path, expected=len(categories), got=rows)
+        raise WeightsError(rule, path=path, expected=len(classes) + 1, got=rows)
     frozen = not any(name.endswith("num_batches_tracked") for name in named)
     return _Source(named, classes, norms_without_eps=frozen)
+
+
+def coco_classes() -> tuple[str, ...]:
+    """COCO's 90 labels in torchvision's order, "N/A" for numbers that COCO does not use."""
+    categories = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    return tuple(str(name) for name in categories[1:])
 
 
 def _matched_rows(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from tinyseg.build.compact import FOLDED, as_float32, unfolded
 from tinyseg.build.network import build_detector
 from tinyseg.errors import DataError, RecipeError, WeightsError
 from tinyseg.files import write_whole
@@ -37,7 +38,8 @@ def save_weights(
     """Write weights, recipe and prior to one file, all or nothing; returns its sha256."""
     header = {"format": FORMAT, "recipe": recipe.model_dump_json()}
     state = {name: t.detach().cpu().contiguous() for name, t in detector.state_dict().items()}
-    return _write(path, state, header if prior is None else header | {PRIOR: prior_to_json(prior)})
+    header |= {} if prior is None else {PRIOR: prior_to_json(prior)}
+    return write_safetensors(path, state, header)
 
 
 def put_prior(path: Path, prior: LocationPrior) -> str:
@@ -46,14 +48,13 @@ def put_prior(path: Path, prior: LocationPrior) -> str:
     file = weights_file(path)
     state, header = read_safetensors(file)
     _check_format(header, file)
-    return _write(file, state, header | {PRIOR: prior_to_json(prior)})
+    return write_safetensors(file, state, header | {PRIOR: prior_to_json(prior)})
 
 
 def read_weights_prior(path: Path) -> LocationPrior | None:
     """The prior of a weights file or a run's folder, None where it has none; reads no tensor."""
     file = weights_file(path)
-    _, header = read_safetensors(file, tensors=False)
-    _check_format(header, file)
+    header = read_header(file)
     if PRIOR not in header:
         return None
     try:
@@ -63,7 +64,16 @@ def read_weights_prior(path: Path) -> LocationPrior | None:
         raise WeightsError(rule, path=file, where=error.where, got=error.rule) from None
 
 
-def _write(path: Path, state: Mapping[str, Tensor], header: dict[str, str]) -> str:
+def read_header(path: Path) -> dict[str, str]:
+    """What stands beside the tensors of a weights file of ours, or of the one in a run's folder."""
+    file = weights_file(path)
+    _, header = read_safetensors(file, tensors=False)
+    _check_format(header, file)
+    return header
+
+
+def write_safetensors(path: Path, state: Mapping[str, Tensor], header: dict[str, str]) -> str:
+    """Write tensors and header to one file, all or nothing; returns its sha256."""
     data = _sorted_header(save(dict(state), metadata=header))
     try:
         write_whole(path, data)
@@ -95,11 +105,13 @@ def weights_file(path: Path) -> Path:
 
 
 def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
-    """The state and the recipe of a weights file of ours."""
+    """The state, in float32, and the recipe of a weights file of ours."""
     state, header = read_safetensors(path)
     _check_format(header, path)
     try:
-        return state, recipe_from_tree(json.loads(header["recipe"]))
+        recipe = recipe_from_tree(json.loads(header["recipe"]))
+        folded = header.get(FOLDED, "").split()
+        return unfolded(as_float32(state), folded), recipe
     except (KeyError, json.JSONDecodeError, RecipeError) as error:
         raise WeightsError("the file's recipe cannot be read", path=path, got=error) from None
 

@@ -1,13 +1,15 @@
 """`tinyseg predict`: pictures, folders, lists and videos -> instances."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tinyseg.build import find_weights
 from tinyseg.cli.common import (
     OVERLAY_CUT,
     PREDICTIONS_NAME,
@@ -19,11 +21,14 @@ from tinyseg.cli.common import (
     find_device,
     megapixels,
 )
+from tinyseg.cli.start import told_while_fetching
 from tinyseg.errors import DataError, RecipeError
-from tinyseg.image import write_jpeg
+from tinyseg.exchange import MOST_CLASSES, to_label_map
+from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
 from tinyseg.predict import (
     BatchLimits,
+    Member,
     MemberFile,
     Predictor,
     Results,
@@ -31,6 +36,7 @@ from tinyseg.predict import (
     Wishes,
     choose,
     find_sources,
+    folder_for,
     is_ensemble,
     load,
     make_plan,
@@ -54,19 +60,27 @@ def predict(
     images: Annotated[
         list[str], typer.Argument(help="Pictures, videos, folders, quoted globs, .txt lists.")
     ],
-    out: Annotated[Path, typer.Option(help=f"Folder for {PREDICTIONS_NAME} and overlays.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"Folder for {PREDICTIONS_NAME} and pictures; without it ./found."),
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="A weights file, a run's folder, or an ensemble's file.")
+        str | None,
+        typer.Option(
+            help="A weights file, a run's folder, an ensemble's file, or a name: tinyseg-lite (the "
+            "package's own, used where nothing is said), coco-r50 (torchvision's, downloaded once)."
+        ),
     ] = None,
     model: Annotated[
-        list[Path] | None, typer.Option("--model", help="One network of an ensemble; repeat it.")
+        list[str] | None, typer.Option("--model", help="One network of an ensemble; repeat it.")
     ] = None,
     calibration: Annotated[
         list[Path] | None,
         typer.Option("--calibration", help="What `calibrate` wrote: one for each network."),
     ] = None,
     plan: Annotated[
-        str | None, typer.Option(help="whole, tiles, focus, or a plan's YAML file.")
+        str | None,
+        typer.Option(help="whole, tiles, focus, or a plan's YAML file; else the weights' own."),
     ] = None,
     tile: Annotated[
         int | None, typer.Option(min=64, help="Also look at native tiles of this side.")
@@ -76,7 +90,7 @@ def predict(
     ] = None,
     prior: Annotated[
         Path | None,
-        typer.Option(help="Where instances stand, for --plan focus; else the weights' own."),
+        typer.Option(help="Where instances stand, for the plan focus; else the weights' own."),
     ] = None,
     scales: Annotated[
         str | None, typer.Option(help="Whole frames at these short sides: 1500,1800,2400.")
@@ -92,16 +106,31 @@ def predict(
         Path | None, typer.Option(help="Write networks and plan to this YAML file.")
     ] = None,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Draw a picture of each frame.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--overlay/--no-overlay",
+            help="Draw a picture of each frame; on where no --out is named.",
+        ),
+    ] = None,
+    masks: Annotated[
+        bool | None,
+        typer.Option(
+            "--masks/--no-masks",
+            help="A 16-bit PNG of each frame, category id * 1000 + number, 0 for none; on where "
+            "no --out is named.",
+        ),
+    ] = None,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Find the instances of pictures: COCO-style JSON with scores from 0.01, and overlays.
+    """Find the instances of pictures: COCO-style JSON with scores from 0.01, masks and overlays.
 
-    Each frame is written when it is ready; the same call again goes on where it stopped.
+    Each frame is written when it is ready; the same call again goes on where it stopped. Without
+    an option: the package's own weights and plan, and everything in ./found (./found-2 ... where
+    that holds other results).
 
+    Example: tinyseg predict photo.jpg
     Example: tinyseg predict 'frames/*.jpg' --weights runs/a --out found --tile 640 --overlay
     """
     sources = find_sources(images)
@@ -111,17 +140,49 @@ def predict(
     choice = choose(wishes, members[0].recipe, own)
     if save_ensemble is not None:
         write_ensemble(save_ensemble, files, choice)
-    where = find_device(device, threads)
-    keep = max(member.recipe.predict.detections for member in members)
-    predictor = Predictor(
-        members,
-        make_plan(choice, own_prior(members)),
-        device=where,
-        limits=BatchLimits(default_limits(where).pixels, memory),
-        rules=MergeRules(keep=keep, exclusive=exclusive),
-    )
-    results = Results(out, _settings(predictor, choice), predictor.classes)
-    _run(predictor, sources, results, overlay=overlay, skipped=Skipped(on_error))
+    limits = BatchLimits(default_limits(where := find_device(device, threads)).pixels, memory)
+    rules = MergeRules(keep=_most_kept(members), exclusive=exclusive)
+    prepared = make_plan(choice, own_prior(members))
+    predictor = Predictor(members, prepared, device=where, limits=limits, rules=rules)
+    settings = _settings(predictor, choice)
+    drawn = _Pictures.wanted(overlay, masks, predictor.classes, unnamed=out is None)
+    folder = folder_for(settings, predictor.classes, Path()) if out is None else out
+    results = Results(folder, settings, predictor.classes)
+    _run(predictor, sources, results, pictures=drawn, skipped=Skipped(on_error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """Which pictures are made of each frame."""
+
+    overlay: bool
+    masks: bool
+
+    @staticmethod
+    def wanted(
+        overlay: bool | None, masks: bool | None, classes: Sequence[str], *, unnamed: bool
+    ) -> "_Pictures":
+        """What the options say; where they say nothing, all if no folder was named."""
+        fit = len(classes) <= MOST_CLASSES
+        if masks and not fit:
+            rule = f"a picture of masks tells {MOST_CLASSES} classes apart"
+            raise DataError(rule, where="--masks", got=len(classes))
+        chosen = unnamed if overlay is None else overlay
+        return _Pictures(chosen, unnamed and fit if masks is None else masks)
+
+    def write(
+        self, folder: Path, frame: FramePredictions, classes: Sequence[str], image: Image | None
+    ) -> None:
+        """Into this folder, of what is found with a score above the cut."""
+        if self.overlay and image is not None:
+            picture = draw_overlay(image, frame.instances, classes, min_score=OVERLAY_CUT)
+            write_jpeg(folder / f"{frame.name}_overlay.jpg", picture)
+        if self.masks:
+            sure = frame.instances.select(frame.instances.scores >= OVERLAY_CUT)
+            ids = range(1, len(classes) + 1)
+            write_png(
+                folder / f"{frame.name}_masks.png", to_label_map(sure, frame.hw, ids, background=0)
+            )
 
 
 def _run(
@@ -129,20 +190,17 @@ def _run(
     sources: Sequence[Source],
     results: Results,
     *,
-    overlay: bool,
+    pictures: _Pictures,
     skipped: Skipped,
 ) -> None:
     """Look at what is not finished yet; each frame is written by the thread that merges it."""
-    drawn = results.folder
 
     def finish(frame: FramePredictions, mark: str, image: Image | None) -> None:
-        if image is not None:
-            classes = predictor.classes
-            picture = draw_overlay(image, frame.instances, classes, min_score=OVERLAY_CUT)
-            write_jpeg(drawn / f"{frame.name}_overlay.jpg", picture)
+        pictures.write(results.folder, frame, predictor.classes, image)
         results.add(frame, mark)
 
-    remarks: dict[str, int] = {}
+    remarks: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     try:
         with progress_bar("predicting", sum(s.frames or 0 for s in sources)) as bar:
 
@@ -152,44 +210,73 @@ def _run(
                     bar.advance(f"{name}: finished before")
                 return done
 
-            shots = read_shots(sources, meet)
-            found = stream(predictor, shots, on_error=skipped, finish=finish, pictures=overlay)
+            found = stream(
+                predictor,
+                read_shots(sources, meet),
+                on_error=skipped,
+                finish=finish,
+                pictures=pictures.overlay,
+            )
             with closing(found) as frames:
                 for frame in frames:
                     bar.advance(f"{frame.name}: {len(frame.instances)}")
-                    for remark in predictor.plan.remarks(FrameInfo.named(frame.name, frame.hw)):
-                        remarks[remark] = remarks.get(remark, 0) + 1
+                    remarks.update(predictor.plan.remarks(FrameInfo.named(frame.name, frame.hw)))
+                    counts.update(_sure(frame, predictor.classes))
     finally:  # an interruption or a bad file does not cost the frames before it
-        path = results.write_all()
-        before = f", {results.before} of them finished before" if results.before else ""
-        console.print(f"{len(results)} frames in {path}{before}")
-        for remark, count in remarks.items():
-            console.print(f"[yellow]{count} frames:[/] {remark}", highlight=False)
-    if overlay:
-        console.print(f"overlays show scores from {OVERLAY_CUT}")
+        _tell(results, remarks, counts)
+    if pictures.overlay or pictures.masks:
+        console.print(f"pictures show scores from {OVERLAY_CUT}")
     skipped.report()
 
 
+def _sure(frame: FramePredictions, classes: Sequence[str]) -> list[str]:
+    """The class of each instance with a score above the cut."""
+    labels = frame.instances.labels[frame.instances.scores >= OVERLAY_CUT]
+    return [classes[label] for label in labels.tolist()]
+
+
+def _tell(results: Results, remarks: Counter[str], counts: Counter[str]) -> None:
+    """Put the call's frames into one file, and say what there is."""
+    path = results.write_all()
+    before = f", {results.before} of them finished before" if results.before else ""
+    console.print(f"{len(results)} frames in {path}{before}")
+    if counts:
+        told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        console.print(f"found with scores from {OVERLAY_CUT}: {told}", highlight=False)
+    for remark, count in remarks.items():
+        console.print(f"[yellow]{count} frames:[/] {remark}", highlight=False)
+
+
 def _find_members(
-    weights: Path | None, models: Sequence[Path], calibrations: Sequence[Path]
+    weights: str | None, models: Sequence[str], calibrations: Sequence[Path]
 ) -> tuple[list[MemberFile], PlanChoice | None]:
     """The networks that the options name, and the plan of an ensemble's file."""
-    if (weights is None) == (not models):
+    if weights is not None and models:
         rule = "name the networks: --weights FILE, or --model FILE once for each"
-        raise DataError(rule, where="--weights", got="both" if models else "neither")
-    if weights is not None and is_ensemble(weights):
+        raise DataError(rule, where="--weights", got="both")
+    if weights is not None and is_ensemble(Path(weights)):
         if calibrations:
             rule = "an ensemble's file names its calibrations itself"
             raise DataError(rule, where="--calibration", path=weights)
-        ensemble = read_ensemble(weights)
+        ensemble = read_ensemble(Path(weights))
         return list(ensemble.members), ensemble.plan
-    paths = list(models) if weights is None else [weights]
+    names: list[str | None] = [*models] or [weights]
+    paths = [_path_of(name) for name in names]
     if calibrations and len(calibrations) != len(paths):
         rule = "there is one calibration for each network, in order, or none"
         raise DataError(rule, where="--calibration", expected=len(paths), got=len(calibrations))
     own: list[Path | None] = [*calibrations] if calibrations else [None] * len(paths)
     pairs = zip(paths, own, strict=True)
     return [MemberFile(weights=path, calibration=one) for path, one in pairs], None
+
+
+def _path_of(name: str | None) -> Path:
+    with told_while_fetching(name or "") as tell:
+        return find_weights(name, on_progress=tell)
+
+
+def _most_kept(members: Sequence[Member]) -> int:
+    return max(member.recipe.predict.detections for member in members)
 
 
 def _settings(predictor: Predictor, choice: PlanChoice) -> dict[str, object]:

@@ -1,10 +1,13 @@
 """What a run's weights start from, told on the console while it is fetched and when it is done."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from tinyseg.build import load_imagenet, start_from
+from tinyseg.downloads import OnProgress
 from tinyseg.model.detector import Detector
 from tinyseg.progress import console
 from tinyseg.recipes import Recipe
@@ -23,13 +26,20 @@ def start_weights(detector: Detector, recipe: Recipe, init: str | None) -> str:
     """Fill the fresh network; without `init`, from ImageNet weights that are installed, if any."""
     if init is None:
         return "ImageNet weights" if load_imagenet(detector, recipe) else "random weights"
-    with console.status("") as status:
-
-        def tell(done: int, total: int | None) -> None:
-            of = "" if total is None else f" of {total / 1e6:.0f}"
-            status.update(f"fetching {init}: {done / 1e6:.0f}{of} MB")
-
+    with told_while_fetching(init) as tell:
         lines = start_from(detector, recipe, init, on_progress=tell)
     for line in lines:
         console.print(f"{init}: {line}", highlight=False)
     return f"weights from {init}"
+
+
+@contextmanager
+def told_while_fetching(name: str) -> Iterator[OnProgress]:
+    """What a download is to tell of how far it is."""
+    with console.status("") as status:
+
+        def tell(done: int, total: int | None) -> None:
+            of = "" if total is None else f" of {total / 1e6:.0f}"
+            status.update(f"fetching {name}: {done / 1e6:.0f}{of} MB")
+
+        yield tell

@@ -22,7 +22,7 @@ from tinyseg.predict.ensemble import (
 from tinyseg.predict.members import Member, load_member
 from tinyseg.predict.plan_choice import Wishes, choose, make_plan, read_choice
 from tinyseg.predict.predictor import Predictor, load_predictor
-from tinyseg.predict.results import Results
+from tinyseg.predict.results import Results, folder_for
 from tinyseg.predict.sources import Shot, Source, find_sources, read_shots
 from tinyseg.predict.stream import stream
 
@@ -38,6 +38,7 @@ __all__ = [
     "Wishes",
     "choose",
     "find_sources",
+    "folder_for",
     "is_ensemble",
     "load",
     "load_member",

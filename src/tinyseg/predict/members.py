@@ -1,8 +1,9 @@
 """Member: one network of an ensemble, with its weight, its calibration and its location prior.
 
-In: a weights file or a run's folder. Out: the network, set to keep what its recipe says that
-prediction keeps, the prior of its file if it has one, and the file's sha256, by which results know
-whose they are. Members of an ensemble have one class list, or are refused.
+In: a weights file, a run's folder, or torchvision's COCO checkpoint. Out: the network, set to keep
+what its recipe says that prediction keeps, the prior and calibration of its file if it has them,
+and the file's sha256, by which results know whose they are. Members of an ensemble have one class
+list, or are refused.
 """
 
 import hashlib
@@ -10,8 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tinyseg.build import WEIGHTS_NAME, load_detector, read_weights_prior
-from tinyseg.calibrate import Calibration
+from tinyseg.build import (
+    WEIGHTS_NAME,
+    load_detector,
+    load_shared,
+    read_notes,
+    read_weights_prior,
+)
+from tinyseg.calibrate import Calibration, calibration_from_json
 from tinyseg.errors import RecipeError
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
@@ -40,14 +47,25 @@ class Member:
 def load_member(
     path: Path, *, weight: float = 1.0, calibration: Calibration | None = None
 ) -> Member:
-    """A member from a weights file or a run's folder."""
-    detector, recipe = load_detector(path)
+    """A member from a weights file, a run's folder, or torchvision's COCO checkpoint (.pth).
+
+    Without a calibration it takes the one that the file brings.
+    """
+    foreign = path.suffix == ".pth"
+    detector, recipe = load_shared(path) if foreign else load_detector(path)
     limits = recipe.predict
     detector.box_head.rules = replace(
         detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
     )
-    prior = read_weights_prior(path)
+    prior = None if foreign else read_weights_prior(path)
+    if calibration is None and not foreign:
+        calibration = _own_calibration(path)
     return Member(detector, recipe, weight, calibration, file_sha256(path), prior)
+
+
+def _own_calibration(path: Path) -> Calibration | None:
+    text = read_notes(path).calibration
+    return None if text is None else calibration_from_json(text, path=path)
 
 
 def own_prior(members: Sequence[Member]) -> LocationPrior | None:

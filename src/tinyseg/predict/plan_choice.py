@@ -104,23 +104,45 @@ class Wishes:
 
 def choose(wishes: Wishes, recipe: Recipe, own: PlanChoice | None = None) -> PlanChoice:
     """The choice that the wishes make; without a named plan `own`, or what the recipe says."""
-    name = wishes.plan or ("tiles" if wishes.tile is not None else None)
-    focused = wishes.budget_mp is not None or wishes.prior is not None
-    if focused and name != "focus":
-        rule = "a budget and a prior belong to the plan focus"
-        raise RecipeError(rule, where="--plan", got=name or "no plan named")
-    if name is None:
-        choice = default_choice(recipe) if own is None else own
-    elif name in NAMED:
-        choice = NAMED[name](wishes, recipe)
-    else:
-        choice = read_choice(Path(name))
+    choice = _named_choice(wishes, recipe, own)
+    if wishes.budget_mp is not None or wishes.prior is not None:
+        choice = _with_focus(choice, wishes)
     if wishes.scales:
         choice = with_scales(choice, wishes.scales)
     return choice.model_copy(update={"flip": True}) if wishes.flip else choice
 
 
+def _named_choice(wishes: Wishes, recipe: Recipe, own: PlanChoice | None) -> PlanChoice:
+    name = wishes.plan or ("tiles" if wishes.tile is not None else None)
+    if name is None:
+        return default_choice(recipe) if own is None else own
+    return NAMED[name](recipe, wishes.tile) if name in NAMED else read_choice(Path(name))
+
+
+def _with_focus(choice: PlanChoice, wishes: Wishes) -> PlanChoice:
+    """The choice with this budget and prior where it focuses; refused where it does not."""
+    if all(part.focus is None for part in choice.parts):
+        rule = "a budget and a prior belong to the plan focus"
+        got = wishes.plan or "a plan without focus"
+        raise RecipeError(rule, where="--plan", expected="--plan focus", got=got)
+    wished = {"budget_mp": wishes.budget_mp, "prior": wishes.prior}
+    said = {key: value for key, value in wished.items() if value is not None}
+    parts = [
+        part
+        if part.focus is None
+        else part.model_copy(update={"focus": part.focus.model_copy(update=said)})
+        for part in choice.parts
+    ]
+    return choice.model_copy(update={"parts": tuple(parts)})
+
+
 def default_choice(recipe: Recipe) -> PlanChoice:
+    """The plan that the recipe says."""
+    plan = recipe.predict.plan
+    return NAMED[plan](recipe, None) if isinstance(plan, str) else plan
+
+
+def whole_choice(recipe: Recipe) -> PlanChoice:
     """The whole frame in one view, as the recipe says."""
     return PlanChoice(parts=(PlanPart(whole=_whole_of(recipe)),))
 
@@ -132,27 +154,23 @@ def tiles_choice(recipe: Recipe, tile: int | None = None) -> PlanChoice:
     return PlanChoice(parts=(PlanPart(whole=_whole_of(recipe)), PlanPart(tiles=views)))
 
 
-def focus_choice(
-    recipe: Recipe, *, budget_mp: float | None = None, prior: Path | None = None
-) -> PlanChoice:
+def focus_choice(recipe: Recipe) -> PlanChoice:
     """The whole frame, and closer looks where tiny instances may be."""
+    limits = recipe.predict
     views = FocusViews(
-        budget_mp=FocusViews().budget_mp if budget_mp is None else budget_mp,
-        prior=prior,
-        short_side=recipe.predict.short_side,
-        longest_side=recipe.predict.longest_side,
+        budget_mp=limits.budget_mp,
+        short_side=limits.short_side,
+        longest_side=limits.longest_side,
     )
     return PlanChoice(parts=(PlanPart(focus=views),))
 
 
-NAMED: dict[str, Callable[[Wishes, Recipe], PlanChoice]] = {
-    "whole": lambda wishes, recipe: default_choice(recipe),
-    "tiles": lambda wishes, recipe: tiles_choice(recipe, wishes.tile),
-    "focus": lambda wishes, recipe: focus_choice(
-        recipe, budget_mp=wishes.budget_mp, prior=wishes.prior
-    ),
+NAMED: dict[str, Callable[[Recipe, int | None], PlanChoice]] = {
+    "whole": lambda recipe, tile: whole_choice(recipe),
+    "tiles": lambda recipe, tile: tiles_choice(recipe, tile),
+    "focus": lambda recipe, tile: focus_choice(recipe),
 }
-"""The plans that have a name."""
+"""The plans that have a name, from a recipe and the side of its tiles."""
 
 
 def _whole_of(recipe: Recipe) -> WholeViews:

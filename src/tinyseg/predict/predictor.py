@@ -20,7 +20,7 @@ from tinyseg.merge import MergeRules, Seen, merge
 from tinyseg.predict.ahead import ahead
 from tinyseg.predict.batches import BatchLimits, BatchSizes, Kind, Look, in_batches
 from tinyseg.predict.ensemble import load_members
-from tinyseg.predict.members import Member, common_classes
+from tinyseg.predict.members import Member, common_classes, own_prior
 from tinyseg.predict.plan_choice import default_choice, make_plan, tiles_choice
 from tinyseg.views import FrameInfo, Plan, Planned
 
@@ -32,7 +32,7 @@ class Predictor:
     """Networks with a plan: call it with an RGB image, get Instances in the image's pixels.
 
     `models` is a weights file, a run's folder, an ensemble's file, or members. Without a plan the
-    one of the ensemble's file is used, or the whole frame as the first member's recipe says.
+    one of the ensemble's file is used, or the one that the first member's recipe says.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Predictor:
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         for member in members:
             member.detector.to(self.device).eval()
-        self.plan = plan or own_plan or make_plan(default_choice(members[0].recipe))
+        self.plan = plan or own_plan or _default_plan(members)
         self.sizes = BatchSizes(limits or default_limits(self.device))
         keep = max(member.recipe.predict.detections for member in members)
         weights = tuple(member.weight for member in members)
@@ -131,6 +131,10 @@ def _cut(
     for batch in batches:
         cuts = [look.view.cut_image(images[look.frame]).transpose(2, 0, 1) for look in batch]
         yield batch, np.stack(cuts)
+
+
+def _default_plan(members: Sequence[Member]) -> Plan:
+    return make_plan(default_choice(members[0].recipe), own_prior(members))
 
 
 def default_limits(device: torch.device) -> BatchLimits:

@@ -10,6 +10,7 @@ something else is refused.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
 import orjson
@@ -26,6 +27,8 @@ from tinyseg.predictions import (
 RUN_NAME = "run.json"
 FRAMES_NAME = "frames"
 PREDICTIONS_NAME = "predictions.json"
+
+DEFAULT_FOLDER = "found"
 
 Settings = Mapping[str, object]
 """What results follow from, in plain values by name."""
@@ -44,7 +47,7 @@ class Results:
         self._finished: dict[str, bool] = {}
         try:
             (folder / FRAMES_NAME).mkdir(parents=True, exist_ok=True)
-            _check_run(folder / RUN_NAME, orjson.dumps({**settings, "classes": classes}))
+            _check_run(folder / RUN_NAME, _plain(settings, classes))
         except OSError as error:
             raise PredictionsError("cannot be written", path=folder, got=error.strerror) from error
 
@@ -81,9 +84,33 @@ class Results:
         return self.folder / FRAMES_NAME / f"{name}.json"
 
 
-def _check_run(run: Path, settings: bytes) -> None:
+def folder_for(settings: Settings, classes: tuple[str, ...], beside: Path) -> Path:
+    """Where results go that were given no folder: `found` in this one, or `found-2`, `found-3` ...,
+    the first that is not there yet or holds results that follow from the same."""
+    plain = _plain(settings, classes)
+    for number in count(1):
+        name = DEFAULT_FOLDER if number == 1 else f"{DEFAULT_FOLDER}-{number}"
+        folder = beside / name
+        if not folder.exists() or _known(folder / RUN_NAME) == plain:
+            return folder
+    raise AssertionError("the numbers do not end")
+
+
+def _plain(settings: Settings, classes: tuple[str, ...]) -> object:
+    """The settings as they come back from a file."""
+    return orjson.loads(orjson.dumps({**settings, "classes": classes}))
+
+
+def _known(run: Path) -> object:
+    """What the folder's results follow from, None where it does not say."""
+    try:
+        return orjson.loads(run.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+
+
+def _check_run(run: Path, plain: object) -> None:
     """Write down what the results follow from, or refuse a folder where that is something else."""
-    plain = orjson.loads(settings)
     if not run.exists():
         write_whole(run, orjson.dumps(plain, option=orjson.OPT_INDENT_2))
         return
@@ -93,7 +120,7 @@ def _check_run(run: Path, settings: bytes) -> None:
         raise PredictionsError("is not JSON", path=run, got=str(error)) from None
     if known == plain:
         return
-    before = known if isinstance(known, dict) else {}
-    keys = sorted(k for k in before.keys() | plain.keys() if before.get(k) != plain.get(k))
+    before, now = (tree if isinstance(tree, dict) else {} for tree in (known, plain))
+    keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
     rule = "the folder holds results that follow from something else: name another, or empty it"
     raise PredictionsError(rule, path=run, got=f"another {' and another '.join(keys)}")

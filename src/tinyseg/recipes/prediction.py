@@ -24,16 +24,6 @@ Range = tuple[Annotated[float, Field(ge=0)], float] | None
 """Square roots of box areas in frame pixels, low and high; None for every size."""
 
 
-class Predict(Section):
-    """What `predict` does unless told otherwise: the whole frame in one view."""
-
-    short_side: Side = 1800
-    longest_side: Side = 2400
-    min_score: float = Field(default=0.01, ge=0, le=1)
-    detections: int = Field(default=300, ge=1)
-    """Lowest score and largest number of instances that are kept, of a view and of a frame."""
-
-
 class WholeViews(Section):
     """The whole frame in one view; see `views.whole`."""
 
@@ -84,3 +74,24 @@ class PlanChoice(Section):
 
     parts: Annotated[tuple[PlanPart, ...], Field(min_length=1)]
     flip: bool = False
+
+
+class Predict(Section):
+    """What `predict` does unless told otherwise; weights carry it with their recipe."""
+
+    short_side: Side = 1800
+    longest_side: Side = 2400
+    min_score: float = Field(default=0.01, ge=0, le=1)
+    detections: int = Field(default=300, ge=1)
+    """Lowest score and largest number of instances that are kept, of a view and of a frame."""
+    plan: Literal["whole", "tiles", "focus"] | PlanChoice = "whole"
+    """Where it looks: a plan's name, at the sides above, or parts as in a plan's file."""
+    budget_mp: PositiveFloat = 12.0
+    """Millions of view pixels that the plan focus spends on closer looks."""
+
+    @model_validator(mode="after")
+    def _no_files(self) -> "Predict":
+        parts = () if isinstance(self.plan, str) else self.plan.parts
+        if any(part.focus is not None and part.focus.prior is not None for part in parts):
+            raise ValueError("a recipe's plan names no prior: that is kept with the weights")
+        return self
