@@ -11,6 +11,7 @@ import typer
 
 from tinyseg.cli.ablate import ablate
 from tinyseg.cli.calibrate import calibrate
+from tinyseg.cli.compare import compare
 from tinyseg.cli.evaluate import evaluate
 from tinyseg.cli.memory import memory
 from tinyseg.cli.predict import predict
@@ -37,6 +38,7 @@ VERBS = (
     predict,
     calibrate,
     evaluate,
+    compare,
     submit,
     memory,
     show,
