@@ -146,6 +146,50 @@ def test_bad_words_end_with_one_clear_line(
     assert "Traceback" not in told
 
 
+SCAN = "--set sampling.repeat=0.5"
+"""Reads all labels first, and keeps what they say in the run's folder."""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (f"--data {{scenes}} --init nowhere {SCAN}", "nothing to start from"),
+        (f"--data {{scenes}} --init {{scenes}} {SCAN}", "no such weights file"),
+        (f"--data {{scenes}} --val nowhere {SCAN}", "nowhere"),
+        (f"--data {{broken}} {SCAN}", "instanceIds.png"),
+    ],
+)
+def test_a_run_that_cannot_start_leaves_no_folder(
+    words: str,
+    said: str,
+    scenes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken, out = tmp_path / "broken", tmp_path / "run"
+    shutil.copytree(scenes, broken)
+    next((broken / "train_label").iterdir()).write_bytes(b"not a picture")
+    sets = [word for setting in SMALL for word in ("--set", setting)]
+    given = words.format(scenes=scenes, broken=broken).split()
+    assert said in fails(capsys, monkeypatch, "train", "--out", str(out), *given, *sets)
+    assert not out.exists()
+
+
+def test_another_run_is_refused_before_anything_is_written(
+    scenes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = {"weights.safetensors": b"dear", "labels.json": b"its own"}
+    for name, content in kept.items():
+        (tmp_path / name).write_bytes(content)
+    words = ["train", "--data", str(scenes), "--out", str(tmp_path), *SCAN.split()]
+    assert "another run" in fails(capsys, monkeypatch, *words)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+
+
 @pytest.mark.parametrize("verb", ["synth", "train", "predict", "evaluate", "show"])
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"Example: tinyseg {verb}" in " ".join(run(verb, "--help").split())

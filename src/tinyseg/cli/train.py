@@ -133,20 +133,21 @@ def run_training(
     device: str,
     threads: int | None,
 ) -> None:
-    """The run on this machine, or on those that torchrun started."""
+    """The run on this machine, or on those that torchrun started.
+
+    What can be refused is, weights, data and folder, before anything is written.
+    """
     # Lightning takes two seconds to import, which no other verb should pay.
     from tinyseg.train.launch import launch
-    from tinyseg.train.loop import open_folder, train
+    from tinyseg.train.loop import check_folder, open_folder, train
     from tinyseg.train.validation import validation
 
     keep_freed_memory()
-    skipped = Skipped(told.on_error)
-    frames = open_frames(told, recipe, skipped, out)
+    parts = _parts(told, recipe)
     fabric = launch(find_device(device, threads))
     console.quiet = not fabric.is_global_zero
     if start is None and fabric.is_global_zero:
-        open_folder(out, recipe)
-        told.write(out)
+        check_folder(out)
     torch.manual_seed(recipe.train.seed)
     detector = build_detector(recipe)
     origin = f"step {start.step}" if start else start_weights(detector, recipe, told.init)
@@ -154,6 +155,11 @@ def run_training(
     if told.val is not None:
         judged = open_with(told.val, told.format, told.val_list, recipe.classes)
         validate = validation(judged.items, recipe, fabric.device)
+    skipped = Skipped(told.on_error)
+    frames = store_of(parts, recipe, skipped, out)
+    if start is None and fabric.is_global_zero:
+        open_folder(out, recipe)
+        told.write(out)
     size = sum(p.numel() for p in detector.parameters()) / 1e6
     console.print(f"{recipe.name}: {size:.2f} M parameters, {origin}, {len(frames.items)} frames")
     first = 0 if start is None else start.step
@@ -172,10 +178,9 @@ def run_training(
     console.print(f"weights and log in {out}")
 
 
-def open_frames(told: RunFile, recipe: Recipe, skipped: Skipped, out: Path) -> FrameStore:
+def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: Path) -> FrameStore:
     """The frames of all data sets in a row, drawn by their shares; if the recipe needs to know all
     labels first, they are summed up in a file of the run's folder."""
-    parts = _parts(told, recipe)
     items: list[Item] = [item for part in parts for item in part.items]
 
     def skip(item: Item, error: TinysegError) -> None:

@@ -207,13 +207,18 @@ def named(step: int, parts: list[Batch], fabric: Fabric, out: Path) -> Iterator[
         raise told from None
 
 
+def check_folder(out: Path) -> None:
+    """Refuses a folder with another run's weights; makes none."""
+    if (out / WEIGHTS_NAME).exists() or has_checkpoints(out):
+        rule = "the folder holds another run's weights"
+        raise TrainingError(rule, path=out, expected="a new folder, or --resume")
+
+
 def open_folder(out: Path, recipe: Recipe) -> None:
     """The run's folder with its recipe; an earlier run's files are not overwritten."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if (out / WEIGHTS_NAME).exists() or has_checkpoints(out):
-            rule = "the folder holds another run's weights"
-            raise TrainingError(rule, path=out, expected="a new folder, or --resume")
+        check_folder(out)
         tree = yaml.safe_dump(recipe.model_dump(mode="json"))
         write_whole(out / RECIPE_NAME, tree.encode())
         (out / FOLDER).mkdir(exist_ok=True)
