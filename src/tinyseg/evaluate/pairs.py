@@ -134,7 +134,10 @@ def _pair_frame(
     kept = _best_of_each_class(everything, max_detections)
     found, found_masks = _select(everything, kept), masks.select(kept)
     iou = _iou(found, found_masks, truth, truth_masks)
-    shapes = rules and measure_shapes(found_masks, truth_masks, iou, rules.distance_px(labels.hw))
+    shapes = None
+    if rules is not None:
+        distance_px = rules.distance_px(labels.hw)
+        shapes = measure_shapes(found_masks, truth_masks, iou, distance_px)
     return FramePairs(
         labels.name,
         labels.hw,

@@ -141,10 +141,13 @@ def score_pairs(
     pairs: Sequence[FramePairs],
     classes: Sequence[str],
     *,
-    predicted: int,
+    predicted: int | None = None,
     max_detections: int = 300,
 ) -> Scores:
-    """Scores of frames that are paired already; `predicted` frames are in the predictions."""
+    """Scores of frames that are paired already.
+
+    `predicted` is the number of frames in the predictions, those not labelled included.
+    """
     by_class = [_averages(pairs, label, max_detections) for label in range(len(classes))]
     scored = [
         ClassScore(name, _counts(pairs, label), averages)
@@ -161,7 +164,7 @@ def score_pairs(
         instances=counts.all,
         detections=sum(len(frame.found) + frame.beyond for frame in pairs),
         max_detections=max_detections,
-        extra_frames=predicted - len(pairs) + missing,
+        extra_frames=0 if predicted is None else predicted - len(pairs) + missing,
         missing_frames=missing,
         unknown_class=sum(frame.unknown_class for frame in pairs),
     )

@@ -33,8 +33,8 @@ BUCKETS = {
 CURVE_AREAS = (0.0, *(2.0**octave for octave in range(4, 18)), LARGEST**2)
 """Where the ranges of the size curve begin and end: areas double, so sides grow by 1.41."""
 
-ROW_BANDS = 10
-"""The bands of equal height that a frame is cut into."""
+ROW_BANDS = 40
+"""The bands of equal height that a frame is cut into: a camera's far objects fill a few of them."""
 
 PRECISION = 0.8
 """The precision at which recall is told, unless another is asked for."""
@@ -152,7 +152,7 @@ def _row_bands() -> list[_Range]:
     bands = []
     for band in range(ROW_BANDS):
         ends = band / ROW_BANDS, (band + 1) / ROW_BANDS
-        name = f"{ends[0]:.0%}-{ends[1]:.0%}"
+        name = f"{ends[0]:.1%}-{ends[1]:.1%}"
         bands.append((name, ends, Within(rows_frac=ends)))
     return bands
 

@@ -16,14 +16,15 @@ FIGURES = ("AP50", "AP75", "AP_tiny", "AP_s", "AP_m", "AP_l", "AP")
 
 def scores_to_json(scores: Scores) -> dict[str, object]:
     """All figures under the names of the records' fields, unrounded."""
-    return {key: _plain(value) for key, value in asdict(scores).items()}
+    return {key: to_plain(value) for key, value in asdict(scores).items()}
 
 
-def _plain(value: object) -> object:
+def to_plain(value: object) -> object:
+    """Dicts, lists and numbers as they are, tuples as lists, nan as null."""
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: to_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [to_plain(part) for part in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
