@@ -18,7 +18,7 @@ ORDER = (
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
     *("predictions", "calibrate", "exchange", "predict", "submission"),
-    *("evaluate", "report", "train", "ablate", "progress", "cli"),
+    *("evaluate", "doctor", "report", "train", "ablate", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

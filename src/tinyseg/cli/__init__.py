@@ -12,9 +12,12 @@ import typer
 from tinyseg.cli.ablate import ablate
 from tinyseg.cli.calibrate import calibrate
 from tinyseg.cli.compare import compare
+from tinyseg.cli.doctor import doctor
 from tinyseg.cli.evaluate import evaluate
+from tinyseg.cli.export import export
 from tinyseg.cli.memory import memory
 from tinyseg.cli.predict import predict
+from tinyseg.cli.report import report
 from tinyseg.cli.show import show
 from tinyseg.cli.submit import submit
 from tinyseg.cli.synth import synth
@@ -37,9 +40,12 @@ VERBS = (
     train,
     predict,
     calibrate,
+    doctor,
     evaluate,
     compare,
+    report,
     submit,
+    export,
     memory,
     show,
     ablate,

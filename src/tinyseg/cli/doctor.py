@@ -1,0 +1,76 @@
+"""`tinyseg doctor`: a data set -> what is wrong with it, and what would help."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from tinyseg.cli.common import FormatOption, ListOption, rendered
+from tinyseg.doctor import Place, Severity, examine, plan_of
+from tinyseg.doctor.text import report
+from tinyseg.errors import DataError
+from tinyseg.labels import WAD_CLASSES
+from tinyseg.progress import progress_bar
+from tinyseg.recipes import find_recipe
+
+MOST_THREADS = 8
+
+
+def doctor(
+    data: Annotated[Path, typer.Argument(help="The data set: a folder, or a COCO JSON.")],
+    listed: ListOption = None,
+    val: Annotated[
+        Path | None, typer.Option(help="The validation set: looked at too, and for leaks.")
+    ] = None,
+    val_list: Annotated[
+        Path | None, typer.Option(help="Its frames; without --val those of the data set itself.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="The recipe that is meant: its scales and its anchors.")
+    ] = None,
+    format: FormatOption = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the findings here.")] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Labels and headers only; no picture is decoded.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Frames looked at side by side.")
+    ] = None,
+) -> None:
+    """Look for faults in a data set: files, labels, instances, leaks; and say what would help.
+
+    Exit status 1 where there are errors; warnings and notes leave it at 0.
+
+    Example: tinyseg doctor wad --list train.txt --val-list val.txt --recipe tis_r50
+    """
+    chosen = None if recipe is None else find_recipe(recipe)
+    other = None
+    if val is not None or val_list is not None:
+        other = Place(data if val is None else val, val_list, format)
+    plan = plan_of(Place(data, listed, format), other, WAD_CLASSES)
+    workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    with progress_bar("looking at frames", len(plan)) as bar:
+        findings = examine(
+            plan,
+            WAD_CLASSES,
+            recipe=chosen,
+            fast=fast,
+            threads=workers,
+            on_frame=lambda name: bar.advance(),
+        )
+    if json is not None:
+        _write(json, orjson.dumps(findings.to_json(), option=orjson.OPT_INDENT_2))
+    for part in report(findings):
+        typer.echo(rendered(part), nl=False)
+    if findings.count(Severity.error):
+        raise SystemExit(1)
+
+
+def _write(path: Path, text: bytes) -> None:
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        rule = "the findings cannot be written"
+        raise DataError(rule, path=path, got=error.strerror or error) from None

@@ -1,0 +1,116 @@
+"""Which instances have anchors, and which lie whole in a tile.
+
+In: a Population, recipes, and the resolutions they look at. Out: shares. Anchors are the model's
+own: each level's nearest centre and its shapes, judged by the recipe's similarity and threshold;
+the anchor that every object gets as its nearest is left out, as in benchmarks/anchors.py. At most
+SAMPLE instances are asked, evenly spaced through the set.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from tinyseg.doctor.statistics import AnchorCover, Population, TileCover, trained_at
+from tinyseg.model.proposals import ProposalRules, anchor_boxes
+from tinyseg.model.similarity import similarity
+from tinyseg.recipes import Recipe
+from tinyseg.views import FrameInfo, tiles
+
+SAMPLE = 2000
+TINY = 16.0
+STRIDES = (4, 8, 16, 32, 64)
+TILE_SIZES = (640, 1024)
+ZOOMS = (0.5, 1.0, 2.0)
+
+
+def anchor_cover(people: Population, recipes: Sequence[Recipe]) -> tuple[AnchorCover, ...]:
+    """For each recipe and each scale it trains at."""
+    if len(people) == 0:
+        return ()
+    asked = people.sample(SAMPLE)
+    boxes, hw = asked.objects.boxes, asked.frames_hw
+    rows = []
+    for recipe in recipes:
+        for one in trained_at(recipe):
+            seen = boxes * one.scale(hw)[:, None]
+            covered = has_anchor(seen, recipe.network.proposals)
+            tiny = np.sqrt((seen[:, 2:] - seen[:, :2]).prod(axis=1)) < TINY
+            shares = _share(covered[tiny]), _share(covered)
+            rows.append(AnchorCover(recipe.name, one.name.partition(": ")[2], *shares))
+    return tuple(rows)
+
+
+def _share(which: Bool[np.ndarray, " n"]) -> float | None:
+    return float(which.mean()) if len(which) else None
+
+
+def has_anchor(boxes: Float64[np.ndarray, "n 4"], rules: ProposalRules) -> Bool[np.ndarray, " n"]:
+    """Which boxes, in view pixels, have an anchor of the pyramid's levels over the threshold."""
+    alike = similarity(rules.similarity, rules.nwd_scale)
+    shapes = _shapes(rules)
+    covered = np.zeros(len(boxes), np.bool_)
+    for index, box in enumerate(torch.from_numpy(boxes).float()):
+        likeness = alike(box[None], _near_anchors(box, shapes))
+        covered[index] = bool((likeness >= rules.positive_iou).any())
+    return covered
+
+
+def _shapes(rules: ProposalRules) -> Float[Tensor, "levels ratios 4"]:
+    """The anchors of each level around (0, 0)."""
+    grids, cpu = ((1, 1),) * len(STRIDES), torch.device("cpu")
+    sizes, ratios = tuple(rules.anchor_sizes), tuple(rules.aspect_ratios)
+    return torch.stack(anchor_boxes(grids, (1, 1), sizes, ratios, cpu))
+
+
+def _near_anchors(
+    box: Float[Tensor, "4"], shapes: Float[Tensor, "levels ratios 4"]
+) -> Float[Tensor, "m 4"]:
+    """Of each level the anchors at the centre nearest to the box's: none is more alike."""
+    strides = torch.tensor(STRIDES)[:, None]
+    centre = (box[:2] + box[2:]) / 2
+    nearest = (centre / strides).round() * strides
+    return (shapes + nearest.repeat(1, 2)[:, None]).reshape(-1, 4)
+
+
+def tile_cover(people: Population, band: tuple[float, float] | None) -> tuple[TileCover, ...]:
+    """Tiles of the usual sizes and zooms, neighbours sharing a quarter; `band` is a range of rows
+    as shares of the height."""
+    if len(people) == 0:
+        return ()
+    asked = people.sample(SAMPLE)
+    return tuple(_covered_by(asked, size, zoom, band) for size in TILE_SIZES for zoom in ZOOMS)
+
+
+def _covered_by(
+    people: Population, size: int, zoom: float, band: tuple[float, float] | None
+) -> TileCover:
+    whole = np.zeros(len(people), np.bool_)
+    most = 0
+    for hw in np.unique(people.frames_hw, axis=0):
+        own = (people.frames_hw == hw).all(axis=1)
+        views = _tiles_of(hw, size, zoom)
+        most = max(most, len(views))
+        for x0, y0, x1, y1 in views:
+            low, high = people.objects.boxes[:, :2], people.objects.boxes[:, 2:]
+            whole |= own & (low >= [x0, y0]).all(axis=1) & (high <= [x1, y1]).all(axis=1)
+    below = float((people.sizes * zoom < TINY).mean())
+    largest = people.frames_hw[people.frames_hw.prod(axis=1).argmax()]
+    in_band = None if band is None else len(_tiles_of(largest, size, zoom, band))
+    megapixels = most * size * size / 1e6
+    return TileCover(size, zoom, most, in_band, megapixels, float(whole.mean()), below)
+
+
+def _tiles_of(
+    hw: Float64[np.ndarray, "2"],
+    size: int,
+    zoom: float,
+    band: tuple[float, float] = (0.0, 1.0),
+) -> list[tuple[float, float, float, float]]:
+    """Rectangles of the tiles of a frame, or of a band of it."""
+    height, width = (int(side) for side in hw)
+    rows = int(band[0] * height), max(int(np.ceil(band[1] * height)), 1)
+    plan = tiles(size=size, overlap=int(size / zoom / 4), zoom=zoom, band=rows)
+    return [planned.view.rect for planned in plan.first(FrameInfo((height, width)))]

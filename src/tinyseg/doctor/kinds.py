@@ -1,0 +1,360 @@
+"""Every kind of fault that the doctor knows: its code, how bad it is, what it is, what to do.
+
+A check makes a Fault of a kind, a place and a detail; nothing else in this room holds these words.
+An error makes training or scoring stop or learn something wrong; a warning is probably a mistake;
+a note is worth knowing and often meant so.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a kind of fault is, worst first."""
+
+    error = "error"
+    warning = "warning"
+    note = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of fault: `code` is its stable name, `title` is read after a count."""
+
+    code: str
+    severity: Severity
+    title: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: its kind, the frame or file it is in, and what exactly is there."""
+
+    kind: Kind
+    place: str
+    detail: str = ""
+
+
+_E, _W, _N = Severity.error, Severity.warning, Severity.note
+
+# Folders, pairs and lists
+
+NO_FRAMES = Kind(
+    "no-frames", _E, "sets without a frame", "Check the path, the layout and the list's names."
+)
+LABEL_MISSING = Kind(
+    "label-missing", _W, "pictures without a label", "They are left out; copy the label files."
+)
+PICTURE_MISSING = Kind(
+    "picture-missing", _W, "labels without a picture", "They are left out; copy the pictures."
+)
+FILE_UNREAD = Kind(
+    "file-unread",
+    _W,
+    "files that the layout does not read",
+    "Mind the endings, capitals too: train_color/*.jpg and train_label/*_instanceIds.png (WAD), "
+    "*_leftImg8bit.png and *_gtFine_instanceIds.png (Cityscapes).",
+)
+PICTURE_UNLISTED = Kind(
+    "picture-unlisted",
+    _N,
+    "pictures that no .json names",
+    "They are not used; frames without objects belong into the .json too.",
+)
+NAME_TWICE = Kind(
+    "name-twice", _E, "frame names that occur twice", "A name is unique over all splits and .json."
+)
+LISTED_MISSING = Kind(
+    "listed-missing",
+    _W,
+    "list entries without a frame",
+    "They are left out; mind the spelling, and whether all files were copied.",
+)
+LISTED_TWICE = Kind("listed-twice", _W, "list entries that come twice", "Only the first counts.")
+LISTED_AMBIGUOUS = Kind(
+    "listed-ambiguous", _E, "list entries that fit several frames", "Write the whole name."
+)
+LISTED_PAIR = Kind(
+    "listed-pair",
+    _W,
+    "list lines whose picture and label differ in name",
+    "Labels are found by the picture's name; the second column is not read.",
+)
+
+# Pictures
+
+PICTURE_EMPTY = Kind("picture-empty", _E, "empty picture files", "Copy them again.")
+PICTURE_FOREIGN = Kind(
+    "picture-foreign",
+    _E,
+    "picture files that are neither JPEG nor PNG",
+    "Convert them, or fetch what really belongs there.",
+)
+PICTURE_CUT = Kind(
+    "picture-cut", _E, "pictures that are cut short", "Copy them again; check the disk's space."
+)
+PICTURE_DAMAGED = Kind(
+    "picture-damaged", _E, "pictures that cannot be decoded", "Copy them again or leave them out."
+)
+PICTURE_ENDING = Kind(
+    "picture-ending", _W, "pictures whose ending lies", "They are read by content; rename them."
+)
+PICTURE_MODE = Kind(
+    "picture-mode",
+    _W,
+    "pictures that are not plain RGB of 8 bits",
+    "They are converted: grey is tripled, alpha dropped, 16 bits cut to 8. Check that it is meant.",
+)
+PICTURE_ROTATED = Kind(
+    "picture-rotated",
+    _W,
+    "pictures that an EXIF tag rotates",
+    "Labels are taken to lie on the stored pixels; viewers turn the picture. Store them upright.",
+)
+PICTURE_BLANK = Kind(
+    "picture-blank", _W, "pictures of a single colour", "Nothing can be seen; leave them out."
+)
+PICTURE_TWICE = Kind(
+    "picture-twice", _W, "pictures that are another frame's, byte by byte", "Keep one of them."
+)
+PICTURE_ALIKE = Kind(
+    "picture-alike",
+    _W,
+    "pictures that nearly repeat another",
+    "A standing car's frames teach little; keep fewer, and all of them in one split.",
+)
+
+# Labels as files
+
+LABEL_EMPTY = Kind("label-empty", _E, "empty label files", "Copy them again.")
+LABEL_NOT_PNG = Kind("label-not-png", _E, "label maps that are no PNG", "Write PNG of 16 bits.")
+LABEL_CUT = Kind("label-cut", _E, "label maps that are cut short", "Copy them again.")
+LABEL_DAMAGED = Kind("label-damaged", _E, "label maps that cannot be decoded", "Copy them again.")
+LABEL_8_BIT = Kind(
+    "label-8-bit",
+    _E,
+    "label maps of 8 bits",
+    "class * 1000 + instance needs 16 bits; it may be a map of classes (labelIds) alone.",
+)
+LABEL_COLOUR = Kind(
+    "label-colour",
+    _E,
+    "label maps in colour",
+    "A map for the eye; the map of instance ids is needed.",
+)
+LABEL_TWICE = Kind(
+    "label-twice",
+    _W,
+    "labels that are another frame's, on another picture",
+    "Probably a file copied under a wrong name.",
+)
+SIZE_DIFFERS = Kind(
+    "size-differs",
+    _E,
+    "labels of another size than their picture",
+    "Scale neither: find the pair that belongs together. Sides exchanged: an EXIF rotation.",
+)
+SIZE_UNUSUAL = Kind(
+    "size-unusual", _N, "frames of another size than most", "Check that they belong to the set."
+)
+
+# Values of label maps
+
+BACKGROUND_ZERO = Kind(
+    "background-zero",
+    _E,
+    "label maps whose background is 0",
+    "The WAD's background is 255; replace the value 0.",
+)
+CLASS_ALONE = Kind(
+    "class-alone",
+    _E,
+    "label maps with class ids alone",
+    "A map of classes (labelIds); instances need class * 1000 + instance.",
+)
+GROUPS_ONLY = Kind(
+    "groups-only",
+    _W,
+    "frames whose objects are all groups",
+    "A class id alone is a group, which is ignored: is it a map of classes (labelIds)?",
+)
+OTHER_FORMAT = Kind(
+    "other-format",
+    _E,
+    "label maps with the values of another format",
+    "Cityscapes: 0 ... 23, 24 and 24000 on; WAD: 255, 33000 to 40999. Convert, or mend the layout.",
+)
+UNKNOWN_CLASS = Kind(
+    "unknown-class", _E, "label maps with unknown classes", "Map or remove these values."
+)
+LABEL_NOISE = Kind(
+    "label-noise",
+    _E,
+    "label maps with thousands of values",
+    "It is a picture, or was stored with loss or smooth scaling.",
+)
+IGNORE_LARGE = Kind(
+    "ignore-large",
+    _W,
+    "frames that are mostly ignored",
+    "Nothing is learnt or scored there; check the labels.",
+)
+
+# Instances
+
+FRAME_EMPTY = Kind(
+    "frame-empty",
+    _N,
+    "frames without an instance",
+    "Meant? Then they are good negatives; unlabelled frames would teach to miss.",
+)
+NO_INSTANCES = Kind(
+    "no-instances", _E, "sets without an instance", "Check the class list and the labels."
+)
+CLASS_ABSENT = Kind(
+    "class-absent", _N, "classes without an instance", "They can be neither learnt nor scored."
+)
+INSTANCE_EMPTY = Kind(
+    "instance-empty",
+    _W,
+    "instances that cover no pixel",
+    "They are left out: outside the frame, or thinner than a pixel.",
+)
+INSTANCE_PIXEL = Kind(
+    "instance-pixel", _W, "instances of one pixel", "Usually a slip of the annotator; remove them."
+)
+INSTANCE_APART = Kind(
+    "instance-apart",
+    _W,
+    "instances in parts far from each other",
+    "Two objects with one id? Give each its own.",
+)
+INSTANCE_TWICE = Kind(
+    "instance-twice", _W, "instances that are labelled twice", "Remove one; both would be learnt."
+)
+INSTANCE_CLASSES = Kind(
+    "instance-classes", _W, "instances that have two classes", "Keep the right one."
+)
+INSTANCES_OVERLAP = Kind(
+    "instances-overlap",
+    _N,
+    "instances that share much of one another",
+    "A pixel belongs to one object; is the same one outlined twice?",
+)
+
+# COCO's JSON
+
+JSON_DAMAGED = Kind("json-damaged", _E, ".json files that cannot be read", "Write it again.")
+JSON_LIST = Kind(
+    "json-list",
+    _E,
+    "lists that a .json lacks",
+    "images, annotations and categories are lists of objects.",
+)
+JSON_KEY = Kind(
+    "json-key", _E, "entries with a missing key or a wrong type", "See the detail; ids are whole."
+)
+IMAGE_ID_TWICE = Kind("image-id-twice", _E, "image ids that occur twice", "Number them anew.")
+CATEGORY_ID_TWICE = Kind(
+    "category-id-twice", _E, "category ids that occur twice", "Number them anew."
+)
+ANNOTATION_ID_TWICE = Kind(
+    "annotation-id-twice",
+    _E,
+    "annotation ids that occur twice",
+    "Number them anew; joined files often begin at 1 each.",
+)
+IMAGE_DANGLING = Kind(
+    "image-dangling",
+    _E,
+    "annotations of an image that is not there",
+    "Remove them, or put the images back into the list.",
+)
+CATEGORY_DANGLING = Kind(
+    "category-dangling",
+    _E,
+    "annotations of a category that is not there",
+    "Add the category; some tools count from 0, some from 1.",
+)
+CATEGORY_TWICE = Kind(
+    "category-twice", _E, "category names that occur twice", "Join the categories, or rename one."
+)
+CATEGORY_FOREIGN = Kind(
+    "category-foreign",
+    _N,
+    "categories outside the class list",
+    "Their objects are background; rename them if they are the same thing.",
+)
+CATEGORY_NONE = Kind(
+    "category-none", _E, ".json files of which no category is in the class list", "Rename them."
+)
+FILE_NAME = Kind(
+    "file-name",
+    _E,
+    "file names that are no path below the image folder",
+    "Relative, without .., parts joined by /.",
+)
+SHAPE_MISSING = Kind(
+    "shape-missing",
+    _E,
+    "annotations without a mask",
+    "Boxes alone cannot be learnt from: remove them or draw the masks.",
+)
+POLYGON_SHORT = Kind(
+    "polygon-short", _E, "polygons of fewer than three corners", "Remove them; they hold no area."
+)
+POLYGON_NUMBERS = Kind(
+    "polygon-numbers", _E, "polygons that are not finite numbers", "Remove them: NaN, null, text."
+)
+POLYGON_OUTSIDE = Kind(
+    "polygon-outside",
+    _W,
+    "polygons that leave the frame",
+    "They are cut to it. Many of them: coordinates of another image size.",
+)
+RLE_SIZE = Kind(
+    "rle-size", _E, "run lengths of another image size", "size is [height, width] of the image."
+)
+RLE_DAMAGED = Kind(
+    "rle-damaged", _E, "run lengths that are no mask", "They must add up to the image's pixels."
+)
+BOX_DAMAGED = Kind(
+    "box-damaged", _W, "boxes that are no x, y, width, height", "Masks are used, not boxes."
+)
+BOX_OUTSIDE = Kind("box-outside", _W, "boxes that leave the frame", "Cut them to it.")
+BOX_DIFFERS = Kind(
+    "box-differs",
+    _W,
+    "boxes that do not fit their mask",
+    "bbox is x, y, width, height, not corners; the mask counts here, other tools use the box.",
+)
+
+# Training and validation
+
+LEAK_FRAME = Kind("leak-frame", _E, "frames that are in both sets", "Take them out of training.")
+LEAK_PICTURE = Kind(
+    "leak-picture", _E, "pictures that are in both sets, under two names", "Keep one side."
+)
+LEAK_ALIKE = Kind(
+    "leak-alike",
+    _W,
+    "validation pictures that nearly repeat a training picture",
+    "Split by clip or place, not by frame.",
+)
+LEAK_CLIP = Kind(
+    "leak-clip",
+    _W,
+    "validation frames seconds away from a training frame",
+    "Split by clip: the same cars are in both, and the score flatters.",
+)
+CLASS_UNLEARNT = Kind(
+    "class-unlearnt", _W, "classes of validation that training lacks", "They will score 0."
+)
+
+CHECK_FAILED = Kind(
+    "check-failed",
+    _E,
+    "frames that the doctor could not look at",
+    "Not one of the known faults: please report it with the file.",
+)

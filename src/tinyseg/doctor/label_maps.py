@@ -1,0 +1,141 @@
+"""Label maps of the WAD and Cityscapes: file, values, instances.
+
+In: a path, and what each value means under a class list (data/wad.py). Out: a LabelLook; values
+that mean nothing are faults and count as background, so that the rest can still be looked at.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int16, Int64, UInt16
+
+from tinyseg import masks as mask_ops
+from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN
+from tinyseg.doctor import kinds
+from tinyseg.doctor.headers import read_header
+from tinyseg.doctor.instances import apart_faults, small_faults
+from tinyseg.doctor.kinds import Fault
+from tinyseg.doctor.labels import LabelLook, Objects
+from tinyseg.doctor.pictures import damage_kind, digest_of, told
+from tinyseg.errors import ImageError
+from tinyseg.image import read_label
+
+MOST_VALUES = 2000
+"""A map with more values is no label map; the WAD's densest frame has 99 instances."""
+
+MOSTLY = 0.5
+"""Share of a frame's pixels that may be ignored."""
+
+_VALUES = 2**16
+
+Meanings = Int16[np.ndarray, "65536"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """How a format writes labels: what its values mean here, which of them are a class id without
+    an instance, whether such a one is a group, and what the other format would mean."""
+
+    name: str
+    meanings: Meanings
+    lone_ids: tuple[int, ...]
+    lone_is_group: bool
+    other_name: str
+    other: Meanings
+
+
+def look_at_map(path: Path, place: str, code: Code) -> LabelLook:
+    """Everything there is to say of one label map."""
+    fault = _header_fault(path, place)
+    if fault is not None:
+        return LabelLook.unreadable(fault)
+    try:
+        label = read_label(path)
+    except ImageError as error:
+        return LabelLook.unreadable(Fault(_label_kind(error), place, told(error)))
+    seen = np.zeros(_VALUES, np.bool_)
+    seen[label.ravel()] = True
+    values = np.flatnonzero(seen)
+    if len(values) > MOST_VALUES:
+        noise = Fault(kinds.LABEL_NOISE, place, f"{len(values)} values")
+        return LabelLook((label.shape[0], label.shape[1]), Objects.none(), (noise,))
+    faults = _value_faults(label, values, place, code)
+    return _instances(label, path, place, code, faults)
+
+
+def _header_fault(path: Path, place: str) -> Fault | None:
+    """What can be told without decoding."""
+    try:
+        size, header = path.stat().st_size, read_header(path)
+    except (OSError, ValueError) as error:
+        return Fault(kinds.LABEL_DAMAGED, place, str(getattr(error, "strerror", None) or error))
+    if size == 0:
+        return Fault(kinds.LABEL_EMPTY, place, path.name)
+    if header.type != "png":
+        return Fault(kinds.LABEL_NOT_PNG, place, header.told)
+    if header.mode != "grey":
+        return Fault(kinds.LABEL_COLOUR, place, f"{header.mode}, {header.bits} bits")
+    if header.bits != 16:
+        return Fault(kinds.LABEL_8_BIT, place, f"{header.bits} bits")
+    return None
+
+
+def _label_kind(error: ImageError) -> kinds.Kind:
+    cut = damage_kind(error) is kinds.PICTURE_CUT
+    return kinds.LABEL_CUT if cut else kinds.LABEL_DAMAGED
+
+
+def _value_faults(
+    label: UInt16[np.ndarray, "h w"], values: Int64[np.ndarray, " n"], place: str, code: Code
+) -> list[Fault]:
+    """Values without a meaning, by the likeliest cause."""
+    unknown = values[code.meanings[values] == UNKNOWN]
+    if len(unknown) == 0:
+        return _group_faults(values, place, code)
+    pixels = int(np.isin(label, unknown).sum())
+    shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+    told = f"{'value' if len(unknown) == 1 else 'values'} {shown} on {pixels} pixels"
+    return [Fault(_unknown_kind(values, unknown, code), place, told)]
+
+
+def _unknown_kind(
+    values: Int64[np.ndarray, " n"], unknown: Int64[np.ndarray, " k"], code: Code
+) -> kinds.Kind:
+    backgrounds = code.meanings[values] == BACKGROUND
+    if unknown.tolist() == [0] and not backgrounds.any():
+        return kinds.BACKGROUND_ZERO
+    rest = unknown[unknown != 0]
+    if not code.lone_is_group and len(rest) and np.isin(rest, code.lone_ids).all():
+        return kinds.CLASS_ALONE
+    fits_other = (code.other[values] != UNKNOWN).all()
+    return kinds.OTHER_FORMAT if fits_other else kinds.UNKNOWN_CLASS
+
+
+def _group_faults(values: Int64[np.ndarray, " n"], place: str, code: Code) -> list[Fault]:
+    """Several classes, all of them as groups and none as an instance."""
+    lone = np.isin(values, code.lone_ids)
+    if not code.lone_is_group or lone.sum() < 2 or (values >= min(code.lone_ids) * 1000).any():
+        return []
+    return [Fault(kinds.GROUPS_ONLY, place, f"values {', '.join(map(str, values[lone]))}")]
+
+
+def _instances(
+    label: UInt16[np.ndarray, "h w"], path: Path, place: str, code: Code, faults: list[Fault]
+) -> LabelLook:
+    hw = (label.shape[0], label.shape[1])
+    # Background becomes 0, as from_label_map wants one value; no instance has that value.
+    nothing = np.isin(code.meanings, (BACKGROUND, UNKNOWN))
+    table = np.where(nothing, 0, np.arange(_VALUES)).astype(np.uint16)
+    values, masks = mask_ops.from_label_map(table[label], background=0)
+    areas, meaning = mask_ops.area(masks), code.meanings[values].astype(np.int64)
+    is_object: Bool[np.ndarray, " n"] = meaning >= 0
+    ignored = float(areas[meaning == IGNORE].sum() / (hw[0] * hw[1]))
+    if ignored > MOSTLY:
+        faults.append(Fault(kinds.IGNORE_LARGE, place, f"{ignored:.0%} of the pixels"))
+    own, own_areas = masks.select(is_object), areas[is_object]
+    names = [f"value {value}" for value in values[is_object]]
+    faults += small_faults(own_areas, place, names)
+    faults += apart_faults(own, own_areas, place, names, width=hw[1])
+    objects = Objects(meaning[is_object], own.boxes, own_areas)
+    return LabelLook(hw, objects, tuple(faults), digest_of(path) if len(objects) else b"")

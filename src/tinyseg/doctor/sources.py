@@ -1,0 +1,83 @@
+"""Where a data set's frames lie, told leniently: nothing that is wrong stops the listing.
+
+Survey is what each format's listing gives (folders.py, coco_json.py): complete frames by name,
+frames of which one half is missing, and faults of the set as a whole. `chosen` keeps the frames of
+a list file and says what is wrong with the list.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyseg.data.dataset import frame_key, read_list
+from tinyseg.doctor import kinds
+from tinyseg.doctor.kinds import Fault
+from tinyseg.doctor.labels import LabelLook
+from tinyseg.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One frame: its picture's path, and what looks at its labels."""
+
+    name: str
+    picture: Path
+    labels: Callable[[], LabelLook]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Frames by name, half frames by name, and what is wrong with the set itself."""
+
+    sources: dict[str, Source]
+    halves: dict[str, Fault]
+    faults: tuple[Fault, ...] = ()
+
+
+def chosen(survey: Survey, listed: Path | None) -> tuple[list[Source], list[Fault]]:
+    """The frames to look at, and the faults of listing; without a list all of them."""
+    if listed is None:
+        return list(survey.sources.values()), [*survey.faults, *survey.halves.values()]
+    by_key: dict[str, list[str]] = {}
+    for name in [*survey.sources, *survey.halves]:
+        by_key.setdefault(frame_key(name), []).append(name)
+    known = {*survey.sources, *survey.halves}
+    kept: dict[str, Source] = {}
+    faults, seen = list(survey.faults), set[str]()
+    for line, entry in read_list(listed):
+        own = [entry] if entry in known else by_key.get(frame_key(entry), [])
+        fault = _entry_fault(entry, own, f"{listed.name}, line {line}", seen, survey)
+        if fault is not None:
+            faults.append(fault)
+        elif own:
+            kept[own[0]] = survey.sources[own[0]]
+        seen.add(frame_key(entry))
+    return list(kept.values()), faults + list(_pair_faults(listed))
+
+
+def _entry_fault(
+    entry: str, own: list[str], place: str, seen: set[str], survey: Survey
+) -> Fault | None:
+    if frame_key(entry) in seen:
+        return Fault(kinds.LISTED_TWICE, place, entry)
+    if not own:
+        return Fault(kinds.LISTED_MISSING, place, entry)
+    if len(own) > 1:
+        return Fault(kinds.LISTED_AMBIGUOUS, place, ", ".join(own))
+    return survey.halves.get(own[0])
+
+
+def _pair_faults(listed: Path) -> Iterator[Fault]:
+    """Lines of a WAD video list whose two columns are of different frames."""
+    try:
+        lines = listed.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError("the list cannot be read", path=listed, got=error) from None
+    for number, line in enumerate(lines, start=1):
+        fields = [field.strip() for field in line.split("\t")]
+        if len(fields) < 2 or not fields[0] or not fields[1]:
+            continue
+        picture, label = fields[:2]
+        if frame_key(picture) != frame_key(label).removesuffix("_instanceIds"):
+            detail = f"{frame_key(picture)} and {frame_key(label)}"
+            yield Fault(kinds.LISTED_PAIR, f"{listed.name}, line {number}", detail)
