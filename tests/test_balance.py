@@ -150,7 +150,6 @@ def test_the_prior_is_learned_from_the_same_labels(tmp_path: Path) -> None:
     read: list[str] = []
     items = [item("a_Camera_5", [0, 0], read), item("b", [1], read), item("c_Camera_5", [2], read)]
     cache, rules = tmp_path / "labels.json", Sampling(repeat=0.4)
-    assert plan_draws([TrainData(items)], CLASSES, Sampling(), cache).prior is None
     for _ in range(2):  # read, then from the file
         draws = plan_draws([TrainData(items[:2]), TrainData(items[2:])], CLASSES, rules, cache)
         assert draws.prior is not None
@@ -160,6 +159,22 @@ def test_the_prior_is_learned_from_the_same_labels(tmp_path: Path) -> None:
     cache.write_text(cache.read_text().replace(r"\"frames\":2", r"\"frames\":0"))
     plan_draws([TrainData(items)], CLASSES, rules, cache)
     assert len(read) == 6
+
+
+def test_a_run_that_needs_no_labels_reads_some_for_the_prior(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinyseg.train.label_scan.PRIOR_FRAMES", 2)
+    read: list[str] = []
+    names = ("a_Camera_5", "b", "c_Camera_5", "d_Camera_5", "e_Camera_5")
+    parts = [TrainData([item(name, [0], read) for name in names])]
+    draws = plan_draws(parts, CLASSES, Sampling(), tmp_path / "labels.json")
+    assert read == ["a_Camera_5", "d_Camera_5"]
+    assert draws.prior is not None
+    assert draws.prior.cameras[0].frames == 2
+    assert not (tmp_path / "labels.json").exists()
+    nameless = plan_draws([TrainData([item("b", [0], read)])], CLASSES, Sampling(), tmp_path / "l")
+    assert (nameless.prior, len(read)) == (None, 2)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,28 @@ def test_the_verbs(scenes: Path, tmp_path: Path) -> None:
         assert read_image(seen / name / f"{image.stem}_views.jpg").shape[1] == 340
 
 
+def test_views_of_weights_are_those_of_their_own_prior_and_plan(
+    scenes: Path, tmp_path: Path
+) -> None:
+    image, prior = scenes / "train_color/0_Camera_5.jpg", tmp_path / "prior.json"
+    sizes = ["predict.short_side=96", "predict.longest_side=128", "predict.plan=focus"]
+    recipe = with_settings(find_recipe("lite"), ["network.pyramid_channels=8", *sizes])
+    save_weights(tmp_path / WEIGHTS_NAME, build_detector(recipe), recipe)
+    learn = ["prior", "--data", str(scenes), "--out", str(prior), "--into", str(tmp_path)]
+
+    def said(*words: str) -> str:
+        given = ["views", str(image), "--budget", "2MP", "--out", str(tmp_path / "seen"), *words]
+        result = CliRunner().invoke(app, given, catch_exceptions=False)
+        return result.output.partition("Camera_5.jpg: ")[2]
+
+    own = ["--weights", str(tmp_path)]
+    without = said(*own)
+    assert CliRunner().invoke(app, learn, catch_exceptions=False).exit_code == 0
+    assert said(*own) != without
+    assert said(*own) == said(*own, "--prior", str(prior))
+    assert said(*own) != said("--prior", str(prior))  # the preset's sizes are not the network's
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -1,7 +1,6 @@
 """`tinyseg train`: data sets -> weights; and a run that was cut off goes on."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,7 @@ from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
 from tinyseg.train.balance import TrainData, needs_labels, plan_draws
 from tinyseg.train.batches import FrameStore
 from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint
-from tinyseg.train.label_scan import SCAN_NAME
+from tinyseg.train.label_scan import SCAN_NAME, told_by_camera
 from tinyseg.train.log import RECIPE_NAME, StepReport
 
 
@@ -186,15 +185,14 @@ def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: 
     def skip(item: Item, error: TinysegError) -> None:
         skipped(item.name, error)
 
-    with ExitStack() as shown:
-        if needs_labels(recipe.sampling):
-            bar = shown.enter_context(progress_bar("reading labels", len(items)))
+    read = items if needs_labels(recipe.sampling) else told_by_camera(items)
+    with progress_bar("reading labels", len(read)) as bar:
         draws = plan_draws(
             parts,
             recipe.classes,
             recipe.sampling,
             out / SCAN_NAME,
-            on_frame=lambda name: bar.advance(name),
+            on_frame=bar.advance,
             on_skip=skip,
         )
     return FrameStore(items, on_skip=skip, draws=draws)

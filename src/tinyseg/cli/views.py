@@ -1,11 +1,12 @@
 """`tinyseg views`: a plan drawn on a picture. `tinyseg prior`: where instances stand, learned."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tinyseg.build import put_prior, read_weights_prior
+from tinyseg.build import find_weights, put_prior, read_weights_prior
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -18,6 +19,7 @@ from tinyseg.cli.common import (
     predictions_file,
     read_all_labels,
 )
+from tinyseg.cli.start import told_while_fetching
 from tinyseg.data import frame_key
 from tinyseg.errors import DataError
 from tinyseg.files import write_whole
@@ -25,24 +27,33 @@ from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.predict import Wishes, choose, make_plan
+from tinyseg.predict.members import load_member
 from tinyseg.predictions import Predictions, read_predictions
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import find_recipe
 from tinyseg.report.plan_picture import draw_plan
-from tinyseg.views import FrameInfo, learn_prior, prior_to_json
+from tinyseg.views import FrameInfo, Plan, learn_prior, prior_to_json
 
 
 def views(
     images: Annotated[list[Path], typer.Argument(help="Pictures.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures with the views.")],
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="The network that is to look, as in `predict`: its plan, sizes and prior count."
+        ),
+    ] = None,
     plan: Annotated[
-        str, typer.Option(help="whole, tiles, focus, or a plan's YAML file.")
-    ] = "focus",
+        str | None,
+        typer.Option(help="whole, tiles, focus, or a plan's YAML file; else focus, or --weights'."),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
     ] = None,
     prior: Annotated[
-        Path | None, typer.Option(help="Where instances stand, for --plan focus.")
+        Path | None,
+        typer.Option(help="Where instances stand, for the plan focus; else as --weights know it."),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="What a first pass found, for the second one.")
@@ -56,7 +67,7 @@ def views(
     Example: tinyseg views a_Camera_5.jpg --plan focus --budget 4.4MP --prior prior.json --out seen
     """
     wishes = Wishes(plan=plan, budget_mp=megapixels(budget), prior=prior)
-    chosen = make_plan(choose(wishes, find_recipe("lite")))
+    chosen = _plan_of(wishes, weights)
     given = None if predictions is None else read_predictions(predictions_file(predictions))
     out.mkdir(parents=True, exist_ok=True)
     with progress_bar("drawing", len(images)) as bar:
@@ -73,6 +84,15 @@ def views(
             pixels = sum(p.view.out_hw[0] * p.view.out_hw[1] for p in [*first, *then])
             counts = f"{len(first)} views, then {len(then)}, {pixels / 1e6:.1f} MP in all"
             console.print("; ".join([f"{path.name}: {counts}", *remarks]), highlight=False)
+
+
+def _plan_of(wishes: Wishes, weights: str | None) -> Plan:
+    """What `predict` would plan with these weights; without any the preset's sizes, no prior."""
+    if weights is None:
+        return make_plan(choose(replace(wishes, plan=wishes.plan or "focus"), find_recipe("lite")))
+    with told_while_fetching(weights) as tell:
+        member = load_member(find_weights(weights, on_progress=tell))
+    return make_plan(choose(wishes, member.recipe), member.prior)
 
 
 def _found(given: Predictions, path: Path, hw: tuple[int, int]) -> Instances:

@@ -18,7 +18,7 @@ from tinyseg.data import Item
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.recipes import Sampling
 from tinyseg.train.chance import rng
-from tinyseg.train.label_scan import fit_horizon, repeat_factors, scan_labels
+from tinyseg.train.label_scan import fit_horizon, prior_of, repeat_factors, scan_labels
 from tinyseg.views import LocationPrior
 
 
@@ -37,8 +37,8 @@ class TrainData:
 class Draws:
     """For each frame its appearances in an epoch (in the mean), and of its data set the zoom factor
     and the row of the horizon, as a share of the frame's height; NaN where there is none. `sets`
-    tells each frame's data set, by its place in the run. `prior` is that of all frames, None where
-    their labels were not read or no name tells a camera."""
+    tells each frame's data set, by its place in the run. `prior` is that of the frames whose
+    names tell a camera, None where none does."""
 
     weights: Float64[np.ndarray, " n"]
     zooms: Float64[np.ndarray, " n"]
@@ -70,16 +70,18 @@ def plan_draws(
     """What the recipe says of the frames of all data sets in a row.
 
     Where that takes their labels (repeats, or a horizon to be fitted), they are read once and
-    summed up in the file `cache`; `on_frame` is told each name that is read. Raises TrainingError
-    where a source wants a data set that the run has not, or one without a frame.
+    summed up in the file `cache`; else some are read for the location prior. `on_frame` is told
+    each name that is read. Raises TrainingError where a source wants a data set that the run has
+    not, or one without a frame.
     """
     check_sources(rules, data)
     counts = [len(part.items) for part in data]
+    items = [item for part in data for item in part.items]
     given = rules.copy_paste.horizon
     if not needs_labels(rules):
         horizons = [np.nan if given is None else given] * len(data)
-        return join(data, [np.ones(count) for count in counts], horizons)
-    items = [item for part in data for item in part.items]
+        draws = join(data, [np.ones(count) for count in counts], horizons)
+        return replace(draws, prior=prior_of(items, on_frame=on_frame, on_skip=on_skip))
     scan = scan_labels(items, classes, cache, on_frame=on_frame, on_skip=on_skip)
     ends = np.cumsum(counts).tolist()
     scans = [scan.part(end - count, end) for count, end in zip(counts, ends, strict=True)]

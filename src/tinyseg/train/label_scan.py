@@ -22,7 +22,7 @@ from tinyseg.data import Item
 from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
-from tinyseg.views import LocationPrior, learn_prior, prior_from_json, prior_to_json
+from tinyseg.views import LocationPrior, camera_of, learn_prior, prior_from_json, prior_to_json
 
 SCAN_NAME = "labels.json"
 """The file in a run's folder."""
@@ -35,6 +35,9 @@ LARGEST_SPREAD = 0.4
 of no fixed camera (COCO: .63) have no horizon, a driving camera (WAD: .33, Cityscapes: .24) has."""
 
 FEWEST_OBJECTS = 20
+
+PRIOR_FRAMES = 300
+"""A run that does not read all labels reads this many for the prior."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,16 @@ def scan_labels(
     kept = _kept(cache, names, tuple(classes))
     if kept is not None:
         return kept
+    scan = _sum_up(_read(items, on_frame, on_skip))
+    _keep(scan, cache, names, tuple(classes))
+    return scan
+
+
+def _read(
+    items: Sequence[Item],
+    on_frame: Callable[[str], None],
+    on_skip: Callable[[Item, TinysegError], None] | None,
+) -> list[FrameLabels | None]:
     read: list[FrameLabels | None] = []
     for item in items:
         try:
@@ -122,9 +135,29 @@ def scan_labels(
             on_skip(item, error)
             read.append(None)
         on_frame(item.name)
-    scan = _sum_up(read)
-    _keep(scan, cache, names, tuple(classes))
-    return scan
+    return read
+
+
+def told_by_camera(items: Sequence[Item]) -> list[Item]:
+    """Up to PRIOR_FRAMES of the items whose names tell their cameras, evenly over the list."""
+    own = [item for item in items if camera_of(item.name) is not None]
+    kept = min(len(own), PRIOR_FRAMES)
+    return [own[i * len(own) // kept] for i in range(kept)]
+
+
+def prior_of(
+    items: Sequence[Item],
+    *,
+    on_frame: Callable[[str], None] = lambda name: None,
+    on_skip: Callable[[Item, TinysegError], None] | None = None,
+) -> LocationPrior | None:
+    """The location prior of some of the items, read for it alone; None if no name tells a camera.
+
+    It is that of `told_by_camera`: a histogram so coarse needs no more frames than that, and a run
+    that goes on learns the same.
+    """
+    read = _read(told_by_camera(items), on_frame, on_skip)
+    return _prior([one for one in read if one is not None])
 
 
 def _sum_up(read: Sequence[FrameLabels | None]) -> LabelScan:
