@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from _drawn import CLASSES, RANGES, Drawn, draw_frame, pycocotools_averages, to_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_score import CLASSES, RANGES, Drawn, draw_frame, pycocotools_averages, to_records
 
 from tinyseg.evaluate.matches import Within, average_precision, average_precisions, gather, match
 from tinyseg.evaluate.pairs import pair_frames

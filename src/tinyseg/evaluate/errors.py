@@ -45,6 +45,9 @@ class Kind(IntEnum):
 ERRORS = tuple(kind for kind in Kind if kind > Kind.IGNORED)
 """The kinds that are errors."""
 
+FIXABLE = (Kind.LOCALISATION, Kind.CLASS, Kind.SEAM)
+"""The kinds of detections that explain why a label is not found: put right, they would find it."""
+
 Rects = Float64[np.ndarray, "views 4"]
 
 
@@ -156,10 +159,10 @@ def _kinds(
     )
     # The first rule that holds has the last word.
     for kind, holds, labels in (
-        (Kind.BOTH, any_class >= BACKGROUND_IOU, label),
+        (Kind.BOTH, any_class > BACKGROUND_IOU, label),
         (Kind.DUPLICATE, own >= FOUND_IOU, own_label),
         (Kind.CLASS, other >= FOUND_IOU, other_label),
-        (Kind.LOCALISATION, (own >= BACKGROUND_IOU) & (own < FOUND_IOU), own_label),
+        (Kind.LOCALISATION, (own >= BACKGROUND_IOU) & (own <= FOUND_IOU), own_label),
     ):
         kinds[holds], target[holds] = kind, labels[holds]
     return kinds, target
@@ -171,9 +174,9 @@ def _judge_labels(
     """What each label is, and the best detection that found it or explains why it is not."""
     truth = np.full(count, int(Kind.MISSED))
     taker = np.full(count, NOTHING)
-    for kind in (Kind.CLASS, Kind.LOCALISATION, Kind.SEAM, Kind.RIGHT):
-        rows = np.flatnonzero(kinds == kind)[::-1]
-        truth[target[rows]] = kind
+    for some in (FIXABLE, (Kind.RIGHT,)):
+        rows = np.flatnonzero(np.isin(kinds, some))[::-1]
+        truth[target[rows]] = kinds[rows]
         taker[target[rows]] = rows
     return truth, taker
 

@@ -5,8 +5,8 @@ recall points (Lin et al., Microsoft COCO, 2014), by class, over all classes, an
 taken as one; for all sizes and by mask area, the ranges' ends included as COCO does. The ignore
 region of a frame is a crowd annotation of every class: what lies there is not judged.
 
-Refuses what `pairs` refuses: frames missing, sizes that differ. Pairs are matched by `matches`;
-pycocotools and hotcoco give the same figures (tests/test_score.py).
+Refuses what `pairs` refuses: frames missing, sizes that differ. `matches` does the counting;
+pycocotools gives the same figures (tests/test_score.py).
 """
 
 import math

@@ -2,18 +2,20 @@
 
 Pairs and their errors come in, a KindWorth a kind goes out: TIDE's oracles (Bolya et al., 2020,
 section 2.3) at IoU .5, mean over classes. A wrong class or place is put right where its label is
-still to be found, and the detection taken away where it is not; background, both and duplicate
-are taken away; missed labels are not asked for. Seam is put right like a place, and its labels
-that no detection explains are not asked for. The gains do not add up: errors hide each other.
+still to be found and no better detection could be put right on it; else the detection is taken
+away, as are background, both and duplicate; missed labels are not asked for. Seam is put right
+like a place, and its labels that no detection explains are not asked for. A class of which no label
+is asked for any more has an AP of 0. The gains do not add up: errors hide each other.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from tinyseg.evaluate.errors import ERRORS, FrameErrors, Kind
+from tinyseg.evaluate.errors import ERRORS, FIXABLE, FrameErrors, Kind
 from tinyseg.evaluate.matches import NOTHING, curve_of
 from tinyseg.evaluate.pairs import FramePairs
 
@@ -51,14 +53,15 @@ class _Ledger:
     asked: Bool[np.ndarray, " truth"]
 
     def ap50(self, class_count: int) -> float:
-        """Mean over the classes that have labels."""
+        """Mean over the classes that have labels; 0 for one of which none is asked for."""
         values = []
         for label in range(class_count):
-            own = self.kept & (self.label == label)
-            instances = int(np.count_nonzero(self.asked & (self.truth_label == label)))
-            if instances:
-                values.append(curve_of(self.hit[own], instances).mean())
-        return float(np.mean(values)) if values else float("nan")
+            labelled = self.truth_label == label
+            if labelled.any():
+                own = self.kept & (self.label == label)
+                instances = int(np.count_nonzero(self.asked & labelled))
+                values.append(curve_of(self.hit[own], instances).mean() if instances else 0.0)
+        return float(np.mean(values)) if values else math.nan
 
 
 def worth_of_kinds(
@@ -124,22 +127,20 @@ def _fixed(ledger: _Ledger, kind: Kind) -> _Ledger:
     """The ledger as it would be without errors of one kind."""
     wrong = ledger.kind == kind
     asked = ~((ledger.truth_kind == kind) & (kind in (Kind.MISSED, Kind.SEAM)))
-    if kind not in (Kind.LOCALISATION, Kind.CLASS, Kind.SEAM):
+    if kind not in FIXABLE:
         return replace(ledger, kept=~wrong, asked=asked)
-    right = _first_on_free_label(ledger, wrong)
+    right = wrong & _best_on_free_label(ledger)
     asked[ledger.target[right]] = True
     label = ledger.label.copy()
     label[right] = ledger.truth_label[ledger.target[right]]
     return replace(ledger, label=label, hit=ledger.hit | right, kept=~wrong | right, asked=asked)
 
 
-def _first_on_free_label(
-    ledger: _Ledger, wrong: Bool[np.ndarray, " found"]
-) -> Bool[np.ndarray, " found"]:
-    """Of the wrong detections the best one on each label that none has found."""
-    rows = np.flatnonzero(wrong & (ledger.target != NOTHING))
+def _best_on_free_label(ledger: _Ledger) -> Bool[np.ndarray, " found"]:
+    """Of the detections that could be put right the best one on each label that none has found."""
+    rows = np.flatnonzero(np.isin(ledger.kind, FIXABLE))
     rows = rows[ledger.truth_kind[ledger.target[rows]] != Kind.RIGHT]
     _, first = np.unique(ledger.target[rows], return_index=True)
-    right = np.zeros(len(wrong), np.bool_)
-    right[rows[first]] = True
-    return right
+    best = np.zeros(len(ledger.kind), np.bool_)
+    best[rows[first]] = True
+    return best
