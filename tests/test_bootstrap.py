@@ -5,11 +5,11 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from _drawn import CLASSES, Drawn, box, draw_frame, pycocotools_averages, to_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import Float64
 from rich.console import Console
-from test_score import CLASSES, Drawn, box, draw_frame, pycocotools_averages, to_records
 
 from tinyseg.errors import DataError
 from tinyseg.evaluate.bootstrap import (

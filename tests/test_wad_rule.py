@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from _drawn import box, draw_frame, to_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import Float64
 from rich.console import Console
 from rich.table import Table
-from test_score import box, draw_frame, to_records
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError
