@@ -21,11 +21,11 @@ from tinyseg.cli.common import (
 )
 from tinyseg.evaluate.bootstrap import RESAMPLES
 from tinyseg.evaluate.compare import compare as compare_pairs
-from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json, few_frames_text
+from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json
 from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.predictions import read_predictions
-from tinyseg.progress import console, progress_bar
+from tinyseg.progress import progress_bar
 
 
 def compare(
@@ -69,6 +69,4 @@ def compare(
     if json is not None:
         json.write_bytes(orjson.dumps(comparison_to_json(compared), option=orjson.OPT_INDENT_2))
     typer.echo(rendered(comparison_table(compared)))
-    if compared.few:
-        console.print(f"[yellow]{few_frames_text(compared.frames)}[/]")
     skipped.report()

@@ -20,6 +20,16 @@ from tinyseg.cli.common import (
     read_all_labels,
     rendered,
 )
+from tinyseg.cli.judging import (
+    ClipPatternOption,
+    ClipsOption,
+    IntervalsOption,
+    Rule,
+    RuleOption,
+    find_clips,
+    interval_section,
+    wad_section,
+)
 from tinyseg.data import DataSet
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.evaluate.breakdown import breakdown
@@ -49,6 +59,10 @@ def evaluate(
         bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
     ] = False,
     on_error: OnErrorOption = OnError.stop,
+    rule: RuleOption = Rule.coco,
+    clips: ClipsOption = None,
+    clip_pattern: ClipPatternOption = None,
+    intervals: IntervalsOption = False,
     broken_down: Annotated[
         bool, typer.Option("--breakdown", help="Also by size, row, class, error and outline.")
     ] = False,
@@ -72,6 +86,7 @@ def evaluate(
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
     """
     buckets = read_buckets(bucket or [])
+    clip_of = find_clips(data, clips, clip_pattern)
     given = read_predictions(predictions_file(predictions))
     dataset = open_with(data, format, listed, WAD_CLASSES)
     shapes = ShapeRules(min_px=boundary_px)
@@ -81,6 +96,14 @@ def evaluate(
     scores = score_pairs(pairs, dataset.classes, predicted=len(given.frames))
     figures = scores_to_json(scores)
     tables = [scores_table(scores)]
+    if intervals:
+        figures["intervals"], own_tables = interval_section(pairs, dataset.classes)
+        tables += own_tables
+    if rule is Rule.wad:
+        figures["challenge"], own_tables = wad_section(
+            pairs, dataset.classes, clip_of, with_intervals=intervals
+        )
+        tables += own_tables
     if broken_down:
         views = None if plan is None else views_of(plan, pairs)
         result = breakdown(

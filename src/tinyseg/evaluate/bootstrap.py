@@ -40,8 +40,8 @@ def nothing() -> None:
     """Called where nobody follows the work."""
 
 
-_BLOCK = 32
-"""Samples that are scored at once: more do not stay in a core's cache."""
+_BLOCK_SUMS = 2**19
+"""So many detections times samples are scored at once: more do not stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,14 @@ class Span:
 class Intervals:
     """Intervals of the figures of Scores, under the same names.
 
-    `resampled` frames were drawn so many times (`resamples`) that LEVEL_PERCENT of the figures lie
-    between the ends.
+    Between the ends lie LEVEL_PERCENT of the figures of so many `resamples`. `class_frames` counts
+    the frames with an instance of each class: an interval knows no more than they show.
     """
 
     averages: Span
     any_class: Span
     classes: tuple[Span, ...]
+    class_frames: tuple[int, ...]
     frames: int
     resamples: int
 
@@ -89,11 +90,25 @@ def intervals(
     values = resampled(pairs, classes, weights, max_detections=max_detections, tick=tick)
     low, high = ends(values)
     spans = [Span(_averages(a), _averages(b)) for a, b in zip(low, high, strict=True)]
-    return Intervals(spans[0], spans[1], tuple(spans[2:]), len(pairs), resamples)
+    return Intervals(
+        spans[0],
+        spans[1],
+        tuple(spans[2:]),
+        class_frames(pairs, len(classes)),
+        len(pairs),
+        resamples,
+    )
 
 
 def _averages(row: Float64[np.ndarray, " figures"]) -> Averages:
     return Averages(*row.tolist())
+
+
+def class_frames(pairs: Sequence[FramePairs], classes: int) -> tuple[int, ...]:
+    """On how many frames each class has an instance."""
+    shown = [np.unique(frame.truth.labels) for frame in pairs]
+    joined = np.concatenate([np.zeros(0, np.int64), *shown])
+    return tuple(np.bincount(joined, minlength=classes).tolist())
 
 
 def draw_frames(frames: int, resamples: int, *, seed: int) -> Int64[np.ndarray, "samples frames"]:
@@ -134,11 +149,14 @@ def resampled(
     for label in (None, *range(len(classes))):
         rows.append(_of_label(pairs, label, weights, max_detections))
         tick()
-    by_class = np.stack(rows[1:])
-    known = ~np.isnan(by_class)
-    total = np.where(known, by_class, 0.0).sum(axis=0)
-    mean = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-    return np.stack([mean, rows[0], *rows[1:]], axis=1)
+    return np.stack([mean_known(np.stack(rows[1:])), *rows], axis=1)
+
+
+def mean_known(values: Float64[np.ndarray, "n *more"]) -> Float64[np.ndarray, "*more"]:
+    """The mean over the first axis of what is not nan; nan where nothing is known."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def _of_label(
@@ -161,7 +179,7 @@ def resampled_precision(
 ) -> Float64[np.ndarray, "samples ious"]:
     """What `average_precision` gives for each row of weights, many rows at a time."""
     instances = weights @ matches.instances
-    needed, tables = _needed(instances), _tables(weights)
+    needed, tables = _needed(instances), _tables(weights, len(matches.frame))
     out = np.zeros((len(weights), len(IOUS)))
     for place, (hit, ignored) in enumerate(
         zip(matches.true_positive, matches.ignored, strict=True)
@@ -208,12 +226,13 @@ def _runs(frame: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> _Runs:
     return _Runs(*(torch.from_numpy(part) for part in parts))
 
 
-def _tables(weights: Int64[np.ndarray, "samples frames"]) -> list[torch.Tensor]:
-    """The weights of _BLOCK samples a table, a row a frame."""
+def _tables(weights: Int64[np.ndarray, "samples frames"], detections: int) -> list[torch.Tensor]:
+    """The weights, a row a frame, some samples a table: fewer where there are many detections."""
+    block = max(32, _BLOCK_SUMS // max(1, detections))
     # Sums of whole weights are exact in float32 up to 2^24 detections.
     return [
-        torch.from_numpy(np.ascontiguousarray(weights[start : start + _BLOCK].T, np.float32))
-        for start in range(0, len(weights), _BLOCK)
+        torch.from_numpy(np.ascontiguousarray(weights[start : start + block].T, np.float32))
+        for start in range(0, len(weights), block)
     ]
 
 

@@ -19,6 +19,7 @@ from tinyseg.evaluate.bootstrap import (
     FEW_FRAMES,
     FIGURES,
     RESAMPLES,
+    class_frames,
     draw_frames,
     ends,
     nothing,
@@ -52,9 +53,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ComparedRow:
-    """The figures of one class, of the mean over classes, or of all classes as one."""
+    """The figures of one class, of the mean over classes, or of all classes as one.
+
+    `frames` counts those with an instance of the class: where they are few, so is what is known.
+    """
 
     name: str
+    frames: int
     differences: tuple[Difference, ...]
 
     def of(self, figure: str) -> Difference:
@@ -100,9 +105,10 @@ def compare(
         for pairs in (a, b)
     )
     names = (ALL_CLASSES, ANY_CLASS, *classes)
+    shown = (len(a), len(a), *class_frames(a, len(classes)))
     rows = [
-        ComparedRow(name, _differences(values_a[:, place], values_b[:, place]))
-        for place, name in enumerate(names)
+        ComparedRow(name, frames, _differences(values_a[:, place], values_b[:, place]))
+        for place, (name, frames) in enumerate(zip(names, shown, strict=True))
     ]
     return Comparison(tuple(rows), len(a), resamples)
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, astuple
 from rich.table import Table
 
 from tinyseg.evaluate.bootstrap import FEW_FRAMES, FIGURES, LEVEL_PERCENT, Intervals, Span
-from tinyseg.evaluate.compare import ALL_CLASSES, ANY_CLASS, Comparison, Difference
+from tinyseg.evaluate.compare import ANY_CLASS, Comparison, Difference
 from tinyseg.evaluate.table import FIGURES as HEADS
 from tinyseg.evaluate.table import figure_text
 
@@ -33,8 +33,10 @@ def intervals_to_json(intervals: Intervals, classes: Sequence[str]) -> dict[str,
         "averages": _span_to_json(intervals.averages),
         "any_class": _span_to_json(intervals.any_class),
         "classes": [
-            {"name": name, "averages": _span_to_json(span)}
-            for name, span in zip(classes, intervals.classes, strict=True)
+            {"name": name, "frames": frames, "averages": _span_to_json(span)}
+            for name, frames, span in zip(
+                classes, intervals.class_frames, intervals.classes, strict=True
+            )
         ],
     }
 
@@ -45,17 +47,23 @@ def _span_to_json(span: Span) -> dict[str, object]:
 
 
 def intervals_table(intervals: Intervals, classes: Sequence[str]) -> Table:
-    """The two ends of every figure, row by row as in the table of scores."""
+    """The two ends of every figure: of the mean over classes, all classes as one, each class."""
     caption = _caption(intervals.frames, intervals.resamples)
     table = Table(title=_TITLE, caption=caption, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("class", no_wrap=True)
     for head in HEADS:
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_row(ALL_CLASSES, *_spans(intervals.averages), style="bold")
+    table.add_row("mean", *_spans(intervals.averages), style="bold")
     table.add_row(ANY_CLASS, *_spans(intervals.any_class), end_section=True)
-    for name, span in zip(classes, intervals.classes, strict=True):
-        table.add_row(name, *_spans(span))
+    rows = zip(classes, intervals.classes, intervals.class_frames, strict=True)
+    for name, span, frames in rows:
+        table.add_row(name, *_spans(span), style=_style(frames))
     return table
+
+
+def _style(frames: int) -> str | None:
+    """Rows are dim where few frames show the class."""
+    return "dim" if frames < FEW_FRAMES else None
 
 
 _TITLE = f"{LEVEL_PERCENT:.0f} % intervals"
@@ -64,14 +72,19 @@ _TITLE = f"{LEVEL_PERCENT:.0f} % intervals"
 def _caption(frames: int, resamples: int) -> str:
     text = f"{resamples:,} resamples of {frames:,} frames"
     few = few_frames_text(frames)
-    return f"{text}; {few}" if few else text
+    return f"{text}\n{few}" if few else text
 
 
 def _spans(span: Span) -> Iterator[str]:
     return (
-        "-" if math.isnan(low) else f"{figure_text(low)}-{figure_text(high)}"
+        "-" if math.isnan(low) else f"{_end_text(low)}-{_end_text(high)}"
         for low, high in zip(astuple(span.low), astuple(span.high), strict=True)
     )
+
+
+def _end_text(value: float) -> str:
+    """Four characters, so that seven intervals stand in a row of 80."""
+    return figure_text(value)[:4]
 
 
 def comparison_to_json(comparison: Comparison) -> dict[str, object]:
@@ -82,7 +95,11 @@ def comparison_to_json(comparison: Comparison) -> dict[str, object]:
         "resamples": comparison.resamples,
         "too_few_frames": comparison.few,
         "rows": [
-            {"name": row.name, "figures": [_difference_to_json(one) for one in row.differences]}
+            {
+                "name": row.name,
+                "frames": row.frames,
+                "figures": [_difference_to_json(one) for one in row.differences],
+            }
             for row in comparison.rows
         ],
     }
@@ -98,17 +115,19 @@ def _difference_to_json(one: Difference) -> dict[str, object]:
 
 def comparison_table(comparison: Comparison) -> Table:
     """All figures of the mean over classes and of all classes as one; the AP of each class."""
-    caption = f"{_caption(comparison.frames, comparison.resamples)}; B better: share of resamples"
+    caption = _caption(comparison.frames, comparison.resamples)
     table = Table(title="B - A", caption=caption, box=None, pad_edge=False)
     table.add_column("class", no_wrap=True)
-    for head in ("figure", "A", "B", "B - A", _TITLE.removesuffix("s"), "B better"):
+    for head in ("frames", "figure", "A", "B", "B - A", _TITLE.removesuffix("s"), "B better"):
         table.add_column(head, justify="right", no_wrap=True)
     for row in comparison.rows[:2]:
         for place, one in enumerate(row.differences):
             last = place + 1 == len(row.differences)
-            table.add_row("" if place else row.name, *_cells(one), end_section=last)
+            names = ("", "") if place else (row.name, f"{row.frames:,}")
+            table.add_row(*names, *_cells(one), end_section=last)
     for row in comparison.rows[2:]:
-        table.add_row(row.name, *_cells(row.of("ap")))
+        cells = _cells(row.of("ap"))
+        table.add_row(row.name, f"{row.frames:,}", *cells, style=_style(row.frames))
     return table
 
 

@@ -31,6 +31,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from tinyseg.errors import DataError
+from tinyseg.evaluate.bootstrap import (
+    RESAMPLES,
+    draw_frames,
+    ends,
+    mean_known,
+    resampled_precision,
+)
 from tinyseg.evaluate.matches import IOUS, NOTHING, Matches, Pool, average_precision, gather
 from tinyseg.evaluate.pairs import FramePairs
 
@@ -121,13 +128,13 @@ def _score_cut(
 ) -> CutScore:
     matches = [match_wad(pool, cut) for pool in pools]
     by_class = np.stack([average_precision(one) for one in matches])
-    by_clip = [_mean_known(_clip_averages(matches, clip == place)) for place in range(clips)]
+    by_clip = [mean_known(_clip_averages(matches, clip == c)).item() for c in range(clips)]
     return CutScore(
         cut,
         sum(int(np.count_nonzero(pool.scores >= cut)) for pool in pools),
-        pooled=_mean_known(by_class.mean(axis=1)),
-        pooled_50=_mean_known(by_class[:, 0]),
-        per_clip=_mean_known(np.array(by_clip, np.float64)),
+        pooled=mean_known(by_class.mean(axis=1)).item(),
+        pooled_50=mean_known(by_class[:, 0]).item(),
+        per_clip=mean_known(np.array(by_clip, np.float64)).item(),
         classes=tuple(by_class.mean(axis=1).tolist()),
     )
 
@@ -136,11 +143,6 @@ def _clip_averages(
     matches: Sequence[Matches], own: Bool[np.ndarray, " frames"]
 ) -> Float64[np.ndarray, " classes"]:
     return np.array([average_precision(_of_clip(one, own)).mean() for one in matches])
-
-
-def _mean_known(values: Float64[np.ndarray, " n"]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
 
 
 def _of_clip(matches: Matches, own: Bool[np.ndarray, " frames"]) -> Matches:
@@ -155,6 +157,28 @@ def _of_clip(matches: Matches, own: Bool[np.ndarray, " frames"]) -> Matches:
         matches.label_row[:, kept],
         np.where(own, matches.instances, 0),
     )
+
+
+def pooled_interval(
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    cut: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    max_detections: int = 300,
+) -> tuple[float, float]:
+    """The 95 % interval of the pooled AP at a cut, over resamples of the frames.
+
+    A cut chosen as the best on the same frames flatters: the interval does not know of the choice.
+    """
+    weights = draw_frames(len(pairs), resamples, seed=seed)
+    by_class = []
+    for label, _ in enumerate(classes):
+        pool = gather(pairs, label, max_detections=max_detections)
+        by_class.append(resampled_precision(match_wad(pool, cut), weights).mean(axis=1))
+    low, high = ends(mean_known(np.stack(by_class))[:, None, None])
+    return low.item(), high.item()
 
 
 def match_wad(pool: Pool, cut: float = 0.0) -> Matches:

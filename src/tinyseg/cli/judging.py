@@ -1,0 +1,82 @@
+"""What `tinyseg evaluate` adds on demand: intervals, and the challenge's own rule."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from tinyseg.data import LISTS_FOLDER, ClipOf, clips_from_lists, clips_from_pattern
+from tinyseg.errors import DataError
+from tinyseg.evaluate.bootstrap import intervals
+from tinyseg.evaluate.interval_table import intervals_table, intervals_to_json
+from tinyseg.evaluate.pairs import FramePairs
+from tinyseg.evaluate.wad_rule import pooled_interval, score_wad
+from tinyseg.evaluate.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
+from tinyseg.progress import progress_bar
+
+
+class Rule(StrEnum):
+    """By which rules predictions are scored."""
+
+    coco = "coco"
+    wad = "wad"
+
+
+RuleOption = Annotated[
+    Rule, typer.Option("--rule", help="wad: also by the challenge's rule, with a score-cut sweep.")
+]
+IntervalsOption = Annotated[
+    bool, typer.Option("--intervals", help="Also 95 % intervals over resamples of the frames.")
+]
+ClipsOption = Annotated[
+    Path | None,
+    typer.Option("--clips", help="With --rule wad: the folder of video lists, or one list."),
+]
+ClipPatternOption = Annotated[
+    str | None,
+    typer.Option(help="With --rule wad: clips by a regular expression over frame names."),
+]
+
+Section = tuple[dict[str, object], list[Table]]
+"""Figures for JSON, and the tables that show them."""
+
+
+def find_clips(data: Path, clips: Path | None, pattern: str | None) -> ClipOf | None:
+    """How a frame's clip is known: as asked for, or by the data set's own video lists."""
+    if clips is not None and pattern is not None:
+        rule = "clips come from lists or from a pattern"
+        raise DataError(rule, where="--clips, --clip-pattern", got="both")
+    if pattern is not None:
+        return clips_from_pattern(pattern)
+    own = data / LISTS_FOLDER if clips is None else clips
+    return None if clips is None and not own.is_dir() else clips_from_lists(own)
+
+
+def interval_section(pairs: Sequence[FramePairs], classes: Sequence[str]) -> Section:
+    """The intervals of all figures by COCO's rules."""
+    with progress_bar("drawing frames anew", len(classes) + 1) as bar:
+        spans = intervals(pairs, classes, tick=bar.advance)
+    return intervals_to_json(spans, classes), [intervals_table(spans, classes)]
+
+
+def wad_section(
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    clip_of: ClipOf | None,
+    *,
+    with_intervals: bool,
+) -> Section:
+    """The score-cut sweep; with intervals those of the pooled AP uncut and at the best cut."""
+    scores = score_wad(pairs, classes, clip_of=clip_of)
+    sweep = sweep_table(scores)
+    figures = wad_to_json(scores)
+    if with_intervals:
+        cuts = sorted({0.0, scores.best(READINGS["pooled"]).cut})
+        spans = {cut: pooled_interval(pairs, classes, cut) for cut in cuts}
+        figures["pooled_intervals"] = [{"cut": c, "interval": list(s)} for c, s in spans.items()]
+        texts = [f"{low:.3f} ... {high:.3f} at cut {cut:.2f}" for cut, (low, high) in spans.items()]
+        sweep.caption = f"{sweep.caption}\npooled, 95 %: {', '.join(texts)}"
+    return figures, [sweep, wad_classes_table(scores)]
