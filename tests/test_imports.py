@@ -17,7 +17,7 @@ ORDER = (
     *("grey_png", "image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
-    *("predictions", "calibrate", "exchange", "predict", "submission"),
+    *("predictions", "calibrate", "exchange", "convert", "predict", "submission"),
     *("evaluate", "doctor", "report", "train", "ablate", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""

@@ -10,8 +10,7 @@ The way back is here too, but for label maps, which `data.wad` and `masks.from_l
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ import orjson
 from jaxtyping import UInt8, UInt16
 
 from tinyseg import masks as mask_ops
+from tinyseg.data import labelme
 from tinyseg.errors import DataError
 from tinyseg.files import write_whole
 from tinyseg.frame import Instances
@@ -158,36 +158,39 @@ def wad_ids(classes: Sequence[str]) -> list[int]:
 
 def write_labelme(path: Path, frame: FramePredictions, classes: Sequence[str]) -> None:
     """One frame as a LabelMe file that names its picture; scores are kept beside each shape."""
-    height, width = frame.hw
     seen = in_pixels(frame.instances, frame.hw)
-    document: dict[str, object] = {
-        "version": LABELME_VERSION,
-        "flags": {},
-        "shapes": [
-            _shape(box, grid, classes[label], score)
-            for box, grid, label, score in zip(
-                seen.boxes.astype(int).tolist(),
-                seen.masks.grids(),
-                seen.labels.tolist(),
-                seen.scores.tolist(),
-                strict=True,
-            )
-        ],
-        "imagePath": frame.file_name,
-        "imageData": None,
-        "imageHeight": height,
-        "imageWidth": width,
-    }
+    shapes = [
+        {**mask_shape(box, grid, classes[label]), "score": score}
+        for box, grid, label, score in zip(
+            seen.boxes.astype(int).tolist(),
+            seen.masks.grids(),
+            seen.labels.tolist(),
+            seen.scores.tolist(),
+            strict=True,
+        )
+    ]
     try:
-        write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        write_whole(path, labelme_file(frame.file_name, frame.hw, shapes))
     except OSError as error:
         raise DataError("cannot be written", path=path, got=error.strerror) from error
 
 
-def _shape(
-    box: Sequence[int], grid: UInt8[np.ndarray, "h w"], label: str, score: float
-) -> dict[str, object]:
-    """LabelMe's corners are pixels: the last ones belong to the mask."""
+def labelme_file(picture: str, hw: tuple[int, int], shapes: Sequence[dict[str, object]]) -> bytes:
+    """A LabelMe file with these shapes for a picture of this name, height and width."""
+    document: dict[str, object] = {
+        "version": LABELME_VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": picture,
+        "imageData": None,
+        "imageHeight": hw[0],
+        "imageWidth": hw[1],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def mask_shape(box: Sequence[int], grid: UInt8[np.ndarray, "h w"], label: str) -> dict[str, object]:
+    """A LabelMe shape; its corners are pixels: the last ones belong to the mask."""
     x0, y0, x1, y1 = box
     _, png = cv2.imencode(".png", (grid >= 128).astype(np.uint8))
     return {
@@ -198,58 +201,23 @@ def _shape(
         "shape_type": "mask",
         "flags": {},
         "mask": base64.b64encode(png.tobytes()).decode("ascii"),
-        "score": score,
     }
 
 
 def read_labelme(path: Path, classes: Sequence[str]) -> FramePredictions:
-    """The masks and polygons of a LabelMe file; scores are 1 where it has none.
+    """The shapes of a LabelMe file; scores are 1 where it has none.
 
-    Raises DataError for other shapes, unknown classes and broken files, with the shape's place.
+    Raises DataError for other kinds of shapes, unknown classes and broken files, with the shape's
+    place.
     """
-    try:
-        document = orjson.loads(path.read_bytes())
-        hw = int(document["imageHeight"]), int(document["imageWidth"])
-        shapes, name = list(document["shapes"]), str(document["imagePath"])
-    except OSError as error:
-        raise DataError("cannot be read", path=path, got=error.strerror) from error
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise DataError("is not a LabelMe file", path=path, got=repr(error)) from None
-    parts = [_from_shape(shape, classes, path, f"shape {i}") for i, shape in enumerate(shapes)]
-    return FramePredictions(path.stem, name, hw, Instances.concatenate(parts))
+    sheet = labelme.read_sheet(path)
+    parts = [_from_shape(shape, classes, path) for shape in sheet.shapes]
+    return FramePredictions(path.stem, sheet.image_path, sheet.hw, Instances.concatenate(parts))
 
 
-def _from_shape(
-    shape: Mapping[str, Any], classes: Sequence[str], path: Path, where: str
-) -> Instances:
-    try:
-        label = index_of(str(shape["label"]), classes)
-        masks = _KINDS[shape.get("shape_type", "polygon")](shape)
-        scores = np.array([float(shape.get("score", 1.0))])
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-        rule = "a shape has a label and is a mask or a polygon"
-        raise DataError(rule, path=path, where=where, got=repr(error)) from None
+def _from_shape(shape: labelme.Shape, classes: Sequence[str], path: Path) -> Instances:
+    label = index_of(shape.label, classes)
     if label is None:
-        expected = ", ".join(classes)
-        raise DataError(
-            "unknown class", path=path, where=where, expected=expected, got=shape["label"]
-        )
-    return Instances(masks.boxes, masks, np.array([label]), scores)
-
-
-def _mask_of(shape: Mapping[str, Any]) -> CropMasks:
-    (x0, y0), _ = shape["points"]
-    data = base64.b64decode(shape["mask"], validate=True)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
-        raise ValueError("the mask is not a PNG")
-    grid = (pixels > 0).astype(np.uint8) * np.uint8(255)
-    return CropMasks.pack_pixels([(int(x0), int(y0))], [grid])
-
-
-def _polygon_of(shape: Mapping[str, Any]) -> CropMasks:
-    corners = [float(value) for point in shape["points"] for value in point]
-    return mask_ops.from_polygons([[corners]])
-
-
-_KINDS = {"mask": _mask_of, "polygon": _polygon_of}
+        where, expected = shape.where, ", ".join(classes)
+        raise DataError("unknown class", path=path, where=where, expected=expected, got=shape.label)
+    return Instances(shape.mask.boxes, shape.mask, np.array([label]), np.array([shape.score]))

@@ -12,6 +12,7 @@ import typer
 from tinyseg.cli.ablate import ablate
 from tinyseg.cli.calibrate import calibrate
 from tinyseg.cli.compare import compare
+from tinyseg.cli.convert import convert
 from tinyseg.cli.doctor import doctor
 from tinyseg.cli.evaluate import evaluate
 from tinyseg.cli.export import export
@@ -37,6 +38,7 @@ app = typer.Typer(
 
 VERBS = (
     synth,
+    convert,
     train,
     predict,
     calibrate,

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
-from tinyseg.data import DataSet, Item, frame_key, open_data
+from tinyseg.data import FORMATS, DataSet, Item, frame_key, open_data
 from tinyseg.errors import DataError, RecipeError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.predictions import Predictions
@@ -31,7 +31,8 @@ ListOption = Annotated[
     Path | None, typer.Option("--list", help="Only the frames named in this file, one a line.")
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="wad, coco or cityscapes; recognised if not given.")
+    str | None,
+    typer.Option("--format", help=f"{' | '.join(FORMATS)}; recognised if not given."),
 ]
 OnErrorOption = Annotated[
     OnError, typer.Option("--on-error", help="Stop at a bad file, or skip it and report the count.")

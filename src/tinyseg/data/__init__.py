@@ -4,13 +4,23 @@ dataset.py     Item, DataSet, and opening a path in whatever format it is
 wad.py         ApolloScape's WAD layout, which the project's own generator writes too
 coco.py        COCO instances JSON
 cityscapes.py  Cityscapes' folders
+yolo.py        YOLO's text files of polygons
+labelme.py     LabelMe's .json for each picture
 clips.py       which video clip a frame is from
 synthetic/     frames made from nothing, with exact labels
 """
 
 from tinyseg.data.clips import LISTS_FOLDER, ClipOf, clips_from_lists, clips_from_pattern
 from tinyseg.data.coco import coco_class_names
-from tinyseg.data.dataset import FORMATS, DataSet, Item, frame_key, open_data, recognise
+from tinyseg.data.dataset import (
+    FORMATS,
+    DataSet,
+    Item,
+    class_ids,
+    frame_key,
+    open_data,
+    recognise,
+)
 
 __all__ = [
     "FORMATS",
@@ -18,6 +28,7 @@ __all__ = [
     "ClipOf",
     "DataSet",
     "Item",
+    "class_ids",
     "clips_from_lists",
     "clips_from_pattern",
     "coco_class_names",

@@ -1,6 +1,6 @@
 """Cityscapes folders: files -> frames and their labels.
 
-In: a folder with `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png` and
+In: a folder with `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png` (or .jpg) and
 `gtFine/<split>/<city>/<name>_gtFine_instanceIds.png`, all splits together. Out: as from wad.py.
 In a label map, 1000 and above are instances, class = value // 1000; 24 ... 33 alone is a group of
 that class; 0 ... 23 is background. Riders, groups and classes outside the chosen list become the
@@ -21,8 +21,11 @@ from tinyseg.labels import CITYSCAPES_IDS, index_of
 
 LAYOUT = "a folder with leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/"
 
-_IMAGE_SUFFIX = "_leftImg8bit.png"
-_LABEL_SUFFIX = "_gtFine_instanceIds.png"
+IMAGE_SUFFIX = "_leftImg8bit"
+LABEL_SUFFIX = "_gtFine_instanceIds.png"
+
+CLASSES = tuple(name for name in CITYSCAPES_IDS.values() if name != "rider")
+"""A rider is labelled apart from its bicycle, unlike the person of other data sets: ignored."""
 
 
 def fits(path: Path) -> bool:
@@ -32,8 +35,8 @@ def fits(path: Path) -> bool:
 
 def find(path: Path, classes: tuple[str, ...]) -> Found:
     """The frames of the folder, by name."""
-    images = _by_name(path / "leftImg8bit", _IMAGE_SUFFIX)
-    labels = _by_name(path / "gtFine", _LABEL_SUFFIX)
+    images = _by_name(path / "leftImg8bit", f"{IMAGE_SUFFIX}.png", f"{IMAGE_SUFFIX}.jpg")
+    labels = _by_name(path / "gtFine", LABEL_SUFFIX)
     return pair(images, labels, lambda name: partial(read_labels, labels[name], name, classes))
 
 
@@ -42,9 +45,15 @@ def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
     return labels_from_map(read_label(path), path=path, name=name, meanings=meanings_of(classes))
 
 
-def _by_name(folder: Path, suffix: str) -> dict[str, Path]:
+def class_ids(path: Path) -> dict[str, int]:
+    """Cityscapes' classes with instances but for riders, whatever the folder, and their ids."""
+    return {name: number for number, name in CITYSCAPES_IDS.items() if name in CLASSES}
+
+
+def _by_name(folder: Path, *suffixes: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in folder.glob(f"*/*/*{suffix}"):
+    ended = ((path, end) for end in suffixes for path in folder.glob(f"*/*/*{end}"))
+    for path, suffix in ended:
         name = path.name.removesuffix(suffix)
         if name in found:
             rule = "a name occurs once in all splits"
@@ -59,8 +68,7 @@ def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     table = np.full(2**16, UNKNOWN, np.int16)
     table[: min(CITYSCAPES_IDS)] = BACKGROUND
     for class_id, name in CITYSCAPES_IDS.items():
-        # A rider is labelled apart from its bicycle, unlike the person of other data sets.
-        index = None if name == "rider" else index_of(name, classes)
+        index = index_of(name, classes) if name in CLASSES else None
         table[class_id] = IGNORE
         table[class_id * 1000 : (class_id + 1) * 1000] = IGNORE if index is None else index
     return table

@@ -71,14 +71,19 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
 
 def coco_class_names(path: Path) -> tuple[str, ...]:
     """The categories of one JSON or of all JSONs of a folder, in the order of their ids."""
-    names: dict[str, None] = {}
+    return tuple(class_ids(path))
+
+
+def class_ids(path: Path) -> dict[str, int]:
+    """The categories' ids by name, in their order; of several JSONs the first one's."""
+    ids: dict[str, int] = {}
     for json_path in instances_files(path):
         try:
             categories = _checked_categories(parse_json(json_path))
         except DataError as error:
             raise error.at(path=json_path) from error
-        names |= {categories[key]: None for key in sorted(categories)}
-    return tuple(names)
+        ids |= {categories[key]: key for key in sorted(categories) if categories[key] not in ids}
+    return ids
 
 
 def read_labels(json_path: Path, image: _Image, annotations: bytes) -> FrameLabels:

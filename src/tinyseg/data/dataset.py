@@ -3,7 +3,7 @@
 In: a folder (or COCO JSON) of one of FORMATS, a class list, and perhaps a list of names to keep.
 Out: a DataSet; its items are small, pickle, and open no file until they are read. Refused: a path
 that no format fits, a class list with a repeated name, and a data set of which nothing is left.
-A new format is one module with `fits`, `find` and `LAYOUT`, and one line in FORMATS.
+A new format is one module with `fits`, `find`, `class_ids` and `LAYOUT`, and a line in FORMATS.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyseg.data import cityscapes, coco, wad
+from tinyseg.data import cityscapes, coco, labelme, wad, yolo
 from tinyseg.data.wad import Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import Frame, FrameLabels
@@ -57,12 +57,15 @@ class Format:
     fits: Callable[[Path], bool]
     find: Callable[[Path, tuple[str, ...]], Found]
     layout: str
+    class_ids: Callable[[Path], dict[str, int]]
 
 
 FORMATS = {
-    "wad": Format(wad.fits, wad.find, wad.LAYOUT),
-    "cityscapes": Format(cityscapes.fits, cityscapes.find, cityscapes.LAYOUT),
-    "coco": Format(coco.fits, coco.find, coco.LAYOUT),
+    "wad": Format(wad.fits, wad.find, wad.LAYOUT, wad.class_ids),
+    "cityscapes": Format(cityscapes.fits, cityscapes.find, cityscapes.LAYOUT, cityscapes.class_ids),
+    "yolo": Format(yolo.fits, yolo.find, yolo.LAYOUT, yolo.class_ids),
+    "labelme": Format(labelme.fits, labelme.find, labelme.LAYOUT, labelme.class_ids),
+    "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids),
 }
 """The formats by name, in the order in which they are tried."""
 
@@ -93,6 +96,15 @@ def open_data(
         raise DataError(rule, path=path, where=source, expected=expected, got=got)
     items = tuple(Item(name, *files) for name, files in found.items())
     return DataSet(chosen, names, items, tuple(missing))
+
+
+def class_ids(path: Path, format: str | None = None) -> dict[str, int]:
+    """The data set's own classes, those that its format has or that it names, and their ids."""
+    chosen = recognise(path) if format is None else _checked_format(format)
+    ids = FORMATS[chosen].class_ids(path)
+    if not ids:
+        raise DataError("the data set names no class", path=path)
+    return ids
 
 
 def recognise(path: Path) -> str:

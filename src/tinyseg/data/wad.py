@@ -1,7 +1,7 @@
 """WAD folders (and what the project's own generator writes): files -> frames and their labels.
 
-In: a folder with `train_color/<stem>.jpg` and `train_label/<stem>_instanceIds.png`. Out: for each
-stem with both files its picture and the function that reads its labels; the other stems as
+In: a folder with `train_color/<stem>.jpg` (or .png) and `train_label/<stem>_instanceIds.png`. Out:
+for each stem with both files its picture and the function that reads its labels; the other stems as
 missing. In a label map, class = value // 1000 and instance = value % 1000; 255 is background.
 65535, riders (37), groups (161 ... 168) and classes outside the chosen list become the frame's
 ignore region. Refused: label values with another class.
@@ -43,12 +43,28 @@ def fits(path: Path) -> bool:
 
 def find(path: Path, classes: tuple[str, ...]) -> Found:
     """The frames of the folder, by name."""
-    images = {p.stem: p for p in path.glob("train_color/*.jpg")}
+    images = images_by_stem(path / "train_color")
     labels = {
         p.stem.removesuffix(_LABEL_SUFFIX): p
         for p in path.glob(f"train_label/*{_LABEL_SUFFIX}.png")
     }
     return pair(images, labels, lambda name: partial(read_labels, labels[name], name, classes))
+
+
+def class_ids(path: Path) -> dict[str, int]:
+    """The challenge's classes, whatever the folder, and the ids of their labels."""
+    return {name: number for number, name in WAD_IDS.items()}
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by their stems; raises DataError for two of one stem."""
+    found: dict[str, Path] = {}
+    for path in sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]):
+        if path.stem in found:
+            rule = "a frame has one picture"
+            raise DataError(rule, path=path, got=f"also {found[path.stem].name}")
+        found[path.stem] = path
+    return found
 
 
 def pair(

@@ -4,6 +4,7 @@ record.py   CropMasks and the moves that are exact (shift, scale, flip, select)
 build.py    from label maps, bitmaps, polygons and RoI mask heads
 raster.py   stretched grids -> whole pixels of a frame; cutting to a rectangle
 measure.py  area, IoU, share inside a region, union
+outline.py  rings along the edges of pixels
 runs.py     the two run-length forms: COCO's and the challenge's
 """
 
@@ -16,6 +17,7 @@ from tinyseg.masks.build import (
     value_boxes,
 )
 from tinyseg.masks.measure import area, intersections, iou, share_inside, union
+from tinyseg.masks.outline import enclosed, one_ring, outlines
 from tinyseg.masks.raster import coverage_at, cut, paint, rasterise, tighten
 from tinyseg.masks.record import MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (
@@ -40,6 +42,7 @@ __all__ = [
     "coverage_at",
     "cut",
     "cut_values",
+    "enclosed",
     "from_bitmaps",
     "from_challenge_runs",
     "from_coco_counts",
@@ -50,6 +53,8 @@ __all__ = [
     "from_row_runs",
     "intersections",
     "iou",
+    "one_ring",
+    "outlines",
     "paint",
     "rasterise",
     "row_runs_to_text",

@@ -1,0 +1,77 @@
+"""`tinyseg convert`: a data set in one format -> the same in another."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyseg.cli.common import (
+    FormatOption,
+    ListOption,
+    OnError,
+    OnErrorOption,
+    Skipped,
+    open_with,
+)
+from tinyseg.convert import TARGETS, Wanted, kept_classes
+from tinyseg.convert import convert as run_job
+from tinyseg.data import class_ids
+from tinyseg.progress import console, progress_bar
+
+
+class Pictures(StrEnum):
+    """How pictures get to the new place; their bytes stay as they are."""
+
+    copy = "copy"
+    link = "link"
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="A data set in any format that --data takes.")],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    to: Annotated[str, typer.Option(help=" | ".join(TARGETS))],
+    images: Annotated[
+        Pictures, typer.Option(help="Copy pictures, or link to where they are.")
+    ] = Pictures.copy,
+    classes: Annotated[
+        str | None, typer.Option(help="Only these: car,person; else all that the format holds.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="The split's name, where the format has them.")
+    ] = "train",
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="Polygons in COCO and LabelMe: holes are filled.")
+    ] = False,
+    listed: ListOption = None,
+    format: FormatOption = None,
+    on_error: OnErrorOption = OnError.stop,
+) -> None:
+    """Write a data set in another format: wholly, or not at all.
+
+    Pictures are never encoded anew. converted.yaml says how classes and frames are numbered on both
+    sides, and what the format could not hold.
+
+    Example: tinyseg convert scenes --out scenes-coco --to coco --images link
+    """
+    ids = class_ids(source, format)
+    own = list(ids) if classes is None else [name.strip() for name in classes.split(",")]
+    kept = kept_classes(to, own)
+    left = [name for name in own if name not in kept]
+    if left:
+        console.print(f"[yellow]left out[/], {to} has no such class: {', '.join(left)}")
+    dataset = open_with(source, format, listed, kept)
+    skipped = Skipped(on_error)
+    with progress_bar("converting", len(dataset.items)) as bar:
+        done = run_job(
+            dataset,
+            out,
+            Wanted(to, images.value, split, polygons),
+            source_ids=ids,
+            on_frame=bar.advance,
+            on_error=skipped,
+        )
+    for line in done.lost.told():
+        console.print(f"[yellow]lost:[/] {line}", highlight=False)
+    skipped.report()
+    console.print(f"{done.frames} frames with {done.instances} objects in {out}")

@@ -1,0 +1,93 @@
+"""COCO: annotations/instances_<split>.json beside the pictures' folder.
+
+Masks are compressed run lengths, which hold every pixel, or polygons, which hold parts but no
+holes. COCO's crowds are ignored class by class, so a frame's ignore region is written as a crowd of
+each class.
+"""
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import orjson
+
+from tinyseg import masks as mask_ops
+from tinyseg.convert.page import Job, Lost, Page, Rows, Target, counted
+from tinyseg.files import write_whole
+from tinyseg.masks import CropMasks
+
+
+def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
+    found, hw = page.labels.instances, page.labels.hw
+    shapes, filled = _polygons(found.masks) if job.polygons else (_run_lengths(found.masks, hw), 0)
+    classes = [job.ids[label] for label in found.labels.tolist()]
+    rows = _rows(page, found.masks, shapes, classes, crowd=0)
+    ignore = mask_ops.union(page.labels.ignore)
+    if mask_ops.area(ignore)[0] > 0:
+        region = _run_lengths(ignore, hw)
+        for number in job.ids:
+            rows += _rows(page, ignore, region, [number], crowd=1)
+    return rows, Lost(filled=filled)
+
+
+def _rows(
+    page: Page, masks: CropMasks, shapes: Sequence[object], classes: Sequence[int], *, crowd: int
+) -> Rows:
+    """Annotations without their ids."""
+    boxes = masks.boxes.copy()
+    boxes[:, 2:] -= boxes[:, :2]
+    columns = (classes, boxes.tolist(), mask_ops.area(masks).tolist(), shapes)
+    return [
+        orjson.dumps(
+            {
+                "image_id": page.number,
+                "category_id": number,
+                "bbox": box,
+                "area": area,
+                "iscrowd": crowd,
+                "segmentation": shape,
+            }
+        )
+        for number, box, area, shape in zip(*columns, strict=True)
+    ]
+
+
+def _run_lengths(masks: CropMasks, hw: tuple[int, int]) -> list[object]:
+    codes = mask_ops.to_coco_rle(masks, hw)
+    return [{"size": list(hw), "counts": code.decode("ascii")} for code in codes]
+
+
+def _polygons(masks: CropMasks) -> tuple[list[object], int]:
+    """The outer rings of each mask, and how many masks have holes, which are filled."""
+    rings = mask_ops.outlines(masks)
+    outer = [[ring for ring in one if mask_ops.enclosed(ring) > 0] for one in rings]
+    filled = sum(len(few) < len(one) for few, one in zip(outer, rings, strict=True))
+    return [[ring.ravel().tolist() for ring in one] for one in outer], filled
+
+
+def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
+    images = [
+        {
+            "id": page.number,
+            "file_name": page.picture.name,
+            "height": page.labels.hw[0],
+            "width": page.labels.hw[1],
+        }
+        for page in pages
+    ]
+    categories = [
+        {"id": number, "name": name} for number, name in zip(job.ids, job.classes, strict=True)
+    ]
+    flat = enumerate((row for one in rows for row in one), start=1)
+    numbered = b",".join(b'{"id":%d,' % number + row[1:] for number, row in flat)
+    head = orjson.dumps({"images": images, "categories": categories})[:-1]
+    path = job.folder / "annotations" / f"instances_{job.split}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, head + b',"annotations":[' + numbered + b"]}")
+
+
+COCO = Target(
+    holds=counted(1),
+    picture=lambda stem, ending, split: PurePosixPath(split, f"{stem}{ending}"),
+    write=_write,
+    close=_close,
+)

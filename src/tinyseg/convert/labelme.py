@@ -1,0 +1,60 @@
+"""LabelMe: a .json beside each picture, with masks, or with polygons for versions before 5.3.
+
+Masks hold every pixel; polygons of one object share a group_id, and holes are filled. The ignore
+region is a shape labelled "ignore".
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from tinyseg import masks as mask_ops
+from tinyseg.convert.page import Job, Lost, Page, Rows, Target, counted
+from tinyseg.data.labelme import IGNORE_LABEL
+from tinyseg.exchange import labelme_file, mask_shape
+from tinyseg.files import write_whole
+from tinyseg.masks import CropMasks
+
+Shape = dict[str, object]
+
+
+def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
+    found, ignore = page.labels.instances, mask_ops.union(page.labels.ignore)
+    names = [job.classes[label] for label in found.labels.tolist()]
+    region = ignore.select(mask_ops.area(ignore) > 0)
+    labels, masks = (
+        names + [IGNORE_LABEL] * len(region),
+        CropMasks.concatenate([found.masks, region]),
+    )
+    shapes = list(_polygons(masks, labels) if job.polygons else _masks(masks, labels))
+    path = (job.folder / page.picture).with_suffix(".json")
+    write_whole(path, labelme_file(page.picture.name, page.labels.hw, shapes))
+    holes = (any(mask_ops.enclosed(r) < 0 for r in one) for one in mask_ops.outlines(found.masks))
+    return [], Lost(filled=sum(holes) if job.polygons else 0)
+
+
+def _masks(masks: CropMasks, labels: list[str]) -> Iterator[Shape]:
+    for box, grid, label in zip(
+        masks.boxes.astype(int).tolist(), masks.grids(), labels, strict=True
+    ):
+        yield mask_shape(box, grid, label)
+
+
+def _polygons(masks: CropMasks, labels: list[str]) -> Iterator[Shape]:
+    for number, (rings, label) in enumerate(zip(mask_ops.outlines(masks), labels, strict=True)):
+        outer = [ring for ring in rings if mask_ops.enclosed(ring) > 0]
+        for ring in outer:
+            yield {
+                "label": label,
+                "points": ring.tolist(),
+                "group_id": number if len(outer) > 1 else None,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+            }
+
+
+LABELME = Target(
+    holds=counted(0),
+    picture=lambda stem, ending, split: PurePosixPath(f"{stem}{ending}"),
+    write=_write,
+)

@@ -1,0 +1,220 @@
+"""The job of converting a data set: whole or not at all.
+
+In: a data set, opened with the classes that are kept, and a target format. Out: a folder in that
+format, and converted.yaml in it, which says how classes and frames are called and numbered on both
+sides and what was lost. Everything is written into a folder beside, which takes the target's place
+when the last frame is done. Refused: a target that is there already, classes of which the format
+holds none, two frames that would have one name, pictures whose size is not that of their labels.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from tinyseg import masks as mask_ops
+from tinyseg.convert.coco import COCO
+from tinyseg.convert.label_maps import CITYSCAPES, WAD
+from tinyseg.convert.labelme import LABELME
+from tinyseg.convert.page import Job, Lost, Page, Rows, Target
+from tinyseg.convert.yolo import YOLO
+from tinyseg.data import DataSet, Item
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.exchange import in_pixels
+from tinyseg.files import write_whole
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.image import image_hw
+from tinyseg.masks import CropMasks
+
+TARGETS: dict[str, Target] = {
+    "wad": WAD,
+    "coco": COCO,
+    "cityscapes": CITYSCAPES,
+    "yolo": YOLO,
+    "labelme": LABELME,
+}
+
+MAPPING_NAME = "converted.yaml"
+"""JSON, which is YAML too; by its ending no reader of annotations takes it for some."""
+
+ENDINGS = {".jpeg": ".jpg"}
+"""Endings of pictures that are written in another way."""
+
+Pictures = Literal["copy", "link"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The format, how pictures get there, the split's name, polygons where there is a choice."""
+
+    format: str
+    pictures: Pictures = "copy"
+    split: str = "train"
+    polygons: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What was done: frames, objects, and what was lost."""
+
+    frames: int
+    instances: int
+    lost: Lost
+
+
+def kept_classes(format: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """Those of the classes that the format can hold; raises DataError if it holds none."""
+    ids = TARGETS[_known(format)].holds(classes)
+    kept = tuple(name for name, number in zip(classes, ids, strict=True) if number is not None)
+    if not kept:
+        raise DataError(
+            "the format holds none of the classes", where=format, got=", ".join(classes)
+        )
+    return kept
+
+
+def convert(
+    dataset: DataSet,
+    target: Path,
+    wanted: Wanted,
+    *,
+    source_ids: Mapping[str, int],
+    on_frame: Callable[[str], None],
+    on_error: Callable[[str, TinysegError], None],
+) -> Converted:
+    """Write the data set to the target folder; a frame that cannot be read is told to `on_error`,
+    which may raise. `source_ids` are its classes' ids before. Raises DataError if nothing is left.
+    """
+    format = TARGETS[_known(wanted.format)]
+    ids = tuple(number for number in format.holds(dataset.classes) if number is not None)
+    if len(ids) != len(dataset.classes):
+        rule = "the format does not hold all of the classes"
+        raise DataError(rule, where=wanted.format, got=", ".join(dataset.classes))
+    stems = _stems(dataset.items)
+    done: list[_Done] = []
+    with _whole_folder(target) as folder:
+        job = Job(folder, dataset.classes, ids, wanted.split, wanted.polygons)
+        for item, stem in zip(dataset.items, stems, strict=True):
+            try:
+                done.append(_convert_one(job, item, stem, format, number=len(done) + 1))
+                _place(item.image_path, folder / done[-1].page.picture, wanted.pictures)
+            except TinysegError as error:
+                on_error(item.name, error)
+                continue
+            on_frame(item.name)
+        if not done:
+            raise DataError("no frame could be converted", path=target)
+        format.close(job, [one.page for one in done], [one.rows for one in done])
+        lost = sum((one.lost for one in done), Lost())
+        _write_mapping(job, dataset.format, source_ids, done, lost)
+    return Converted(len(done), sum(one.instances for one in done), lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A frame that is written: where it is from, its page without masks, what it leaves behind."""
+
+    source: str
+    page: Page
+    instances: int
+    rows: Rows
+    lost: Lost
+
+
+def _convert_one(job: Job, item: Item, stem: str, target: Target, *, number: int) -> _Done:
+    page, gone = _page(item, stem, number, target, job.split)
+    rows, lost = target.write(job, page)
+    count = len(page.labels.instances)
+    return _Done(item.name, _without_masks(page), count, rows, lost + Lost(gone=gone))
+
+
+def _known(format: str) -> str:
+    if format not in TARGETS:
+        raise DataError("unknown format", expected=" | ".join(TARGETS), got=format)
+    return format
+
+
+def _page(item: Item, stem: str, number: int, target: Target, split: str) -> tuple[Page, int]:
+    """The frame with its objects in pixels, and how many of them have none."""
+    labels = item.read_labels()
+    hw = image_hw(item.image_path)
+    if hw != labels.hw:
+        rule = "image and label need one size (height, width)"
+        raise DataError(rule, path=item.image_path, expected=hw, got=labels.hw)
+    found = in_pixels(labels.instances, hw)
+    ignore = mask_ops.rasterise(labels.ignore, hw)
+    gone = len(labels.instances) - len(found)
+    plain = FrameLabels(labels.name, hw, found, ignore)
+    ending = item.image_path.suffix.lower()
+    picture = target.picture(stem, ENDINGS.get(ending, ending), split)
+    return Page(number, stem, picture, plain), gone
+
+
+def _without_masks(page: Page) -> Page:
+    """What is needed of a frame at the end; its masks would fill the memory."""
+    labels = page.labels
+    bare = FrameLabels(labels.name, labels.hw, Instances.empty(), CropMasks.empty())
+    return replace(page, labels=bare)
+
+
+def _stems(items: Sequence[Item]) -> list[str]:
+    """The new name of each frame: its own without the picture's ending, folders joined by '_'."""
+    stems: dict[str, str] = {}
+    for item in items:
+        plain = item.name.replace("\\", "/").removesuffix(item.image_path.suffix)
+        stem = plain.replace("/", "_")
+        if stem in stems:
+            rule = "two frames would have one name"
+            raise DataError(rule, where=item.name, got=f"also {stems[stem]}")
+        stems[stem] = item.name
+    return list(stems)
+
+
+def _place(source: Path, target: Path, how: Pictures) -> None:
+    """The picture's own bytes, or a link to where they lie."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if how == "link":
+            target.symlink_to(source.resolve())
+        else:
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise DataError("the picture cannot be put there", path=target, got=error) from error
+
+
+@contextmanager
+def _whole_folder(target: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its place if the block ends well."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise DataError("the target is there already", path=target, expected="a new folder")
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        os.replace(beside, target)
+    except OSError as error:
+        raise DataError("cannot be written", path=target, got=error.strerror or error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_mapping(
+    job: Job, source: str, source_ids: Mapping[str, int], done: Sequence[_Done], lost: Lost
+) -> None:
+    """How classes and frames are called and numbered on both sides."""
+    classes = [
+        {"name": name, "id": number, "source_id": source_ids.get(name)}
+        for name, number in zip(job.classes, job.ids, strict=True)
+    ]
+    frames = [
+        {"source": one.source, "number": one.page.number, "picture": str(one.page.picture)}
+        for one in done
+    ]
+    tree = {"from": source, "classes": classes, "frames": frames, "lost": asdict(lost)}
+    write_whole(job.folder / MAPPING_NAME, orjson.dumps(tree, option=orjson.OPT_INDENT_2))
