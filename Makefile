@@ -38,8 +38,9 @@ bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/roi_align.py
 
-fuzz: .venv/installed  ## the run-length codecs on many more inputs than the tests take
+fuzz: .venv/installed  ## run-length codecs and damaged submissions, many more than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
+	TINYSEG_CORRUPTIONS=40 $(BIN)/pytest tests/test_submission_check.py -k damage -s
 
 kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s

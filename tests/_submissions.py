@@ -10,7 +10,7 @@ from tinyseg.frame import Instances
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.predictions import FramePredictions, Predictions
 
-HW = (60, 90)
+HW = (120, 180)
 
 
 def md5(index: int) -> str:
@@ -39,7 +39,7 @@ def frames_apart(frames: int, rng: np.random.Generator) -> Predictions:
     """Frames with six ellipses each, which do not touch each other, of falling scores."""
     made = []
     for index in range(frames):
-        cells = [(x, y) for x in (15, 45, 75) for y in (15, 45)]
+        cells = [(x, y) for x in (30, 90, 150) for y in (30, 90)]
         radii = rng.uniform(6, 13, (len(cells), 2)).tolist()
         bitmaps = [ellipse(c, (r[0], r[1])) for c, r in zip(cells, radii, strict=True)]
         scores = np.sort(rng.uniform(0.02, 0.98, len(cells)))[::-1].tolist()

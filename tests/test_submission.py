@@ -322,12 +322,12 @@ def test_bad_streams_are_refused(change: object, rule: str, tmp_path: Path) -> N
 def test_the_command_writes_and_checks(tmp_path: Path) -> None:
     write_predictions(tmp_path / "predictions.json", frames_apart(3, np.random.default_rng(0)))
     out = tmp_path / "s.csv"
-    words = ["submit", str(tmp_path), "--out", str(out), "--size", "90x60", "--min-score", "0.5"]
+    words = ["submit", str(tmp_path), "--out", str(out), "--size", "180x120", "--min-score", "0.5"]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0
     assert "of 3 frames" in done.stdout
     assert "under the score cut" in done.stdout
-    words = ["submit", "--check", str(out), "--size", "90x60", "--json", str(tmp_path / "f.json")]
+    words = ["submit", "--check", str(out), "--size", "180x120", "--json", str(tmp_path / "f.json")]
     clean = CliRunner().invoke(app, words, catch_exceptions=False)
     assert clean.exit_code == 0
     assert "0 faults, 0 warnings" in clean.stdout

@@ -90,7 +90,7 @@ class _Checker:
     def _instance(self, text: str, number: int) -> Iterator[Fault]:
         frame = None
         image_id = text.partition(",")[0].replace('"', "")
-        if self._is_frame(image_id) and text != HEADER:
+        if image_id in self.recent or (self._is_frame(image_id) and text != HEADER):
             yield from self._arrive(image_id, number)
             frame = self.recent[image_id]
         hw = self.pictures.frame_hw if frame is None else frame.hw
@@ -98,7 +98,8 @@ class _Checker:
         yield from faults
         if row is None:
             return
-        yield from self._unknown(row.image_id, number)
+        if frame is None:
+            yield from self._unknown(row.image_id, number)
         yield from self._duplicate(row)
         if row.runs is not None:
             yield from self._suspicious(row.runs, number, hw)
@@ -124,7 +125,7 @@ class _Checker:
             yield from _overlaps(self.recent.pop(next(iter(self.recent))))
 
     def _unknown(self, image_id: str, number: int) -> Iterator[Fault]:
-        if is_id(image_id) and not self._is_frame(image_id):
+        if is_id(image_id):  # another name is told as such
             expected = self.pictures.some()
             yield Fault(Rule.unknown_image, number, _IMAGE_ID, expected, shown(image_id))
 

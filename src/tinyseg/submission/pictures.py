@@ -22,7 +22,7 @@ MAPPING_FILES = "md5_mapping_*"
 ID_FORM = re.compile(r"""[^\s,"'/\\\x00-\x1f\x7f]+""")
 """What fits an unquoted field and names a file."""
 
-_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
+_ENDINGS = (".jpg", ".jpeg", ".png")
 _MD5_FORM = re.compile(r"[0-9a-f]{32}")
 
 
@@ -75,7 +75,7 @@ def _image_hw(path: Path) -> tuple[int, int]:
 
 def is_id(text: str) -> bool:
     """Whether a text can be an ImageId: a name without folder, ending and spaces."""
-    return ID_FORM.fullmatch(text) is not None and Path(text).suffix.lower() not in _ENDINGS
+    return ID_FORM.fullmatch(text) is not None and not text.lower().endswith(_ENDINGS)
 
 
 def is_md5(text: str) -> bool:

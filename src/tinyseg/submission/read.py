@@ -18,7 +18,7 @@ from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.submission.lines import Line, read_lines
 from tinyseg.submission.pictures import Pictures
 from tinyseg.submission.row import Row, text_to_row
-from tinyseg.submission.rules import HEADER, Fault, Rule, shown
+from tinyseg.submission.rules import COLUMNS, HEADER, Fault, Rule, shown
 
 _INDICES = {number: index for index, number in enumerate(WAD_IDS)}
 
@@ -59,7 +59,7 @@ def _judged(line: Line, pictures: Pictures) -> tuple[Row | None, list[Fault]]:
     height, width = pictures.hw(image_id)
     row, faults = text_to_row(line.text, line.number, pixels=height * width)
     if row is not None and pictures.ids is not None and image_id not in pictures.ids:
-        faults.append(Fault(Rule.unknown_image, line.number, got=shown(image_id)))
+        faults.append(Fault(Rule.unknown_image, line.number, COLUMNS[0], got=shown(image_id)))
     return row, [*line.faults, *faults]
 
 

@@ -11,7 +11,7 @@ many masks begin in column 1, some would begin in column 0.
 from tinyseg.masks import Runs
 
 LEAST_RUNS = 4
-LEAST_FILL, LEAST_GAIN = 0.25, 4.0
+LEAST_FILL, LEAST_GAIN = 0.25, 3.0
 """A mask is read down the columns where that fills so much of its box, and so much more of it."""
 
 LEAST_SPILLS = 2
