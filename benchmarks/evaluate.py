@@ -272,7 +272,10 @@ def main() -> None:
     parser.add_argument("--skip-pycocotools", action="store_true", help="it takes minutes")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    others = {"pycocotools": by_pycocotools, "hotcoco": by_hotcoco}
+    others: dict[str, Callable[[Sheet], Precision]] = {
+        "pycocotools": by_pycocotools,
+        "hotcoco": by_hotcoco,
+    }
     if arguments.skip_pycocotools:
         del others["pycocotools"]
     report(arguments.frames, arguments.resamples, others)

@@ -17,11 +17,11 @@ from tinyseg.predictions import FramePredictions, Predictions
 
 CLASSES = ("car", "person", "bus")
 RANGES = {
-    "all": [0, 1e10],
-    "tiny": [0, 256],
-    "small": [0, 1024],
-    "medium": [1024, 9216],
-    "large": [9216, 1e10],
+    "all": [0.0, 1e10],
+    "tiny": [0.0, 256.0],
+    "small": [0.0, 1024.0],
+    "medium": [1024.0, 9216.0],
+    "large": [9216.0, 1e10],
 }
 Bitmap = Bool[np.ndarray, "h w"]
 

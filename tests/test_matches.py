@@ -16,7 +16,7 @@ def own_figures(frames: list[Drawn], label: int | None, most: int) -> list[float
     predictions, truth = to_records(frames)
     pairs = pair_frames(predictions, truth, classes=CLASSES, max_detections=most)
     pool = gather(pairs, label, max_detections=most)
-    ranges = [Within((float(ends[0]), float(ends[1]))) for ends in RANGES.values()]
+    ranges = [Within((low, high)) for low, high in RANGES.values()]
     aps = [average_precision(match(pool, within)) for within in ranges]
     means = [float(ap.mean()) for ap in aps]
     return [float(aps[0][0]), float(aps[0][5]), *means[1:], means[0]]
