@@ -8,7 +8,7 @@ import pytest
 from _drawn import CLASSES, Drawn, box, draw_frame, pycocotools_averages, to_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from rich.console import Console
 
 from tinyseg.errors import DataError
@@ -79,12 +79,10 @@ def made_matches(rng: np.random.Generator, frames: int) -> Matches:
     hardness = rng.beta(2, 2, frames)[frame]
     scores = rng.random(len(frame))
     right = rng.random(len(frame)) < scores * (1 - hardness)
-    # No more than four are right of a frame: the first four of each.
-    order = np.argsort(frame, kind="stable")
-    before = np.cumsum(right[order]) - right[order]
-    starts = np.searchsorted(frame[order], np.arange(frames))
-    nth = before - np.append(before, 0)[starts][frame[order]]
-    right[order] &= nth < 4
+    # Of the detections of a frame, which lie together, the first four that are right stay so.
+    before: Int64[np.ndarray, " n"] = np.cumsum(right) - right
+    starts = np.searchsorted(frame, np.arange(frames))
+    right &= before - np.append(before, 0)[starts][frame] < 4
     best_first = np.argsort(-scores, kind="stable")
     at_all = np.zeros((len(IOUS), len(frame)), np.bool_)
     at_all[0] = right[best_first]
@@ -150,10 +148,12 @@ def test_one_frame_has_no_spread_and_says_it_is_too_few() -> None:
 
 
 def table_text(shown: Intervals | Comparison) -> str:
-    table = comparison_table(shown) if isinstance(shown, Comparison) else None
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
-        console.print(table or intervals_table(shown, CLASSES))  # type: ignore[arg-type]
+        if isinstance(shown, Comparison):
+            console.print(comparison_table(shown))
+        else:
+            console.print(intervals_table(shown, CLASSES))
     return captured.get()
 
 
