@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError, PredictionsError
+from tinyseg.evaluate.errors import Kind, judge
 from tinyseg.evaluate.pairs import FramePairs, pair_frames
 from tinyseg.evaluate.shapes import ShapeRules, measure_shapes
 from tinyseg.frame import FrameLabels, Instances
@@ -123,17 +124,22 @@ def test_outlines_equal_a_slow_second_way(seed: int, distance: int) -> None:
     hw = (int(rng.integers(2, 40)), int(rng.integers(2, 40)))
     truth = [rectangle(hw, rng) for _ in range(3)]
     found = [near(bitmap, rng) for bitmap in truth]
-    found = [bitmap for bitmap in found if bitmap.any()]
+    if not all(bitmap.any() for bitmap in found):
+        return
     masks, labels = mask_ops.from_bitmaps(found), mask_ops.from_bitmaps(truth)
     iou = mask_ops.iou(masks, labels)
-    shapes = measure_shapes(masks, labels, iou, distance)
+    same = np.eye(3, dtype=np.bool_)
+    shapes = measure_shapes(masks, labels, iou, same, distance)
     assert list(zip(shapes.found, shapes.truth, strict=True)) == list(
         zip(*np.nonzero(iou >= 0.5), strict=True)
     )
     for place, (i, j) in enumerate(zip(shapes.found, shapes.truth, strict=True)):
-        offset, growth = slow_offset(found[i], truth[j])
-        assert shapes.offset_px[place] == pytest.approx(offset, abs=1e-5)
-        assert shapes.growth_px[place] == pytest.approx(growth, abs=1e-5)
+        if i == j:
+            offset, growth = slow_offset(found[i], truth[j])
+            assert shapes.offset_px[place] == pytest.approx(offset, abs=1e-5)
+            assert shapes.growth_px[place] == pytest.approx(growth, abs=1e-5)
+        else:
+            assert np.isnan([shapes.offset_px[place], shapes.growth_px[place]]).all()
         a, b = slow_boundary(found[i], distance), slow_boundary(truth[j], distance)
         assert shapes.boundary_iou[place] == pytest.approx((a & b).sum() / (a | b).sum(), abs=1e-12)
 
@@ -142,12 +148,31 @@ def test_outlines_by_hand() -> None:
     """A square of 10 and one of 12 around it: each edge pixel is 1 off, corners the root of 2."""
     inner, outer = box((20, 20), 5, 5, 15, 15), box((20, 20), 4, 4, 16, 16)
     masks, labels = mask_ops.from_bitmaps([outer]), mask_ops.from_bitmaps([inner])
-    shapes = measure_shapes(masks, labels, mask_ops.iou(masks, labels), 1)
+    shapes = measure_shapes(masks, labels, mask_ops.iou(masks, labels), np.ones((1, 1), "?"), 1)
     outward = (40 + 4 * np.sqrt(2)) / 44  # the outer ring has 44 pixels, the inner one 36
     assert shapes.growth_px[0] == pytest.approx(outward, abs=1e-6)
     assert shapes.offset_px[0] == pytest.approx((outward * 44 + 36) / 80, abs=1e-6)
     assert shapes.boundary_iou[0] == 0.0
     assert shapes.straight.tolist() == [[1.0] * 4]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_every_true_positive_has_an_offset(seed: int) -> None:
+    frames = [draw_frame(np.random.default_rng(seed), most_found=20)]
+    predictions, truth = to_records(frames)
+    pairs = pair_frames(predictions, truth, classes=CLASSES, shapes=ShapeRules())
+    shapes = pairs[0].shapes
+    assert shapes is not None
+    measured = {
+        (i, j): value
+        for i, j, value in zip(
+            shapes.found.tolist(), shapes.truth.tolist(), shapes.offset_px.tolist(), strict=True
+        )
+    }
+    (errors,) = judge(pairs, len(CLASSES))
+    for row in np.flatnonzero(errors.found == Kind.RIGHT).tolist():
+        assert measured[row, int(errors.target[row])] >= 0
 
 
 def test_masks_that_are_not_pixels_are_paired_as_what_they_become() -> None:

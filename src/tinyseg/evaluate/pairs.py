@@ -137,7 +137,8 @@ def _pair_frame(
     shapes = None
     if rules is not None:
         distance_px = rules.distance_px(labels.hw)
-        shapes = measure_shapes(found_masks, truth_masks, iou, distance_px)
+        same = found.labels[:, None] == truth.labels[None, :]
+        shapes = measure_shapes(found_masks, truth_masks, iou, same, distance_px)
     return FramePairs(
         labels.name,
         labels.hw,

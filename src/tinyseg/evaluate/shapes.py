@@ -8,10 +8,11 @@ diagonal; a mask narrower than 2 d is all boundary.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from tinyseg.errors import DataError
 from tinyseg.masks import CropMasks
@@ -42,8 +43,9 @@ class FrameShapes:
     """One frame's outlines. `found` and `truth` are the rows of the pairs of MIN_IOU and above.
 
     `offset_px` is the mean distance from the edge pixels of either mask to the other's edge;
-    `growth_px` the mean of the detection's, positive outside the label. `straight` is how much of
-    each side of a detection's box (left, top, right, bottom) its outermost pixels fill.
+    `growth_px` the mean of the detection's, positive outside the label; both nan for pairs that
+    cannot be a true positive. `straight` is how much of each side of a detection's box (left, top,
+    right, bottom) its outermost pixels fill.
     """
 
     found: Int64[np.ndarray, " k"]
@@ -58,20 +60,37 @@ def measure_shapes(
     found: CropMasks,
     truth: CropMasks,
     iou: Float64[np.ndarray, "found truth"],
+    same: Bool[np.ndarray, "found truth"],
     distance_px: int,
 ) -> FrameShapes:
-    """The shapes of masks in pixel form, none empty, with the IoU of each detection and label."""
+    """The shapes of masks in pixel form, none empty; `same` tells which pairs have one class.
+
+    Detections are sorted best first, which decides what can be a true positive.
+    """
     rows, columns = np.nonzero(iou >= MIN_IOU)
-    first, second = (
-        _Outlines.of(found, rows, distance_px),
-        _Outlines.of(truth, columns, distance_px),
-    )
-    figures = [
-        (iou[i, j], 0.0, 0.0) if iou[i, j] == 1 else _compare(first, i, second, j, iou[i, j].item())
-        for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
-    ]
-    table = np.array(figures, np.float64).reshape(len(figures), 3)
-    return FrameShapes(rows, columns, table[:, 0], table[:, 1], table[:, 2], _straight(found))
+    first, second = _outlines(found, rows, distance_px), _outlines(truth, columns, distance_px)
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    parts = [(first[i], second[j]) for i, j in pairs]
+    values = iou[rows, columns].tolist()
+    boundary = [_boundary_iou(a, b, value) for (a, b), value in zip(parts, values, strict=True)]
+    offsets = np.full((len(parts), 2), np.nan)
+    for place in np.flatnonzero(_may_be_true(iou, same)[rows, columns]).tolist():
+        offsets[place] = _offset(*parts[place]) if values[place] < 1 else 0.0
+    ious = np.array(boundary, np.float64)
+    return FrameShapes(rows, columns, ious, offsets[:, 0], offsets[:, 1], _straight(found))
+
+
+def _may_be_true(
+    iou: Float64[np.ndarray, "found truth"], same: Bool[np.ndarray, "found truth"]
+) -> Bool[np.ndarray, "found truth"]:
+    """Which pairs matching could choose at MIN_IOU, whatever else it does.
+
+    A label is gone once a detection came by that could take no other.
+    """
+    may = same & (iou >= MIN_IOU)
+    bound = may & (may.sum(axis=1) == 1)[:, None]
+    gone = np.cumsum(bound, axis=0) - bound > 0
+    return np.asarray(may & ~gone)
 
 
 def _straight(masks: CropMasks) -> Float64[np.ndarray, "n 4"]:
@@ -83,30 +102,31 @@ def _straight(masks: CropMasks) -> Float64[np.ndarray, "n 4"]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outlines:
-    """Some masks of a frame: corners, pixels 0 and 1, edge pixels, and boundary pixels.
+class _Outline:
+    """A mask's box, its pixels as 0 and 1, its edge pixels, and those of its boundary.
 
     The boundary of a mask that is all boundary is the mask itself, the same array.
     """
 
-    corners: dict[int, tuple[int, int, int, int]]
-    pixels: dict[int, UInt8[np.ndarray, "_h _w"]]
-    edges: dict[int, UInt8[np.ndarray, "_h _w"]]
-    boundaries: dict[int, UInt8[np.ndarray, "_h _w"]]
+    box: tuple[int, int, int, int]
+    pixels: UInt8[np.ndarray, "h w"]
+    edge: UInt8[np.ndarray, "h w"]
+    boundary: UInt8[np.ndarray, "h w"]
 
-    @staticmethod
-    def of(masks: CropMasks, which: Int64[np.ndarray, " k"], distance_px: int) -> "_Outlines":
-        out = _Outlines({}, {}, {}, {})
-        corners, offsets = masks.boxes.astype(int).tolist(), masks.offsets().tolist()
-        for index in np.unique(which).tolist():
-            x0, y0, x1, y1 = corners[index]
-            cells = masks.coverage[offsets[index] : offsets[index + 1]]
-            pixels = (cells >> 7).reshape(y1 - y0, x1 - x0)
-            out.corners[index] = (x0, y0, x1, y1)
-            out.pixels[index] = pixels
-            out.edges[index] = pixels - _eroded(pixels, cv2.MORPH_CROSS, 1)
-            out.boundaries[index] = _boundary(pixels, distance_px)
-        return out
+
+def _outlines(
+    masks: CropMasks, which: Int64[np.ndarray, " k"], distance_px: int
+) -> dict[int, _Outline]:
+    """The outlines of the masks of these numbers."""
+    corners, offsets = masks.boxes.astype(int).tolist(), masks.offsets().tolist()
+    out = {}
+    for index in np.unique(which).tolist():
+        x0, y0, x1, y1 = corners[index]
+        cells = masks.coverage[offsets[index] : offsets[index + 1]]
+        pixels = (cells >> 7).reshape(y1 - y0, x1 - x0)
+        edge = pixels - _eroded(pixels, cv2.MORPH_CROSS, 1)
+        out[index] = _Outline((x0, y0, x1, y1), pixels, edge, _boundary(pixels, distance_px))
+    return out
 
 
 def _boundary(pixels: UInt8[np.ndarray, "h w"], distance_px: int) -> UInt8[np.ndarray, "h w"]:
@@ -118,28 +138,39 @@ def _boundary(pixels: UInt8[np.ndarray, "h w"], distance_px: int) -> UInt8[np.nd
 
 def _eroded(pixels: UInt8[np.ndarray, "h w"], form: int, by: int) -> UInt8[np.ndarray, "h w"]:
     """Beyond the mask's box, and beyond the frame, there is no mask."""
-    kernel = cv2.getStructuringElement(form, (2 * by + 1, 2 * by + 1))
+    kernel = _kernel(form, 2 * by + 1)
     out = cv2.erode(pixels, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
     return np.asarray(out, np.uint8)
 
 
-def _compare(
-    first: _Outlines, i: int, second: _Outlines, j: int, iou: float
-) -> tuple[float, float, float]:
-    """Boundary IoU, offset and growth in pixels of mask i of `first` against j of `second`."""
-    a, b = first.corners[i], second.corners[j]
-    hull = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
-    edge_a, edge_b = _put(first.edges[i], a, hull), _put(second.edges[j], b, hull)
+@cache
+def _kernel(form: int, side: int) -> UInt8[np.ndarray, "side side"]:
+    return np.asarray(cv2.getStructuringElement(form, (side, side)), np.uint8)
+
+
+def _boundary_iou(a: _Outline, b: _Outline, iou: float) -> float:
+    """Boundary IoU, which is mask IoU where both masks are all boundary."""
+    if a.boundary is a.pixels and b.boundary is b.pixels:
+        return iou
+    hull = _hull(a, b)
+    first, second = _put(a.boundary, a.box, hull) > 0, _put(b.boundary, b.box, hull) > 0
+    return float(np.count_nonzero(first & second) / np.count_nonzero(first | second))
+
+
+def _offset(a: _Outline, b: _Outline) -> tuple[float, float]:
+    """Mean distance of either's edge pixels from the other's edge, and growth of a over b."""
+    hull = _hull(a, b)
+    edge_a, edge_b = _put(a.edge, a.box, hull), _put(b.edge, b.box, hull)
     at_a, at_b = edge_a > 0, edge_b > 0
     to_b, to_a = _distance(edge_b)[at_a], _distance(edge_a)[at_b]
-    offset = (to_b.sum() + to_a.sum()) / (len(to_b) + len(to_a))
-    inside = _put(second.pixels[j], b, hull)[at_a] > 0
-    growth = np.where(inside, -to_b, to_b).mean()
-    boundary_iou = iou
-    boundary_a, boundary_b = first.boundaries[i], second.boundaries[j]
-    if boundary_a is not first.pixels[i] or boundary_b is not second.pixels[j]:
-        boundary_iou = _iou(_put(boundary_a, a, hull) > 0, _put(boundary_b, b, hull) > 0)
-    return boundary_iou, float(offset), float(growth)
+    offset = (float(to_b.sum()) + float(to_a.sum())) / (len(to_b) + len(to_a))
+    inside = _put(b.pixels, b.box, hull)[at_a] > 0
+    return offset, float(np.where(inside, -to_b, to_b).mean())
+
+
+def _hull(a: _Outline, b: _Outline) -> tuple[int, int, int, int]:
+    low = min(a.box[0], b.box[0]), min(a.box[1], b.box[1])
+    return *low, max(a.box[2], b.box[2]), max(a.box[3], b.box[3])
 
 
 def _put(
@@ -153,11 +184,7 @@ def _put(
     return canvas
 
 
-def _distance(edge: UInt8[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+def _distance(edge: UInt8[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     """From each pixel's centre to that of the nearest edge pixel."""
     away = cv2.distanceTransform(1 - edge, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(away, np.float64)
-
-
-def _iou(a: Bool[np.ndarray, "h w"], b: Bool[np.ndarray, "h w"]) -> float:
-    return float(np.count_nonzero(a & b) / np.count_nonzero(a | b))
+    return np.asarray(away, np.float32)
