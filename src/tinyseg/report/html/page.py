@@ -1,0 +1,99 @@
+"""A Page -> one HTML file that needs no other: style, script, pictures and figures inside.
+
+The template, style sheet and scripts are files beside this one. The page's own policy forbids it to
+load anything, so a page that works when it is written works offline.
+"""
+
+from importlib.resources import files
+
+import jinja2
+import orjson
+
+from tinyseg.evaluate.errors import ERRORS, Kind
+from tinyseg.report.html.pictures import Patch
+from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Page, Sheet
+from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
+
+SCRIPTS = ("page.js", "pictures.js", "gallery.js", "viewer.js")
+"""In the order in which they run: the last one starts the page."""
+
+
+def to_html(page: Page) -> bytes:
+    """The whole page as UTF-8."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    words = {
+        "figure": figure,
+        "interval": interval,
+        "signed": signed,
+        "signed_interval": signed_interval,
+        "percent": percent,
+    }
+    script = "\n".join(_part(name) for name in SCRIPTS)
+    text = environment.from_string(_part("page.html.j2")).render(
+        page=page,
+        style=_part("page.css"),
+        script=f'"use strict";\n{script}',
+        data=_in_script(_to_json(page)),
+        **words,
+    )
+    return text.encode()
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _in_script(content: bytes) -> str:
+    """JSON that cannot end the element that it stands in."""
+    return content.decode().replace("<", "\\u003c")
+
+
+# What the scripts read.
+
+
+def _to_json(page: Page) -> bytes:
+    document = {
+        "classes": page.classes,
+        "runs": page.runs,
+        "cut": page.cut,
+        "floor": page.floor,
+        "frames": [_sheet(sheet) for sheet in page.sheets],
+    }
+    return orjson.dumps(document)
+
+
+def _sheet(sheet: Sheet) -> dict[str, object]:
+    return {
+        "name": sheet.name,
+        "width": sheet.hw[1],
+        "height": sheet.hw[0],
+        "whole": _patch(sheet.picture.whole),
+        "native": [_patch(patch) for patch in sheet.picture.native],
+        "ignored": sheet.ignored,
+        "truth": [_labelled(one) for one in sheet.truth],
+        "found": [[_detected(one) for one in run] for run in sheet.found],
+    }
+
+
+def _patch(patch: Patch) -> dict[str, object]:
+    return {"box": patch.box, "scale": patch.scale, "source": patch.source}
+
+
+def _shape(shape: Outlined) -> dict[str, object]:
+    return {"class": shape.label, "box": shape.box, "area": shape.area, "path": shape.path}
+
+
+def _fate(fate: Fate, right: str) -> dict[str, object]:
+    words = {Kind.RIGHT: right, Kind.IGNORED: "not judged"}
+    kind = words.get(fate.kind, fate.kind.title)
+    return {"kind": kind, "error": fate.kind in ERRORS, "iou": round(fate.iou, 4)}
+
+
+def _labelled(one: Labelled) -> dict[str, object]:
+    return {**_shape(one.shape), "fates": [_fate(fate, "found") for fate in one.fates]}
+
+
+def _detected(one: Detected) -> dict[str, object]:
+    return {**_shape(one.shape), "score": round(one.score, 4), **_fate(one.fate, "correct")}

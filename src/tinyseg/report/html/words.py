@@ -1,0 +1,125 @@
+"""What the figures mean, in sentences: where the instances are lost, and to what.
+
+In go the verdicts on each run's frames; out come a few sentences, each true of these frames and no
+more than that. Runs are named where there are two.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyseg.evaluate.bootstrap import FEW_FRAMES
+from tinyseg.evaluate.compare import ALL_CLASSES, Comparison
+from tinyseg.evaluate.errors import ERRORS, Kind
+from tinyseg.report.html.sheets import JudgedFrame
+from tinyseg.report.html.svg import figure, percent, signed
+
+SMALL_PX = 32.0
+SURE = 0.95
+"""From this share of the resamples on, a difference counts as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One run's frames, the score from which on its detections are spoken of, and its outlines.
+
+    `offset_px` is how far the outlines of what it found are off; nan where that is not known.
+    """
+
+    frames: Sequence[JudgedFrame]
+    cut: float
+    offset_px: float = math.nan
+
+    def labels(self, under_px: float = math.inf) -> Counter[Kind]:
+        """How many labels with a side under so many pixels are of each kind."""
+        return Counter(
+            Kind(kind)
+            for frame in self.frames
+            for kind, area in zip(
+                frame.errors.truth.tolist(), frame.pairs.truth.areas.tolist(), strict=True
+            )
+            if area < under_px**2
+        )
+
+    def detections(self) -> Counter[Kind]:
+        """How many detections from `cut` on are of each kind."""
+        return Counter(
+            Kind(kind)
+            for frame in self.frames
+            for kind in frame.errors.found[frame.pairs.found.scores >= self.cut].tolist()
+        )
+
+
+def sentences(runs: Sequence[Told], comparison: Comparison | None) -> tuple[str, ...]:
+    """The sentences, what compares two runs first; none where nothing is labelled."""
+    if not runs[0].labels():
+        return ()
+    told = [] if comparison is None else [_of_both(runs, comparison)]
+    if comparison is None:
+        told += _of_run(runs[0])
+    else:
+        told += [f"{name}: {_of_labels(run)}" for name, run in zip("AB", runs, strict=True)]
+    frames = len(runs[0].frames)
+    if frames < FEW_FRAMES:
+        only = "One frame" if frames == 1 else f"{frames} frames"
+        told.append(f"{only} only: other frames may well give other figures.")
+    return tuple(told)
+
+
+def _of_both(runs: Sequence[Told], comparison: Comparison) -> str:
+    rows = {row.name: row for row in comparison.rows}
+    ap = rows[ALL_CLASSES].of("ap")
+    a, b = (run.labels()[Kind.RIGHT] for run in runs)
+    sure = max(ap.b_better, 1 - ap.b_better) >= SURE
+    verdict = "" if sure else ", which settles nothing"
+    return (
+        f"B finds {b} labelled instances, A {a}. B's AP differs by {signed(ap.difference)}; it is "
+        f"the higher one in {percent(ap.b_better)} of the resamples{verdict}."
+    )
+
+
+def _of_run(run: Told) -> list[str]:
+    texts = [_of_labels(run), _of_near(run), _of_detections(run)]
+    return [text for text in texts if text]
+
+
+def _of_labels(run: Told) -> str:
+    kinds, small = run.labels(), run.labels(SMALL_PX)
+    lost = kinds.total() - kinds[Kind.RIGHT]
+    side = f"{SMALL_PX:.0f}\N{SUPERSCRIPT TWO} px"
+    text = f"{lost} of {kinds.total()} labelled instances are not found at any score."
+    if not small:
+        return text
+    return f"{text} Of those smaller than {side}, {small[Kind.RIGHT]} of {small.total()} are found."
+
+
+def _of_near(run: Told) -> str:
+    """What is on the labels that were not found, and how well the outlines of found ones fit."""
+    kinds = run.labels()
+    lost = {kind: kinds[kind] for kind in ERRORS if kinds[kind]}
+    parts = []
+    if lost:
+        near = lost.get(Kind.LOCALISATION, 0) + lost.get(Kind.SEAM, 0)
+        other = lost.get(Kind.CLASS, 0)
+        parts.append(
+            f"Of these, {near} have a prediction of their class on them whose outline is wrong, "
+            f"{other} one of another class, {lost.get(Kind.MISSED, 0)} nothing that explains it."
+        )
+    if not math.isnan(run.offset_px):
+        parts.append(f"Outlines of what is found are off by {run.offset_px:.1f} px in the mean.")
+    return " ".join(parts)
+
+
+def _of_detections(run: Told) -> str:
+    kinds = run.detections()
+    wrong = {kind: kinds[kind] for kind in ERRORS if kinds[kind]}
+    judged = kinds[Kind.RIGHT] + sum(wrong.values())
+    score = figure(run.cut)[:-1]
+    if not judged:
+        return f"No judged prediction reaches a score of {score}."
+    text = f"From a score of {score} on, {kinds[Kind.RIGHT]} of {judged} predictions are right"
+    if not wrong:
+        return f"{text}."
+    worst = max(wrong, key=lambda kind: wrong[kind])
+    return f"{text}; the most frequent error among them is {worst.title} ({wrong[worst]})."

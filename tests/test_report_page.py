@@ -1,0 +1,116 @@
+"""The report's page: what is on it, in letters and figures; no browser."""
+
+import json
+import math
+import re
+from functools import cache
+
+import pytest
+from _report_page import CLASSES, judged_run, made_page
+
+from tinyseg.errors import DataError
+from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart
+from tinyseg.report.html.gather import worst_frames
+from tinyseg.report.html.page import to_html
+from tinyseg.report.html.records import Bar, Curve, Estimate
+from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
+
+
+@cache
+def written(runs: int) -> str:
+    return to_html(made_page(runs)).decode()
+
+
+def data_of(html: str) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def test_a_page_needs_no_other_file() -> None:
+    html = written(1)
+    links = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert [link for link in links if not link.startswith("#")] == []
+    assert "default-src 'none'" in html
+    without_names = html.replace("http://www.w3.org/2000/svg", "")
+    assert "http:" not in without_names
+    assert "https:" not in without_names
+
+
+def test_the_scripts_read_what_was_judged() -> None:
+    data = data_of(written(2))
+    assert data["classes"] == list(CLASSES)
+    assert data["runs"] == ["run-0", "run-1"]
+    frames = data["frames"]
+    assert isinstance(frames, list)
+    first = frames[0]
+    assert [label["fates"][1]["kind"] for label in first["truth"]].count("found") == 4
+    assert [len(run) for run in first["found"]] == [4, 6]
+    scores = [one["score"] for one in first["found"][1]]
+    assert scores == sorted(scores), "the best are drawn last"
+    assert first["truth"][0]["box"] == [100, 640, 124, 660]
+    assert first["ignored"].startswith("M")
+
+
+def test_names_cannot_break_the_page() -> None:
+    html = written(1)
+    assert "Mind &lt;endings&gt;." in html
+    assert html.count("</script>") == 2
+
+
+def test_two_runs_are_compared() -> None:
+    one, two = (written(runs) for runs in (1, 2))
+    assert "B is better" in two
+    assert "B is better" not in one
+    assert 'data-run="1"' in two
+    assert 'id="beside"' not in one
+
+
+def test_the_words_count_right() -> None:
+    (first, second, third, last) = made_page(1).words
+    assert first.startswith("8 of 12 labelled instances are not found at any score.")
+    assert "2 of 10 are found" in first
+    assert second.startswith("Of these, 2 have a prediction of their class on them")
+    assert "0 one of another class, 6 nothing" in second
+    assert third.startswith("From a score of .30 on, 4 of 8 predictions are right")
+    assert last.startswith("2 frames only")
+    assert made_page(2).words[0].startswith("B finds 8 labelled instances, A 4.")
+
+
+def test_frames_with_most_errors_are_shown() -> None:
+    run = judged_run(0, frames=3)
+    assert worst_frames([run], 2) == [0, 1]
+    assert worst_frames([run, judged_run(1, frames=3)], 20) == [0, 1, 2]
+    with pytest.raises(DataError, match="one run or two"):
+        worst_frames([], 2)
+
+
+def test_figures_in_letters() -> None:
+    assert [figure(v) for v in (0.0, 0.0446, 1.0, math.nan)] == [
+        ".000",
+        ".045",
+        "1.000",
+        "\N{EN DASH}",
+    ]
+    assert interval(Estimate(0.1)) == ""
+    assert (
+        interval(Estimate(0.1, 0.05, 0.25)).replace("\N{THIN SPACE}", "") == ".050\N{EN DASH}.250"
+    )
+    assert [signed(v) for v in (0.012, -0.5)] == ["+.012", "\N{MINUS SIGN}.500"]
+    assert signed_interval(Estimate(0.0, -0.1, 0.2)) == "\N{MINUS SIGN}.100 to +.200"
+    assert [percent(v) for v in (0.974, None, math.nan)] == ["97 %", "", ""]
+
+
+def test_charts_leave_gaps_where_nothing_is_known() -> None:
+    curve = Curve((4.0, 8.0, 16.0, 32.0), (0.1, math.nan, 0.3, 0.4))
+    chart = size_chart([curve], [(2.0, 4.0, 3), (4.0, 64.0, 5)], title="t")
+    assert chart.count('class="dot run0"') == 3
+    assert chart.count('class="line run0"') == 1
+    assert 'class="band' not in chart
+    assert size_chart([], [(2.0, 4.0, 0)], title="nothing").count("<line") == 5
+    bars = [Bar("car", 3, (Estimate(0.5, 0.25, 0.75), Estimate(math.nan)))]
+    drawn = bar_chart(bars, title="bars <of> one")
+    assert drawn.count('class="whisker"') == 3
+    assert "nothing to measure" in drawn
+    assert "bars &lt;of&gt; one" in drawn
+    assert "nan" not in chart + drawn + precision_chart([Curve((), ())], title="none")
