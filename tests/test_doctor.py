@@ -1,4 +1,7 @@
-"""The doctor: every kind of fault planted and found, clean sets left in peace."""
+"""The doctor: every kind of fault planted and found, clean sets left in peace.
+
+TINYSEG_FAULTS sets how often each fault is planted, at another place each time.
+"""
 
 import os
 from pathlib import Path
@@ -9,13 +12,14 @@ from _planted import FRAMES, PLANTS, Planted, clean, with_val
 
 from tinyseg.data.synthetic import write_wad
 from tinyseg.doctor import Findings, Place, Severity, examine, kinds, plan_of
+from tinyseg.doctor.kinds import Kind
 from tinyseg.labels import WAD_CLASSES
 
 ROUNDS = int(os.environ.get("TINYSEG_FAULTS", "1"))
 REAL = Path(__file__).parents[2] / "shared/data"
 
-UNSEEN = {kinds.CHECK_FAILED, kinds.CLASS_ABSENT}
-"""Kinds without a planter: a bug of ours, and one that every small set shows."""
+UNPLANTED = {kinds.CHECK_FAILED, kinds.CLASS_ABSENT, kinds.HALF_MISSING, kinds.LABEL_REFUSED}
+"""A bug of ours; what every small set shows; and what other formats alone have."""
 
 
 def look(made: Planted, *, fast: bool = False) -> Findings:
@@ -23,16 +27,21 @@ def look(made: Planted, *, fast: bool = False) -> Findings:
     return examine(plan, WAD_CLASSES, fast=fast, threads=1)
 
 
-def loud(findings: Findings) -> dict[str, list[str]]:
-    """Places of all errors and warnings, by code."""
-    groups = [g for g in findings.groups if g.kind.severity is not Severity.note]
-    return {g.kind.code: [f"{one.place}: {one.detail}" for one in g.examples] for g in groups}
+def told(findings: Findings) -> dict[Kind, list[str]]:
+    """Places and details by kind."""
+    return {g.kind: [f"{one.place}: {one.detail}" for one in g.examples] for g in findings.groups}
+
+
+def loud(findings: Findings) -> dict[Kind, list[str]]:
+    """Errors and warnings alone."""
+    return {k: v for k, v in told(findings).items() if k.severity is not Severity.note}
 
 
 def test_every_kind_is_planted() -> None:
-    every = {value for value in vars(kinds).values() if isinstance(value, kinds.Kind)}
-    assert {plant.kind for plant in PLANTS.values()} == every - UNSEEN
+    every = {value for value in vars(kinds).values() if isinstance(value, Kind)}
+    assert {plant.kind for plant in PLANTS.values()} == every - UNPLANTED
     assert len({kind.code for kind in every}) == len(every)
+    assert len(every - UNPLANTED) >= 30
 
 
 @pytest.mark.parametrize("name", PLANTS)
@@ -43,12 +52,9 @@ def test_a_planted_fault_is_named(tmp_path: Path, name: str) -> None:
         made = clean(tmp_path / str(seed), plant.format, rng, plant.frames)
         place = plant.planter(made, rng)
         findings = look(made)
-        groups = {group.kind: group for group in findings.groups}
-        assert plant.kind in groups, (seed, loud(findings))
-        told = [f"{one.place}: {one.detail}" for one in groups[plant.kind].examples]
-        assert any(place in words for words in told), (seed, place, told)
-        others = {k for k in groups if k.severity is not Severity.note} - {plant.kind, *plant.also}
-        assert others == set(), (seed, loud(findings))
+        found = told(findings)
+        assert any(place in words for words in found.get(plant.kind, [])), (seed, place, found)
+        assert loud(findings).keys() <= {plant.kind, *plant.also}, (seed, found)
 
 
 @pytest.mark.parametrize("format", ["wad", "cityscapes", "coco"])
@@ -59,22 +65,23 @@ def test_clean_sets_are_left_in_peace(tmp_path: Path, format: str) -> None:
         if format == "wad":
             with_val(made, rng)
         findings = look(made)
-        assert {group.kind for group in findings.groups} <= {kinds.CLASS_ABSENT}, loud(findings)
+        assert told(findings).keys() <= {kinds.CLASS_ABSENT}, told(findings)
         assert findings.parts[0].frames == FRAMES
 
 
 def test_the_generators_scenes_are_clean(tmp_path: Path) -> None:
-    for seed, name in ((1, "train"), (2, "val")):
-        write_wad(tmp_path / name, count=3, seed=seed, height=542, width=676)
-    plan = plan_of(Place(tmp_path / "train"), Place(tmp_path / "val"), WAD_CLASSES)
-    findings = examine(plan, WAD_CLASSES)
-    assert loud(findings) == {} or set(loud(findings)) == {"class-unlearnt"}
+    for seed in range(1, 1 + ROUNDS):
+        write_wad(tmp_path / str(seed), count=2, seed=seed, height=256, width=320, zoom=4.0)
+        findings = look(Planted(tmp_path / str(seed), "wad", []))
+        assert loud(findings) == {}
+        assert findings.parts[0].frames == 2
 
 
-@pytest.mark.parametrize("name", ["wad", "cityscapes", "coco"])
-def test_real_frames_are_clean(name: str) -> None:
+@pytest.mark.parametrize(("name", "listed"), [("wad", "val.txt"), ("cityscapes", None)])
+def test_real_frames_are_clean(name: str, listed: str | None) -> None:
     if not (REAL / name).is_dir():
         pytest.skip(f"the real frames are not here: {REAL / name}")
-    plan = plan_of(Place(REAL / name), None, WAD_CLASSES)
-    findings = examine(plan, WAD_CLASSES, fast=True)
+    root = REAL / name
+    place = Place(root, None if listed is None else root / listed)
+    findings = examine(plan_of(place, None, WAD_CLASSES), WAD_CLASSES, fast=True)
     assert loud(findings) == {}

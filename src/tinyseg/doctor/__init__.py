@@ -4,13 +4,14 @@ kinds.py       every kind of fault: severity, title, advice
 sources.py     frames by name, list files     folders.py     WAD and Cityscapes folders
 coco_json.py   COCO's lists                    coco_annotations.py   its rows
 pictures.py    a picture (headers.py)          label_maps.py   a label map
-coco_masks.py  a COCO image's masks            instances.py    empty, apart, twice
+coco_masks.py  a COCO image's masks            others.py      what another format's reader gives
+instances.py   empty, apart, twice, overlapping
 twins.py       frames alike, leaks             statistics.py   sizes, rows, resolutions
 coverage.py    anchors and tiles               advice.py       what would help
-examine.py     all of it -> Findings           text.py         Findings for a terminal
+examination.py all of it -> Findings           text.py         Findings for a terminal
 """
 
-from tinyseg.doctor.examine import Place, Plan, examine, plan_of
+from tinyseg.doctor.examination import Place, Plan, examine, plan_of
 from tinyseg.doctor.findings import Findings, Group, Part
 from tinyseg.doctor.kinds import Fault, Kind, Severity
 from tinyseg.doctor.statistics import Statistics

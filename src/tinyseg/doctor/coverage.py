@@ -25,6 +25,9 @@ STRIDES = (4, 8, 16, 32, 64)
 TILE_SIZES = (640, 1024)
 ZOOMS = (0.5, 1.0, 2.0)
 
+_TOGETHER = 16
+"""Boxes that are compared at once: few calls, little waste."""
+
 
 def anchor_cover(people: Population, recipes: Sequence[Recipe]) -> tuple[AnchorCover, ...]:
     """For each recipe and each scale it trains at."""
@@ -50,12 +53,14 @@ def _share(which: Bool[np.ndarray, " n"]) -> float | None:
 def has_anchor(boxes: Float64[np.ndarray, "n 4"], rules: ProposalRules) -> Bool[np.ndarray, " n"]:
     """Which boxes, in view pixels, have an anchor of the pyramid's levels over the threshold."""
     alike = similarity(rules.similarity, rules.nwd_scale)
-    shapes = _shapes(rules)
-    covered = np.zeros(len(boxes), np.bool_)
-    for index, box in enumerate(torch.from_numpy(boxes).float()):
-        likeness = alike(box[None], _near_anchors(box, shapes))
-        covered[index] = bool((likeness >= rules.positive_iou).any())
-    return covered
+    shapes, covered = _shapes(rules), [np.zeros(0, np.bool_)]
+    for some in torch.split(torch.from_numpy(boxes).float(), _TOGETHER) if len(boxes) else ():
+        anchors = _near_anchors(some, shapes)
+        # Every box with every box's anchors; its own are on the diagonal.
+        likeness = alike(some, anchors.flatten(0, 1)).reshape(len(some), len(some), -1)
+        own = likeness.diagonal(dim1=0, dim2=1)
+        covered.append((own >= rules.positive_iou).any(dim=0).numpy())
+    return np.concatenate(covered)
 
 
 def _shapes(rules: ProposalRules) -> Float[Tensor, "levels ratios 4"]:
@@ -66,13 +71,14 @@ def _shapes(rules: ProposalRules) -> Float[Tensor, "levels ratios 4"]:
 
 
 def _near_anchors(
-    box: Float[Tensor, "4"], shapes: Float[Tensor, "levels ratios 4"]
-) -> Float[Tensor, "m 4"]:
-    """Of each level the anchors at the centre nearest to the box's: none is more alike."""
+    boxes: Float[Tensor, "k 4"], shapes: Float[Tensor, "levels ratios 4"]
+) -> Float[Tensor, "k m 4"]:
+    """For each box, of each level, the anchors at the centre nearest to its own: none is more
+    alike."""
     strides = torch.tensor(STRIDES)[:, None]
-    centre = (box[:2] + box[2:]) / 2
-    nearest = (centre / strides).round() * strides
-    return (shapes + nearest.repeat(1, 2)[:, None]).reshape(-1, 4)
+    centres = ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
+    nearest = (centres / strides).round() * strides
+    return (shapes + nearest.repeat(1, 1, 2)[:, :, None]).flatten(1, 2)
 
 
 def tile_cover(people: Population, band: tuple[float, float] | None) -> tuple[TileCover, ...]:

@@ -13,15 +13,15 @@ from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.label_maps import Code, look_at_map
 from tinyseg.doctor.sources import Source, Survey
-from tinyseg.labels import CITYSCAPES_IDS, WAD_IDS, WAD_RIDER
+from tinyseg.labels import CITYSCAPES_IDS, WAD_BACKGROUND, WAD_IDS, WAD_RIDER
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic")
 
 
 def survey_wad(path: Path, classes: tuple[str, ...]) -> Survey:
-    """train_color/<stem>.jpg and train_label/<stem>_instanceIds.png."""
+    """train_color/<stem>.jpg (or .png) and train_label/<stem>_instanceIds.png."""
     code = wad_code(classes)
-    pictures, odd = _sorted_out(path.glob("train_color/*"), ".jpg")
+    pictures, odd = _sorted_out(path.glob("train_color/*"), ".jpg", ".png")
     labels, odd_labels = _sorted_out(path.glob("train_label/*"), "_instanceIds.png")
     return _paired(path, pictures, labels, code, [*odd, *odd_labels])
 
@@ -29,7 +29,8 @@ def survey_wad(path: Path, classes: tuple[str, ...]) -> Survey:
 def survey_cityscapes(path: Path, classes: tuple[str, ...]) -> Survey:
     """leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/."""
     code = cityscapes_code(classes)
-    pictures, odd = _sorted_out(path.glob("leftImg8bit/*/*/*"), "_leftImg8bit.png")
+    endings = ("_leftImg8bit.png", "_leftImg8bit.jpg")
+    pictures, odd = _sorted_out(path.glob("leftImg8bit/*/*/*"), *endings)
     # Maps of classes, colours and polygons lie beside by custom.
     labels, _ = _sorted_out(path.glob("gtFine/*/*/*"), "_gtFine_instanceIds.png")
     return _paired(path, pictures, labels, code, odd)
@@ -39,22 +40,23 @@ def wad_code(classes: tuple[str, ...]) -> Code:
     """How the WAD writes labels."""
     lone = (*WAD_IDS, WAD_RIDER)
     other = cityscapes.meanings_of(classes)
-    return Code("wad", wad.meanings_of(classes), lone, False, "cityscapes", other)
+    return Code("wad", wad.meanings_of(classes), WAD_BACKGROUND, lone, False, other)
 
 
 def cityscapes_code(classes: tuple[str, ...]) -> Code:
     """How Cityscapes writes labels."""
     own, other = cityscapes.meanings_of(classes), wad.meanings_of(classes)
-    return Code("cityscapes", own, tuple(CITYSCAPES_IDS), True, "wad", other)
+    return Code("cityscapes", own, 0, tuple(CITYSCAPES_IDS), True, other)
 
 
-def _sorted_out(paths: Iterator[Path], suffix: str) -> tuple[dict[str, list[Path]], list[Path]]:
+def _sorted_out(paths: Iterator[Path], *endings: str) -> tuple[dict[str, list[Path]], list[Path]]:
     """Files that the reader takes, by name, and pictures that it passes over."""
     taken: dict[str, list[Path]] = {}
     odd = []
     for path in sorted(paths):
-        if path.name.endswith(suffix):
-            taken.setdefault(path.name.removesuffix(suffix), []).append(path)
+        ending = next((end for end in endings if path.name.endswith(end)), None)
+        if ending is not None:
+            taken.setdefault(path.name.removesuffix(ending), []).append(path)
         elif path.suffix.lower() in _PICTURES and not path.name.startswith("."):
             odd.append(path)
     return taken, odd

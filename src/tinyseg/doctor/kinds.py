@@ -49,12 +49,15 @@ LABEL_MISSING = Kind(
 PICTURE_MISSING = Kind(
     "picture-missing", _W, "labels without a picture", "They are left out; copy the pictures."
 )
+HALF_MISSING = Kind(
+    "half-missing", _W, "frames without picture or label", "They are left out; copy what lacks."
+)
 FILE_UNREAD = Kind(
     "file-unread",
     _W,
     "files that the layout does not read",
-    "Mind the endings, capitals too: train_color/*.jpg and train_label/*_instanceIds.png (WAD), "
-    "*_leftImg8bit.png and *_gtFine_instanceIds.png (Cityscapes).",
+    "Mind the endings, capitals too: .jpg or .png in train_color, _instanceIds.png in train_label "
+    "(WAD); _leftImg8bit.png or .jpg, _gtFine_instanceIds.png (Cityscapes).",
 )
 PICTURE_UNLISTED = Kind(
     "picture-unlisted",
@@ -131,6 +134,9 @@ LABEL_EMPTY = Kind("label-empty", _E, "empty label files", "Copy them again.")
 LABEL_NOT_PNG = Kind("label-not-png", _E, "label maps that are no PNG", "Write PNG of 16 bits.")
 LABEL_CUT = Kind("label-cut", _E, "label maps that are cut short", "Copy them again.")
 LABEL_DAMAGED = Kind("label-damaged", _E, "label maps that cannot be decoded", "Copy them again.")
+LABEL_REFUSED = Kind(
+    "label-refused", _E, "labels that their reader refuses", "See the detail for file and rule."
+)
 LABEL_8_BIT = Kind(
     "label-8-bit",
     _E,

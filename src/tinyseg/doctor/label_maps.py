@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int16, Int64, UInt16
+from jaxtyping import Int16, Int64, UInt16
 
 from tinyseg import masks as mask_ops
 from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN
@@ -20,6 +20,7 @@ from tinyseg.doctor.labels import LabelLook, Objects
 from tinyseg.doctor.pictures import damage_kind, digest_of, told
 from tinyseg.errors import ImageError
 from tinyseg.image import read_label
+from tinyseg.masks import CropMasks
 
 MOST_VALUES = 2000
 """A map with more values is no label map; the WAD's densest frame has 99 instances."""
@@ -27,21 +28,19 @@ MOST_VALUES = 2000
 MOSTLY = 0.5
 """Share of a frame's pixels that may be ignored."""
 
-_VALUES = 2**16
-
 Meanings = Int16[np.ndarray, "65536"]
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """How a format writes labels: what its values mean here, which of them are a class id without
-    an instance, whether such a one is a group, and what the other format would mean."""
+    """How a format writes labels: what its values mean here, its commonest background, which values
+    are a class id without an instance, whether such a one is a group, and the other format's."""
 
     name: str
     meanings: Meanings
+    background: int
     lone_ids: tuple[int, ...]
     lone_is_group: bool
-    other_name: str
     other: Meanings
 
 
@@ -54,14 +53,18 @@ def look_at_map(path: Path, place: str, code: Code) -> LabelLook:
         label = read_label(path)
     except ImageError as error:
         return LabelLook.unreadable(Fault(_label_kind(error), place, told(error)))
-    seen = np.zeros(_VALUES, np.bool_)
-    seen[label.ravel()] = True
-    values = np.flatnonzero(seen)
+    # A background value's box would be the frame; a map without one has no such value.
+    values, boxes = mask_ops.value_boxes(label, background=code.background)
     if len(values) > MOST_VALUES:
         noise = Fault(kinds.LABEL_NOISE, place, f"{len(values)} values")
         return LabelLook((label.shape[0], label.shape[1]), Objects.none(), (noise,))
     faults = _value_faults(label, values, place, code)
-    return _instances(label, path, place, code, faults)
+    meaning = code.meanings[values].astype(np.int64)
+    kept = (meaning >= 0) | (meaning == IGNORE)
+    masks = mask_ops.cut_values(label, values[kept], boxes[kept])
+    hw = (label.shape[0], label.shape[1])
+    objects, more = _instances(values[kept], meaning[kept], masks, place, hw)
+    return LabelLook(hw, objects, (*faults, *more), digest_of(path) if len(objects) else b"")
 
 
 def _header_fault(path: Path, place: str) -> Fault | None:
@@ -93,6 +96,8 @@ def _value_faults(
     unknown = values[code.meanings[values] == UNKNOWN]
     if len(unknown) == 0:
         return _group_faults(values, place, code)
+    if (label == code.background).any():
+        values = np.append(values, code.background)
     pixels = int(np.isin(label, unknown).sum())
     shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
     told = f"{'value' if len(unknown) == 1 else 'values'} {shown} on {pixels} pixels"
@@ -121,21 +126,20 @@ def _group_faults(values: Int64[np.ndarray, " n"], place: str, code: Code) -> li
 
 
 def _instances(
-    label: UInt16[np.ndarray, "h w"], path: Path, place: str, code: Code, faults: list[Fault]
-) -> LabelLook:
-    hw = (label.shape[0], label.shape[1])
-    # Background becomes 0, as from_label_map wants one value; no instance has that value.
-    nothing = np.isin(code.meanings, (BACKGROUND, UNKNOWN))
-    table = np.where(nothing, 0, np.arange(_VALUES)).astype(np.uint16)
-    values, masks = mask_ops.from_label_map(table[label], background=0)
-    areas, meaning = mask_ops.area(masks), code.meanings[values].astype(np.int64)
-    is_object: Bool[np.ndarray, " n"] = meaning >= 0
-    ignored = float(areas[meaning == IGNORE].sum() / (hw[0] * hw[1]))
+    values: Int64[np.ndarray, " n"],
+    meaning: Int64[np.ndarray, " n"],
+    masks: CropMasks,
+    place: str,
+    hw: tuple[int, int],
+) -> tuple[Objects, list[Fault]]:
+    """The objects among the masks, and what is wrong with them and the ignored rest."""
+    areas, is_object = mask_ops.area(masks), meaning >= 0
+    ignored = float(areas[~is_object].sum() / (hw[0] * hw[1]))
+    faults = []
     if ignored > MOSTLY:
         faults.append(Fault(kinds.IGNORE_LARGE, place, f"{ignored:.0%} of the pixels"))
     own, own_areas = masks.select(is_object), areas[is_object]
-    names = [f"value {value}" for value in values[is_object]]
+    names = [f"value {value}" for value in values[is_object].tolist()]
     faults += small_faults(own_areas, place, names)
     faults += apart_faults(own, own_areas, place, names, width=hw[1])
-    objects = Objects(meaning[is_object], own.boxes, own_areas)
-    return LabelLook(hw, objects, tuple(faults), digest_of(path) if len(objects) else b"")
+    return Objects(meaning[is_object], own.boxes, own_areas), faults

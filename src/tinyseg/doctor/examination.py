@@ -9,11 +9,12 @@ and a list that is no text.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from tinyseg.data import recognise
+from tinyseg.data import FORMATS, recognise
 from tinyseg.doctor import kinds
 from tinyseg.doctor.advice import advise
 from tinyseg.doctor.coco_json import survey_coco
@@ -22,6 +23,7 @@ from tinyseg.doctor.findings import Collector, Findings, Part
 from tinyseg.doctor.folders import survey_cityscapes, survey_wad
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook, Objects
+from tinyseg.doctor.others import survey_other
 from tinyseg.doctor.pictures import PictureLook, look_at_picture
 from tinyseg.doctor.sources import Source, Survey, chosen
 from tinyseg.doctor.statistics import (
@@ -87,9 +89,10 @@ def plan_of(train: Place, val: Place | None, classes: Sequence[str]) -> Plan:
         if place is None:
             continue
         format = recognise(place.path) if place.format is None else place.format
-        if format not in SURVEYS:
-            raise DataError("unknown format", expected=" | ".join(SURVEYS), got=format)
-        own, found = chosen(SURVEYS[format](place.path, tuple(classes)), place.listed)
+        if format not in FORMATS:
+            raise DataError("unknown format", expected=" | ".join(FORMATS), got=format)
+        survey = SURVEYS.get(format, partial(survey_other, format=format))
+        own, found = chosen(survey(place.path, tuple(classes)), place.listed)
         if not own:
             found.append(Fault(kinds.NO_FRAMES, str(place.path), str(place.listed or "")))
         sources.append(tuple(own))
@@ -192,7 +195,7 @@ def _set_faults(looks: Sequence[_Look], plan: Plan, classes: Sequence[str]) -> I
         elif len(labels):
             for label in np.flatnonzero(by_class[-1] == 0).tolist():
                 yield _in_part(Fault(kinds.CLASS_ABSENT, classes[label]), name)
-        if format != "coco":  # whose pictures are of all sizes
+        if format in ("wad", "cityscapes"):  # from one camera; elsewhere sizes vary
             yield from (_in_part(fault, name) for fault in _unusual_sizes(own))
     if len(by_class) == 2 and by_class[0].sum():
         for label in np.flatnonzero((by_class[1] > 0) & (by_class[0] == 0)).tolist():
