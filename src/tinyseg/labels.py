@@ -57,3 +57,10 @@ def index_of(name: str, classes: Sequence[str]) -> int | None:
     """Place of the class of this name in a class list, aliases understood; None if not there."""
     wanted = canonical(name)
     return next((i for i, own in enumerate(classes) if canonical(own) == wanted), None)
+
+
+def judged_classes(found: Sequence[str]) -> tuple[str, ...]:
+    """What predictions with this class list are judged on: the challenge's classes if it has them
+    all, so that one that is never found counts as missed; else the list itself."""
+    challenge = all(index_of(name, WAD_CLASSES) is not None for name in found)
+    return WAD_CLASSES if challenge else tuple(found)

@@ -24,6 +24,7 @@ from tinyseg.build.weights import (
     load_state,
     load_torchvision,
     put_prior,
+    read_recipe,
     read_weights_prior,
     save_weights,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "own_weights",
     "put_prior",
     "read_notes",
+    "read_recipe",
     "read_weights_prior",
     "save_weights",
     "start_from",

@@ -108,10 +108,22 @@ def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
     """The state, in float32, and the recipe of a weights file of ours."""
     state, header = read_safetensors(path)
     _check_format(header, path)
+    norms = header.get(FOLDED, "").split()
     try:
-        recipe = recipe_from_tree(json.loads(header["recipe"]))
-        folded = header.get(FOLDED, "").split()
-        return unfolded(as_float32(state), folded), recipe
+        return unfolded(as_float32(state), norms), _recipe_of(header, path)
+    except KeyError as error:
+        raise WeightsError("a norm has no weight", path=path, where=str(error)) from None
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a weights file or a run's folder; reads no tensor."""
+    file = weights_file(path)
+    return _recipe_of(read_header(file), file)
+
+
+def _recipe_of(header: Mapping[str, str], path: Path) -> Recipe:
+    try:
+        return recipe_from_tree(json.loads(header["recipe"]))
     except (KeyError, json.JSONDecodeError, RecipeError) as error:
         raise WeightsError("the file's recipe cannot be read", path=path, got=error) from None
 

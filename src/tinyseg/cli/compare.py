@@ -19,11 +19,20 @@ from tinyseg.cli.common import (
     read_all_labels,
     rendered,
 )
+from tinyseg.cli.judging import (
+    ClipPatternOption,
+    ClipsOption,
+    Draw,
+    DrawOption,
+    ResamplesOption,
+    drawn_by,
+    find_clips,
+)
 from tinyseg.evaluate.bootstrap import RESAMPLES
 from tinyseg.evaluate.compare import compare as compare_pairs
 from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json
 from tinyseg.evaluate.pairs import pair_frames
-from tinyseg.labels import WAD_CLASSES
+from tinyseg.labels import judged_classes
 from tinyseg.predictions import read_predictions
 from tinyseg.progress import progress_bar
 
@@ -35,8 +44,11 @@ def compare(
     listed: ListOption = None,
     format: FormatOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
-    resamples: Annotated[int, typer.Option(min=1, help="How often to draw frames.")] = RESAMPLES,
+    resamples: ResamplesOption = RESAMPLES,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
+    draw: DrawOption = Draw.frames,
+    clips: ClipsOption = None,
+    clip_pattern: ClipPatternOption = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
     ] = False,
@@ -46,8 +58,10 @@ def compare(
 
     Example: tinyseg compare before after --data wad --list val.txt --json compared.json
     """
+    drawn = drawn_by(draw, find_clips(data, clips, clip_pattern))
     given = [read_predictions(predictions_file(path)) for path in (a, b)]
-    dataset = open_with(data, format, listed, WAD_CLASSES)
+    found = dict.fromkeys(name for one in given for name in one.classes)
+    dataset = open_with(data, format, listed, judged_classes(list(found)))
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
@@ -64,6 +78,7 @@ def compare(
             dataset.classes,
             resamples=resamples,
             seed=seed,
+            clip_of=drawn,
             tick=bar.advance,
         )
     if json is not None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import FormatOption, ListOption, rendered
 from tinyseg.doctor import Place, Severity, examine, plan_of
 from tinyseg.doctor.text import report
@@ -30,6 +31,7 @@ def doctor(
     recipe: Annotated[
         str | None, typer.Option(help="The recipe that is meant: its scales and its anchors.")
     ] = None,
+    classes: ClassesOption = None,
     format: FormatOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write the findings here.")] = None,
     fast: Annotated[
@@ -49,12 +51,13 @@ def doctor(
     other = None
     if val is not None or val_list is not None:
         other = Place(data if val is None else val, val_list, format)
-    plan = plan_of(Place(data, listed, format), other, WAD_CLASSES)
+    names = named_classes(classes, [data], format) or WAD_CLASSES
+    plan = plan_of(Place(data, listed, format), other, names)
     workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
     with progress_bar("looking at frames", len(plan)) as bar:
         findings = examine(
             plan,
-            WAD_CLASSES,
+            names,
             recipe=chosen,
             fast=fast,
             threads=workers,

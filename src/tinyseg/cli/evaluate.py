@@ -1,5 +1,6 @@
 """`tinyseg evaluate`: predictions and labels -> scores, and where they are lost."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,15 +24,20 @@ from tinyseg.cli.common import (
 from tinyseg.cli.judging import (
     ClipPatternOption,
     ClipsOption,
+    Draw,
+    DrawOption,
     IntervalsOption,
+    ResamplesOption,
     Rule,
     RuleOption,
+    drawn_by,
     find_clips,
     interval_section,
     wad_section,
 )
 from tinyseg.data import DataSet
 from tinyseg.errors import DataError, RecipeError
+from tinyseg.evaluate.bootstrap import RESAMPLES
 from tinyseg.evaluate.breakdown import breakdown
 from tinyseg.evaluate.breakdown_table import breakdown_tables, breakdown_to_json
 from tinyseg.evaluate.errors import Rects
@@ -40,7 +46,8 @@ from tinyseg.evaluate.score import score_pairs
 from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.evaluate.slices import PRECISION
 from tinyseg.evaluate.table import scores_table, scores_to_json
-from tinyseg.labels import WAD_CLASSES
+from tinyseg.evaluate.wad_rule import pooled_interval
+from tinyseg.labels import judged_classes
 from tinyseg.predict.plan_choice import make_plan, read_choice
 from tinyseg.predictions import Predictions, read_predictions
 from tinyseg.progress import progress_bar
@@ -63,6 +70,8 @@ def evaluate(
     clips: ClipsOption = None,
     clip_pattern: ClipPatternOption = None,
     intervals: IntervalsOption = False,
+    draw: DrawOption = Draw.frames,
+    resamples: ResamplesOption = RESAMPLES,
     broken_down: Annotated[
         bool, typer.Option("--breakdown", help="Also by size, row, class, error and outline.")
     ] = False,
@@ -87,8 +96,9 @@ def evaluate(
     """
     buckets = read_buckets(bucket or [])
     clip_of = find_clips(data, clips, clip_pattern)
+    drawn = drawn_by(draw, clip_of)
     given = read_predictions(predictions_file(predictions))
-    dataset = open_with(data, format, listed, WAD_CLASSES)
+    dataset = open_with(data, format, listed, judged_classes(given.classes))
     shapes = ShapeRules(min_px=boundary_px)
     skipped = Skipped(on_error)
     given = named_alike(given, dataset)
@@ -97,11 +107,16 @@ def evaluate(
     figures = scores_to_json(scores)
     tables = [scores_table(scores)]
     if intervals:
-        figures["intervals"], own_tables = interval_section(pairs, dataset.classes)
+        figures["intervals"], own_tables = interval_section(
+            pairs, dataset.classes, drawn, resamples
+        )
         tables += own_tables
     if rule is Rule.wad:
+        interval_at = partial(
+            pooled_interval, pairs, dataset.classes, resamples=resamples, clip_of=drawn
+        )
         figures["challenge"], own_tables = wad_section(
-            pairs, dataset.classes, clip_of, with_intervals=intervals
+            pairs, dataset.classes, clip_of, interval_at=interval_at if intervals else None
         )
         tables += own_tables
     if broken_down:

@@ -17,10 +17,10 @@ from tinyseg.cli.common import (
     open_with,
     predictions_file,
 )
+from tinyseg.data import class_ids
 from tinyseg.errors import TinysegError
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
-from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import read_predictions
 from tinyseg.progress import console, progress_bar
@@ -44,7 +44,7 @@ def show(
     Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
     """
     given = None if predictions is None else read_predictions(predictions_file(predictions))
-    classes = WAD_CLASSES if given is None else given.classes
+    classes = tuple(class_ids(data, format)) if given is None else given.classes
     dataset = open_with(data, format, listed, classes)
     frames = () if given is None else named_alike(given, dataset).frames
     by_name = {frame.name: frame.instances for frame in frames}

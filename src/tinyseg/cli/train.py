@@ -10,6 +10,7 @@ import yaml
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import build_detector
+from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import (
     DeviceOption,
     FormatOption,
@@ -52,6 +53,7 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: train.steps=500")
     ] = None,
+    classes: ClassesOption = None,
     init: InitOption = None,
     listed: Annotated[
         list[Path] | None,
@@ -84,7 +86,7 @@ def train(
     Then:    tinyseg train --resume runs/a
     """
     if resume is not None:
-        if data or out or settings or init or listed or share or zoom or val:
+        if data or out or settings or classes or init or listed or share or zoom or val:
             rule = "a run goes on with its own data, recipe and folder"
             raise TrainingError(rule, where="--resume", expected="no option but those of devices")
         go_on(resume, device, threads)
@@ -92,7 +94,10 @@ def train(
     if not data or out is None:
         rule = "a run needs --data and --out, or --resume"
         raise TrainingError(rule, where="tinyseg train")
-    chosen = with_settings(find_recipe(recipe), settings or [])
+    base = find_recipe(recipe)
+    own = named_classes(classes, data, format)
+    base = base if own is None else base.model_copy(update={"classes": own})
+    chosen = with_settings(base, settings or [])
     told = RunFile(
         data=_absolute(data),
         lists=_absolute(listed or []),

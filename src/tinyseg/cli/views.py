@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.build import find_weights, put_prior, read_weights_prior
+from tinyseg.build import find_weights, put_prior, read_recipe, read_weights_prior
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -20,12 +20,11 @@ from tinyseg.cli.common import (
     read_all_labels,
 )
 from tinyseg.cli.start import told_while_fetching
-from tinyseg.data import frame_key
+from tinyseg.data import class_ids, frame_key
 from tinyseg.errors import DataError
 from tinyseg.files import write_whole
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
-from tinyseg.labels import WAD_CLASSES
 from tinyseg.predict import Wishes, choose, make_plan
 from tinyseg.predict.members import load_member
 from tinyseg.predictions import Predictions, read_predictions
@@ -130,7 +129,8 @@ def prior(
         raise DataError("a prior goes to a file of its own or into a weights file", where="--into")
     if into is not None:
         read_weights_prior(into)  # refuses what is no weights file before the labels are read
-    dataset = open_with(data, format, listed, WAD_CLASSES)
+    classes = tuple(class_ids(data, format)) if into is None else read_recipe(into).classes
+    dataset = open_with(data, format, listed, classes)
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         learned = learn_prior(read_all_labels(dataset.items, skipped, bar), camera=camera)
