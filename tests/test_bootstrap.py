@@ -16,10 +16,12 @@ from tinyseg.evaluate.bootstrap import (
     FIGURES,
     Intervals,
     draw_frames,
+    draw_units,
     ends,
     intervals,
     resampled,
     resampled_precision,
+    units_of,
 )
 from tinyseg.evaluate.compare import Comparison, compare
 from tinyseg.evaluate.interval_table import (
@@ -133,6 +135,22 @@ def test_intervals_hold_the_figures_and_follow_the_seed() -> None:
     assert str(again) == str(spans) != str(other)
 
 
+def test_clips_are_drawn_whole() -> None:
+    pairs = to_pairs(drawn(5, 6))
+    clips = {"f0": "a", "f1": "b", "f2": "a", "f3": None, "f4": "b", "f5": None}
+    units = units_of(pairs, clips.get)
+    assert units.tolist() == [0, 1, 0, 3, 1, 5]
+    weights = draw_units(units, 50, seed=0)
+    np.testing.assert_array_equal(weights[:, [0, 1]], weights[:, [2, 4]])
+    # Four units: two clips and two frames of no known clip.
+    assert (weights[:, [0, 1, 3, 5]].sum(axis=1) == 4).all()
+    assert len(np.unique(weights, axis=0)) > 10
+    spans = intervals(pairs, CLASSES, resamples=20, clip_of=clips.get)
+    assert (spans.drawn, spans.frames) == (4, 6)
+    assert "20 resamples of 4 clips of 6 frames" in table_text(spans)
+    assert "4 clips are too few" in table_text(spans)
+
+
 def test_one_frame_has_no_spread_and_says_it_is_too_few() -> None:
     hw = (20, 20)
     label = box(hw, 2, 2, 12, 12)
@@ -224,7 +242,7 @@ def test_what_is_clearly_worse_is_called_so() -> None:
 def test_as_json_the_figures_have_names() -> None:
     pairs = to_pairs(drawn(2, 3))
     told = intervals_to_json(intervals(pairs, CLASSES, resamples=5), CLASSES)
-    assert told["too_few_frames"] is True
+    assert told["too_few"] is True
     assert isinstance(told["averages"], dict)
     assert tuple(told["averages"]) == FIGURES
     compared = comparison_to_json(compare(pairs, pairs, CLASSES, resamples=5))

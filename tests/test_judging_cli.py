@@ -42,7 +42,17 @@ def test_evaluate_by_the_challenges_rule(
     scenes: Path, found: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "scores.json"
-    words = ("--rule", "wad", "--clip-pattern", ".+", "--intervals", "--json", str(out))
+    words = (
+        "--rule",
+        "wad",
+        "--clip-pattern",
+        ".+",
+        "--intervals",
+        "--json",
+        str(out),
+        "--resamples",
+        "20",
+    )
     told = run("evaluate", str(found[0]), "--data", str(scenes), *words)
     assert "Mask AP by the challenge's rule" in told
     assert "3 frames are too few" in told
@@ -80,11 +90,28 @@ def test_compare_says_which_is_better(
     assert ap["difference"] == 1 - ap["a"] > 0
 
 
+def test_clips_can_be_drawn_whole(scenes: Path, found: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    words = ("--draw", "clips", "--clip-pattern", "^synth", "--resamples", "20")
+    words += ("--intervals", "--json", str(out))
+    told = run("evaluate", str(found[1]), "--data", str(scenes), *words)
+    assert "20 resamples of 1 clip of 3 frames" in told
+    figures = json.loads(out.read_text())
+    ap = figures["any_class"]["ap"]
+    # One clip is always drawn whole: nothing varies.
+    assert figures["intervals"]["any_class"]["ap"] == pytest.approx([ap, ap])
+
+
+def test_compare_has_help_with_an_example() -> None:
+    assert "Example: tinyseg compare" in " ".join(run("compare", "--help").split())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ("compare {a} nothing.json --data {scenes}", "nothing.json"),
         ("evaluate {a} --data {scenes} --clips x --clip-pattern y", "from lists or from a pattern"),
+        ("compare {a} {a} --data {scenes} --draw clips", "which clip a frame is from"),
         ("evaluate {a} --data {scenes} --rule wad --clip-pattern (", "regular expression"),
         ("evaluate {a} --data {scenes} --rule wad --clips {scenes}/train_color", "no video list"),
     ],

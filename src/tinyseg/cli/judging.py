@@ -1,6 +1,6 @@
 """What `tinyseg evaluate` adds on demand: intervals, and the challenge's own rule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ from tinyseg.errors import DataError
 from tinyseg.evaluate.bootstrap import intervals
 from tinyseg.evaluate.interval_table import intervals_table, intervals_to_json
 from tinyseg.evaluate.pairs import FramePairs
-from tinyseg.evaluate.wad_rule import pooled_interval, score_wad
+from tinyseg.evaluate.wad_rule import score_wad
 from tinyseg.evaluate.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
 from tinyseg.progress import progress_bar
 
@@ -25,6 +25,13 @@ class Rule(StrEnum):
     wad = "wad"
 
 
+class Draw(StrEnum):
+    """What a resample draws: frames one by one, or whole clips."""
+
+    frames = "frames"
+    clips = "clips"
+
+
 RuleOption = Annotated[
     Rule, typer.Option("--rule", help="wad: also by the challenge's rule, with a score-cut sweep.")
 ]
@@ -33,11 +40,15 @@ IntervalsOption = Annotated[
 ]
 ClipsOption = Annotated[
     Path | None,
-    typer.Option("--clips", help="With --rule wad: the folder of video lists, or one list."),
+    typer.Option("--clips", help="Which clips frames are from: video lists, a folder or one."),
 ]
 ClipPatternOption = Annotated[
     str | None,
-    typer.Option(help="With --rule wad: clips by a regular expression over frame names."),
+    typer.Option("--clip-pattern", help="... or a regular expression over frame names."),
+]
+ResamplesOption = Annotated[int, typer.Option("--resamples", min=1, help="How often to draw.")]
+DrawOption = Annotated[
+    Draw, typer.Option("--draw", help="Resample frames, or whole clips, whose frames are alike.")
 ]
 
 Section = tuple[dict[str, object], list[Table]]
@@ -55,10 +66,22 @@ def find_clips(data: Path, clips: Path | None, pattern: str | None) -> ClipOf | 
     return None if clips is None and not own.is_dir() else clips_from_lists(own)
 
 
-def interval_section(pairs: Sequence[FramePairs], classes: Sequence[str]) -> Section:
+def drawn_by(draw: Draw, clip_of: ClipOf | None) -> ClipOf | None:
+    """What makes resamples draw whole clips; None draws frames one by one."""
+    if draw is Draw.frames:
+        return None
+    if clip_of is None:
+        rule = "to draw clips it must be known which clip a frame is from"
+        raise DataError(rule, where="--draw clips", expected="--clips or --clip-pattern")
+    return clip_of
+
+
+def interval_section(
+    pairs: Sequence[FramePairs], classes: Sequence[str], drawn: ClipOf | None, resamples: int
+) -> Section:
     """The intervals of all figures by COCO's rules."""
     with progress_bar("drawing frames anew", len(classes) + 1) as bar:
-        spans = intervals(pairs, classes, tick=bar.advance)
+        spans = intervals(pairs, classes, resamples=resamples, clip_of=drawn, tick=bar.advance)
     return intervals_to_json(spans, classes), [intervals_table(spans, classes)]
 
 
@@ -67,15 +90,18 @@ def wad_section(
     classes: Sequence[str],
     clip_of: ClipOf | None,
     *,
-    with_intervals: bool,
+    interval_at: Callable[[float], tuple[float, float]] | None,
 ) -> Section:
-    """The score-cut sweep; with intervals those of the pooled AP uncut and at the best cut."""
+    """The score-cut sweep by the challenge's rule, and each class's figures.
+
+    `interval_at` gives the interval of the pooled AP at a cut: it is told of no cut and the best.
+    """
     scores = score_wad(pairs, classes, clip_of=clip_of)
     sweep = sweep_table(scores)
     figures = wad_to_json(scores)
-    if with_intervals:
+    if interval_at is not None:
         cuts = sorted({0.0, scores.best(READINGS["pooled"]).cut})
-        spans = {cut: pooled_interval(pairs, classes, cut) for cut in cuts}
+        spans = {cut: interval_at(cut) for cut in cuts}
         figures["pooled_intervals"] = [{"cut": c, "interval": list(s)} for c, s in spans.items()]
         texts = [f"{low:.3f} ... {high:.3f} at cut {cut:.2f}" for cut, (low, high) in spans.items()]
         sweep.caption = f"{sweep.caption}\npooled, 95 %: {', '.join(texts)}"

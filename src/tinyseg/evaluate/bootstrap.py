@@ -4,10 +4,10 @@ In go the pairs of labelled frames; out come 95 % intervals of every figure of S
 draws as many frames as there are, with replacement (Efron, Bootstrap methods, 1979), and counts
 each as often as it was drawn: matching is done once, a resample is a row of whole weights. The
 interval says how the figures would differ on other frames of the same kind; it knows nothing of
-labels that are wrong, and calls frames of one drive as good as independent, which makes it too
-narrow for videos. Of few frames AP itself comes out too high, precision being the best that
-follows; on made data of 20 to 60 frames 91 % of these intervals held the figure of many frames, of
-5 frames 85 %, and nearly all misses were too high.
+labels that are wrong. Frames of one video are alike: drawn one by one they make the interval too
+narrow, so whole clips can be drawn instead. Of few frames AP itself comes out too high, precision
+being the best that follows; on made data of 20 to 60 frames 91 % of these intervals held the figure
+of many frames, of 5 frames 85 %, and nearly all misses were too high.
 
 Classes that no drawn frame shows do not count in a resample, as they would not in Scores.
 """
@@ -24,6 +24,9 @@ from tinyseg.errors import DataError
 from tinyseg.evaluate.matches import IOUS, RECALLS, Matches, Within, gather, match
 from tinyseg.evaluate.pairs import FramePairs
 from tinyseg.evaluate.score import AREA_RANGES, Averages
+
+ClipOf = Callable[[str], str | None]
+"""A frame's name -> its clip, None where that is not known."""
 
 RESAMPLES = 1000
 
@@ -57,7 +60,8 @@ class Intervals:
     """Intervals of the figures of Scores, under the same names.
 
     Between the ends lie LEVEL_PERCENT of the figures of so many `resamples`. `class_frames` counts
-    the frames with an instance of each class: an interval knows no more than they show.
+    the frames with an instance of each class: an interval knows no more than they show. `drawn`
+    counts what was drawn from: the frames, or their clips.
     """
 
     averages: Span
@@ -66,11 +70,12 @@ class Intervals:
     class_frames: tuple[int, ...]
     frames: int
     resamples: int
+    drawn: int
 
     @property
     def few(self) -> bool:
-        """Whether the frames are too few for the intervals to mean much."""
-        return self.frames < FEW_FRAMES
+        """Whether too few were drawn from for the intervals to mean much."""
+        return self.drawn < FEW_FRAMES
 
 
 def intervals(
@@ -80,13 +85,16 @@ def intervals(
     resamples: int = RESAMPLES,
     seed: int = 0,
     max_detections: int = 300,
+    clip_of: ClipOf | None = None,
     tick: Callable[[], None] = nothing,
 ) -> Intervals:
     """The intervals of all figures; the same seed gives the same ends.
 
-    `tick` is called once a class and once more. Raises DataError without frames or resamples.
+    With `clip_of`, which tells the clip of a frame's name, whole clips are drawn. `tick` is called
+    once a class and once more. Raises DataError without frames or resamples.
     """
-    weights = draw_frames(len(pairs), resamples, seed=seed)
+    units = units_of(pairs, clip_of)
+    weights = draw_units(units, resamples, seed=seed)
     values = resampled(pairs, classes, weights, max_detections=max_detections, tick=tick)
     low, high = ends(values)
     spans = [Span(_averages(a), _averages(b)) for a, b in zip(low, high, strict=True)]
@@ -97,6 +105,7 @@ def intervals(
         class_frames(pairs, len(classes)),
         len(pairs),
         resamples,
+        len(np.unique(units)),
     )
 
 
@@ -113,11 +122,36 @@ def class_frames(pairs: Sequence[FramePairs], classes: int) -> tuple[int, ...]:
 
 def draw_frames(frames: int, resamples: int, *, seed: int) -> Int64[np.ndarray, "samples frames"]:
     """How often each frame is drawn; a row adds up to their number."""
+    return draw_units(np.arange(frames), resamples, seed=seed)
+
+
+def units_of(
+    pairs: Sequence[FramePairs], clip_of: ClipOf | None = None
+) -> Int64[np.ndarray, " frames"]:
+    """Numbers that frames share which are drawn together: those of a clip, if it is known."""
+    clips = [None if clip_of is None else clip_of(frame.name) for frame in pairs]
+    first: dict[str, int] = {}
+    units = [
+        place if clip is None else first.setdefault(clip, place) for place, clip in enumerate(clips)
+    ]
+    return np.array(units, np.int64)
+
+
+def draw_units(
+    units: Int64[np.ndarray, " frames"], resamples: int, *, seed: int
+) -> Int64[np.ndarray, "samples frames"]:
+    """How often each frame is drawn, where those of one unit are drawn together."""
+    own, place = np.unique(units, return_inverse=True)
+    _check_counts(len(own), resamples)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)
+    return np.asarray(drawn[:, place])
+
+
+def _check_counts(frames: int, resamples: int) -> None:
     if frames < 1 or resamples < 1:
         rule = "intervals need a frame and a resample, or more"
         raise DataError(rule, got=f"{frames} frames, {resamples} resamples")
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(frames, np.full(frames, 1 / frames), size=resamples)
 
 
 def ends(

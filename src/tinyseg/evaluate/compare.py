@@ -19,11 +19,13 @@ from tinyseg.evaluate.bootstrap import (
     FEW_FRAMES,
     FIGURES,
     RESAMPLES,
+    ClipOf,
     class_frames,
-    draw_frames,
+    draw_units,
     ends,
     nothing,
     resampled,
+    units_of,
 )
 from tinyseg.evaluate.pairs import FramePairs
 
@@ -69,16 +71,20 @@ class ComparedRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows: the mean over classes, all classes as one, each class."""
+    """Rows: the mean over classes, all classes as one, each class.
+
+    `drawn` counts what was drawn from: the frames, or their clips.
+    """
 
     rows: tuple[ComparedRow, ...]
     frames: int
     resamples: int
+    drawn: int
 
     @property
     def few(self) -> bool:
-        """Whether the frames are too few for the intervals to mean much."""
-        return self.frames < FEW_FRAMES
+        """Whether too few were drawn from for the intervals to mean much."""
+        return self.drawn < FEW_FRAMES
 
 
 def compare(
@@ -89,15 +95,18 @@ def compare(
     resamples: int = RESAMPLES,
     seed: int = 0,
     max_detections: int = 300,
+    clip_of: ClipOf | None = None,
     tick: Callable[[], None] = nothing,
 ) -> Comparison:
     """B against A on the frames of both, which come in one order; the same seed, the same answer.
 
-    `tick` is called once a class and once more, for A and for B. Raises DataError where the frames
-    or their labels differ, and without frames or resamples.
+    With `clip_of`, which tells the clip of a frame's name, whole clips are drawn. `tick` is called
+    once a class and once more, for A and for B. Raises DataError where the frames or their labels
+    differ, and without frames or resamples.
     """
     _check_same_frames(a, b)
-    drawn = draw_frames(len(a), resamples, seed=seed)
+    units = units_of(a, clip_of)
+    drawn = draw_units(units, resamples, seed=seed)
     # The first sample is the frames as they are.
     weights = np.concatenate([np.ones((1, len(a)), np.int64), drawn])
     values_a, values_b = (
@@ -110,7 +119,7 @@ def compare(
         ComparedRow(name, frames, _differences(values_a[:, place], values_b[:, place]))
         for place, (name, frames) in enumerate(zip(names, shown, strict=True))
     ]
-    return Comparison(tuple(rows), len(a), resamples)
+    return Comparison(tuple(rows), len(a), resamples, len(np.unique(units)))
 
 
 def _check_same_frames(a: Sequence[FramePairs], b: Sequence[FramePairs]) -> None:

@@ -15,12 +15,12 @@ from tinyseg.evaluate.table import FIGURES as HEADS
 from tinyseg.evaluate.table import figure_text
 
 
-def few_frames_text(frames: int) -> str:
-    """What to say of intervals over so many frames; empty where they are enough."""
-    if frames >= FEW_FRAMES:
+def few_text(drawn: int, what: str = "frame") -> str:
+    """What to say of intervals over so many frames or clips; empty where they are enough."""
+    if drawn >= FEW_FRAMES:
         return ""
-    plural = "frame is" if frames == 1 else "frames are"
-    return f"{frames} {plural} too few: these intervals mean little under {FEW_FRAMES} frames"
+    own = f"{drawn} {what} is" if drawn == 1 else f"{drawn} {what}s are"
+    return f"{own} too few: these intervals mean little under {FEW_FRAMES}"
 
 
 def intervals_to_json(intervals: Intervals, classes: Sequence[str]) -> dict[str, object]:
@@ -29,7 +29,8 @@ def intervals_to_json(intervals: Intervals, classes: Sequence[str]) -> dict[str,
         "level_percent": LEVEL_PERCENT,
         "frames": intervals.frames,
         "resamples": intervals.resamples,
-        "too_few_frames": intervals.few,
+        "drawn": intervals.drawn,
+        "too_few": intervals.few,
         "averages": _span_to_json(intervals.averages),
         "any_class": _span_to_json(intervals.any_class),
         "classes": [
@@ -48,7 +49,7 @@ def _span_to_json(span: Span) -> dict[str, object]:
 
 def intervals_table(intervals: Intervals, classes: Sequence[str]) -> Table:
     """The two ends of every figure: of the mean over classes, all classes as one, each class."""
-    caption = _caption(intervals.frames, intervals.resamples)
+    caption = _caption(intervals)
     table = Table(title=_TITLE, caption=caption, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("class", no_wrap=True)
     for head in HEADS:
@@ -69,9 +70,12 @@ def _style(frames: int) -> str | None:
 _TITLE = f"{LEVEL_PERCENT:.0f} % intervals"
 
 
-def _caption(frames: int, resamples: int) -> str:
-    text = f"{resamples:,} resamples of {frames:,} frames"
-    few = few_frames_text(frames)
+def _caption(shown: Intervals | Comparison) -> str:
+    by_clip = shown.drawn < shown.frames
+    clips = "1 clip" if shown.drawn == 1 else f"{shown.drawn:,} clips"
+    what = f"{clips} of {shown.frames:,}" if by_clip else f"{shown.frames:,}"
+    text = f"{shown.resamples:,} resamples of {what} frames"
+    few = few_text(shown.drawn, "clip" if by_clip else "frame")
     return f"{text}\n{few}" if few else text
 
 
@@ -93,7 +97,8 @@ def comparison_to_json(comparison: Comparison) -> dict[str, object]:
         "level_percent": LEVEL_PERCENT,
         "frames": comparison.frames,
         "resamples": comparison.resamples,
-        "too_few_frames": comparison.few,
+        "drawn": comparison.drawn,
+        "too_few": comparison.few,
         "rows": [
             {
                 "name": row.name,
@@ -115,7 +120,7 @@ def _difference_to_json(one: Difference) -> dict[str, object]:
 
 def comparison_table(comparison: Comparison) -> Table:
     """All figures of the mean over classes and of all classes as one; the AP of each class."""
-    caption = _caption(comparison.frames, comparison.resamples)
+    caption = _caption(comparison)
     table = Table(title="B - A", caption=caption, box=None, pad_edge=False)
     table.add_column("class", no_wrap=True)
     for head in ("frames", "figure", "A", "B", "B - A", _TITLE.removesuffix("s"), "B better"):

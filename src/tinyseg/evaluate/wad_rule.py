@@ -33,10 +33,12 @@ from jaxtyping import Bool, Float64, Int64
 from tinyseg.errors import DataError
 from tinyseg.evaluate.bootstrap import (
     RESAMPLES,
-    draw_frames,
+    ClipOf,
+    draw_units,
     ends,
     mean_known,
     resampled_precision,
+    units_of,
 )
 from tinyseg.evaluate.matches import IOUS, NOTHING, Matches, Pool, average_precision, gather
 from tinyseg.evaluate.pairs import FramePairs
@@ -89,7 +91,7 @@ def score_wad(
     pairs: Sequence[FramePairs],
     classes: Sequence[str],
     *,
-    clip_of: Callable[[str], str | None] | None = None,
+    clip_of: ClipOf | None = None,
     cuts: Sequence[float] = CUTS,
     max_detections: int = 300,
 ) -> WadScores:
@@ -114,7 +116,7 @@ def score_wad(
 
 
 def _clips(
-    names: Sequence[str], clip_of: Callable[[str], str | None] | None
+    names: Sequence[str], clip_of: ClipOf | None
 ) -> tuple[list[str], Int64[np.ndarray, " frames"]]:
     """The clips' names, and the place of each frame's clip among them, -1 where none is known."""
     own = [None if clip_of is None else clip_of(name) for name in names]
@@ -167,12 +169,13 @@ def pooled_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
     max_detections: int = 300,
+    clip_of: ClipOf | None = None,
 ) -> tuple[float, float]:
-    """The 95 % interval of the pooled AP at a cut, over resamples of the frames.
+    """The 95 % interval of the pooled AP at a cut, over resamples of the frames or their clips.
 
     A cut chosen as the best on the same frames flatters: the interval does not know of the choice.
     """
-    weights = draw_frames(len(pairs), resamples, seed=seed)
+    weights = draw_units(units_of(pairs, clip_of), resamples, seed=seed)
     by_class = []
     for label, _ in enumerate(classes):
         pool = gather(pairs, label, max_detections=max_detections)
