@@ -6,7 +6,7 @@ BIN := .venv/bin
 DEMO := demo-out
 REAL ?= ../shared/data/wad
 
-.PHONY: kill-storm demo test check bench fuzz wheel-test clean
+.PHONY: faults kill-storm demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -41,6 +41,9 @@ bench: .venv/installed  ## the README's figures, side by side
 fuzz: .venv/installed  ## run-length codecs and damaged submissions, many more than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
 	TINYSEG_CORRUPTIONS=40 $(BIN)/pytest tests/test_submission_check.py -k damage -s
+
+faults: .venv/installed  ## every kind of fault of a data set, planted 20 times, and clean sets
+	TINYSEG_FAULTS=20 $(BIN)/pytest tests/test_doctor.py -k 'planted or clean_sets or generators'
 
 kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s
