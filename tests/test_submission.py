@@ -148,7 +148,7 @@ def test_soft_masks_are_the_frames_pixels(tmp_path: Path) -> None:
     assert pixels_of(read_submission(tmp_path / "s.csv", SMALL)) == pixels_of(given)
 
 
-# Sets of pixels
+# One owner a pixel
 
 
 def as_runs(bits: Bitmap) -> Runs:
@@ -156,15 +156,27 @@ def as_runs(bits: Bitmap) -> Runs:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.integers(1, 9))
-def test_sets_of_pixels_are_bitmaps(seed: int, density: float, width: int) -> None:
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.sampled_from([0.0, 0.05, 0.5, 0.95, 1.0]), max_size=5),
+    st.integers(1, 9),
+)
+def test_owners_are_those_of_bitmaps(seed: int, densities: list[float], width: int) -> None:
     rng = np.random.default_rng(seed)
-    a, b = rng.random((7, width)) < density, rng.random((7, width)) < 0.5
-    for by_runs, by_bits in ((spans.shared, a & b), (spans.without, a & ~b), (spans.joined, a | b)):
-        got, expected = by_runs(as_runs(a), as_runs(b)), as_runs(by_bits)
-        assert [x.tolist() for x in got] == [x.tolist() for x in expected]
-    assert spans.pixels(as_runs(a)) == a.sum()
-    assert spans.any_overlap([as_runs(a), as_runs(b)]) == bool((a & b).any())
+    bitmaps = [rng.random((7, width)) < density for density in densities]
+    several = [as_runs(bits) for bits in bitmaps]
+    owned, left, shared = np.zeros((7, width), np.bool_), [], []
+    for index, bits in enumerate(bitmaps):
+        left.append(as_runs(bits & ~owned))
+        if (bits & owned).any():
+            row, column = np.argwhere(bits & owned)[0]
+            owner = next(i for i, other in enumerate(bitmaps) if other[row, column])
+            shared.append(spans.Shared(index, int((bits & owned).sum()), owner))
+        owned |= bits
+    assert spans.any_overlap(several) == bool(shared)
+    assert spans.overlaps(several) == shared
+    got = [[part.tolist() for part in runs] for runs in spans.exclusive(several)]
+    assert got == [[part.tolist() for part in runs] for runs in left]
 
 
 def test_one_owner_is_the_mergers(tmp_path: Path) -> None:
@@ -235,7 +247,7 @@ def mapping(tmp_path: Path) -> Path:
 
 def test_original_names_become_md5(mapping: Path, tmp_path: Path) -> None:
     pictures = find_pictures(mappings=[mapping], frame_hw=HW)
-    assert pictures.ids == {md5(1), md5(2), md5(3)}
+    assert pictures.ids == frozenset({md5(1), md5(2), md5(3)})
     names = ["170908_061502408_Camera_5", md5(1), "third.jpg", r"Camera 5\other.jpg"]
     assert [pictures.image_id(n) for n in names] == [md5(1), md5(1), md5(3), md5(2)]
     assert pictures.missing({md5(2)}) == sorted([md5(1), md5(3)])
@@ -268,7 +280,7 @@ def test_a_folder_gives_names_and_sizes(tmp_path: Path) -> None:
     write_png(tmp_path / f"{md5(1)}.png", np.zeros((6, 7), np.uint8))
     write_png(tmp_path / f"{md5(2)}.png", np.zeros((8, 9), np.uint8))
     pictures = find_pictures(tmp_path)
-    assert pictures.ids == {md5(1), md5(2)}
+    assert pictures.ids == frozenset({md5(1), md5(2)})
     assert (pictures.hw(md5(1)), pictures.hw(md5(2))) == ((6, 7), (8, 9))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no picture"):

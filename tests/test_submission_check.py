@@ -14,6 +14,8 @@ import orjson
 import pytest
 from _corruptions import KINDS
 from _submissions import HW, ellipse, found_in, frames_apart, md5
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import PredictionsError
@@ -95,6 +97,20 @@ def test_each_damage_is_found_in_its_row(name: str, tmp_path: Path) -> None:
         assert {f.rule for f in faults if f.row is None} <= {Rule.missing_frame}
     print(f"{name}: {found} of {PLACES} found in the right row")
     assert found == PLACES
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_any_bytes_are_judged(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    """Whatever is in the file, the check ends with faults in its rows and never raises."""
+    rng = np.random.default_rng(seed)
+    content = bytearray("\n".join([*right_rows()[:14], ""]).encode())
+    for _ in range(int(rng.integers(1, 40))):
+        at = int(rng.integers(len(content)))
+        content[at : at + int(rng.integers(0, 3))] = rng.bytes(int(rng.integers(0, 3)))
+    faults = faults_of(tmp_path_factory.mktemp("f"), bytes(content))
+    rows = content.count(b"\n") + 1
+    assert all(fault.row is None or 1 <= fault.row <= rows for fault in faults)
 
 
 # The file as a whole

@@ -2,7 +2,7 @@
 
 rules.py     the form, rule by rule; Fault, one place where one is broken
 pictures.py  the test pictures: ImageIds, md5 mapping lists, sizes
-spans.py     sets of pixels as runs: shared, without, joined
+spans.py     which of several masks own a frame's pixels
 row.py       a row's text <-> its fields
 source.py    predictions files -> frames, one at a time
 write.py     frames -> the file

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from tinyseg.masks import Runs
 from tinyseg.submission import spans
 from tinyseg.submission.lines import Line, read_lines
@@ -157,18 +155,7 @@ class _Checker:
 
 def _overlaps(frame: _Frame) -> Iterator[Fault]:
     """Rows of the frame that share pixels with rows before them."""
-    if not spans.any_overlap([runs for _, runs in frame.rows]):
-        return
-    owned = spans.NOTHING
-    for index, (number, runs) in enumerate(frame.rows):
-        both = spans.shared(runs, owned)
-        if spans.pixels(both):
-            owner = next(n for n, other in frame.rows[:index] if _has(other, int(both[0][0])))
-            got = f"{spans.pixels(both)} pixels of earlier rows, the first of row {owner}"
-            yield Fault(Rule.overlap, number, _RUNS, expected="0 pixels", got=got)
-        owned = spans.joined(owned, runs)
-
-
-def _has(runs: Runs, pixel: int) -> bool:
-    at = int(np.searchsorted(runs[0], pixel, side="right")) - 1
-    return at >= 0 and pixel < int(runs[0][at] + runs[1][at])
+    for shared in spans.overlaps([runs for _, runs in frame.rows]):
+        number, owner = frame.rows[shared.mask][0], frame.rows[shared.owner][0]
+        got = f"{shared.pixels} pixels of earlier rows, the first of row {owner}"
+        yield Fault(Rule.overlap, number, _RUNS, expected="0 pixels", got=got)

@@ -64,6 +64,8 @@ class _Text:
                 if self.more():
                     continue
                 raise PredictionsError("is not JSON", got=error.msg) from None
+            except RecursionError:
+                raise PredictionsError("is nested too deeply") from None
             size = end - self.at
             # A number at the end of what is held may go on.
             if end < len(self.held) or not self.more():
