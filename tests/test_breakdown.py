@@ -168,6 +168,8 @@ def test_a_part_cut_off_straight_is_a_seam() -> None:
     assert [Kind(int(errors.found[0])), Kind(int(errors.truth[0]))] == [Kind.SEAM, Kind.SEAM]
     round_part = np.hypot(x - 40, y - 50) <= 15
     assert Kind(int(judged((round_part, 0, 0.9), labels=[(disc, 0)]).found[0])) is Kind.LOCALISATION
+    narrow = np.asarray(part & (y > 45) & (y < 55))
+    assert Kind(int(judged((narrow, 0, 0.9), labels=[(disc, 0)]).found[0])) is Kind.BACKGROUND
     other_class = judged((part, 1, 0.9), labels=[(disc, 0)])
     assert Kind(int(other_class.found[0])) is Kind.BOTH
 

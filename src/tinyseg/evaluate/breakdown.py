@@ -5,9 +5,10 @@ a Breakdown, one record for the tables, the JSON file and the report. What each 
 is, frame by frame, is in its `errors`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tinyseg.evaluate.bootstrap import nothing
 from tinyseg.evaluate.errors import FrameErrors, Rects, judge
 from tinyseg.evaluate.outlines import OutlineFigures, outline_figures
 from tinyseg.evaluate.pairs import FramePairs
@@ -40,16 +41,23 @@ def breakdown(
     shapes: ShapeRules | None = None,
     views: Mapping[str, Rects] | None = None,
     max_detections: int = 300,
+    tick: Callable[[], None] = nothing,
 ) -> Breakdown:
     """The breakdown of frames whose labels are indices into `classes`.
 
     `buckets` are own ranges of sides in pixels by name, `precision` that at which recall is told,
-    `shapes` the rules by which shapes were measured (as a ShapeRules of its own if not given),
-    `views` the rectangles that were looked at on a frame, by its name. Raises DataError where a
-    bucket or the precision is out of range.
+    `shapes` the rules by which shapes were measured (those of a plain ShapeRules if not given),
+    `views` the rectangles that were looked at on a frame, by its name; `tick` is called
+    `slice_count` times on the way. Raises DataError where a bucket or the precision is out of
+    range.
     """
     slices = slice_pairs(
-        pairs, classes, buckets=buckets, precision=precision, max_detections=max_detections
+        pairs,
+        classes,
+        buckets=buckets,
+        precision=precision,
+        max_detections=max_detections,
+        tick=tick,
     )
     errors = judge(pairs, len(classes), views=views, max_detections=max_detections)
     outlines = outline_figures(

@@ -56,11 +56,13 @@ class SeamRules:
     """When a detection counts as cut off at a side.
 
     It lies in the label by at least `inside`, which goes on for `beyond` of its own extent and
-    `beyond_px`. The side is straight by the share `straight` of its length, which is at least
-    `side_px`, or within `border_px` of a view's border.
+    `beyond_px`, and the side is as long as `across` of the label's. The side is straight by the
+    share `straight` of its length, which is at least `side_px`, or within `border_px` of a view's
+    border.
     """
 
     inside: float = 0.7
+    across: float = 0.5
     beyond: float = 0.15
     beyond_px: float = 3.0
     straight: float = 0.8
@@ -196,6 +198,7 @@ def _cut(
     beyond = (boxes - around) * np.array([1, 1, -1, -1])
     extent = np.tile(around[:, 2:] - around[:, :2], (1, 2))
     goes_on = beyond >= np.maximum(rules.beyond * extent, rules.beyond_px)
+    goes_on &= _side_lengths(boxes) >= rules.across * _side_lengths(around)
     sides = _at_border(boxes, views, rules) if views is not None else _straight(frame, rules)
     return (goes_on & sides).any(axis=1) & (inside.max(axis=1) >= rules.inside), label
 
@@ -204,9 +207,13 @@ def _straight(frame: FramePairs, rules: SeamRules) -> Bool[np.ndarray, "found 4"
     """Which sides of each detection are straight, as far as shapes were measured."""
     if frame.shapes is None:
         return np.zeros((len(frame.found), 4), np.bool_)
-    boxes = frame.found.boxes
-    lengths = np.tile((boxes[:, 2:] - boxes[:, :2])[:, ::-1], (1, 2))
-    return np.asarray((frame.shapes.straight >= rules.straight) & (lengths >= rules.side_px))
+    long = _side_lengths(frame.found.boxes) >= rules.side_px
+    return np.asarray((frame.shapes.straight >= rules.straight) & long)
+
+
+def _side_lengths(boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
+    """Lengths of each box's sides: left, top, right, bottom."""
+    return np.tile((boxes[:, 2:] - boxes[:, :2])[:, ::-1], (1, 2))
 
 
 def _at_border(

@@ -7,7 +7,7 @@ not judged, as COCO does with areas.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from tinyseg.errors import DataError
+from tinyseg.evaluate.bootstrap import nothing
 from tinyseg.evaluate.matches import NOTHING, Pool, Within, average_precision, gather, match
 from tinyseg.evaluate.pairs import FramePairs
 
@@ -102,14 +103,18 @@ def slice_pairs(
     buckets: Mapping[str, tuple[float, float]] | None = None,
     precision: float = PRECISION,
     max_detections: int = 300,
+    tick: Callable[[], None] = nothing,
 ) -> Slices:
-    """The slices of these frames; own `buckets`, sides in pixels by name, come after BUCKETS."""
+    """The slices of these frames; own `buckets`, sides in pixels by name, come after BUCKETS.
+
+    `tick` is called once a size or row, `slice_count` times in all.
+    """
     if not 0 < precision <= 1:
         raise DataError("a precision lies above 0 and up to 1", got=precision)
     pools = [gather(pairs, label, max_detections=max_detections) for label in range(len(classes))]
     hits = [_hits(pool) for pool in pools]
     cut = _cut(hits, precision)
-    maker = _Maker(pools, gather(pairs, max_detections=max_detections), hits, cut)
+    maker = _Maker(pools, gather(pairs, max_detections=max_detections), hits, cut, tick)
     sides = {**BUCKETS, **check_buckets(buckets or {})}
     return Slices(
         cut,
@@ -118,6 +123,11 @@ def slice_pairs(
         tuple(maker.slice(*item) for item in _row_bands()),
         tuple(maker.class_slice(label, name) for label, name in enumerate(classes)),
     )
+
+
+def slice_count(buckets: Mapping[str, tuple[float, float]]) -> int:
+    """How many sizes and rows there are with these own buckets."""
+    return len(CURVE_AREAS) - 1 + len(BUCKETS) + len(buckets) + ROW_BANDS
 
 
 def check_buckets(buckets: Mapping[str, tuple[float, float]]) -> Mapping[str, tuple[float, float]]:
@@ -203,8 +213,10 @@ class _Maker:
     any_class: Pool
     hits: Sequence[_Hits]
     cut: Cut
+    tick: Callable[[], None]
 
     def slice(self, name: str, ends: tuple[float, float], within: Within) -> Slice:
+        self.tick()
         inside = [within.holds(p.truth.areas, p.truth.rows_frac) for p in self.pools]
         instances = sum(int(np.count_nonzero(own)) for own in inside)
         if not instances:
