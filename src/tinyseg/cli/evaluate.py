@@ -95,7 +95,8 @@ def evaluate(
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
     """
     buckets = read_buckets(bucket or [])
-    clip_of = find_clips(data, clips, clip_pattern)
+    wanted = rule is Rule.wad or draw is Draw.clips
+    clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
     drawn = drawn_by(draw, clip_of)
     given = read_predictions(predictions_file(predictions))
     dataset = open_with(data, format, listed, judged_classes(given.classes))
