@@ -1,6 +1,7 @@
 """`tinyseg evaluate --rule wad --intervals` and `tinyseg compare` as a user has them."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,15 +67,17 @@ def test_evaluate_by_the_challenges_rule(
 def test_clips_come_from_the_data_sets_own_lists(
     scenes: Path, found: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    lists, out = tmp_path / "lists", tmp_path / "scores.json"
-    lists.mkdir()
+    own, out = tmp_path / "own", tmp_path / "scores.json"
+    shutil.copytree(scenes, own)
+    (own / "train_video_list").mkdir()
     stems = (scenes / "train.txt").read_text().split()
-    (lists / "road01_image_list_train.txt").write_text("\n".join(stems[:2]))
-    words = ("--rule", "wad", "--clips", str(lists), "--json", str(out))
-    assert "1 frames of no known clip" in run(
-        "evaluate", str(found[1]), "--data", str(scenes), *words
-    )
-    assert json.loads(out.read_text())["challenge"]["frames_without_clip"] == 1
+    (own / "train_video_list/road01_image_list_train.txt").write_text("\n".join(stems[:2]))
+    words = ("evaluate", str(found[1]), "--data", str(own), "--json", str(out))
+    assert "1 frame of no known clip" in run(*words, "--rule", "wad")
+    challenge = json.loads(out.read_text())["challenge"]
+    assert challenge["frames_without_clip"] == 1
+    run(*words, "--rule", "wad", "--clips", str(own / "train_video_list"))
+    assert json.loads(out.read_text())["challenge"] == challenge
 
 
 def test_compare_says_which_is_better(
@@ -92,9 +95,9 @@ def test_compare_says_which_is_better(
 
 def test_clips_can_be_drawn_whole(scenes: Path, found: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "scores.json"
-    words = ("--draw", "clips", "--clip-pattern", "^synth", "--resamples", "20")
-    words += ("--intervals", "--json", str(out))
-    told = run("evaluate", str(found[1]), "--data", str(scenes), *words)
+    clips = ("--draw", "clips", "--clip-pattern", "^synth", "--resamples", "20")
+    words = ("--data", str(scenes), "--intervals", "--json", str(out))
+    told = run("evaluate", str(found[1]), *words, *clips)
     assert "20 resamples of 1 clip of 3 frames" in told
     figures = json.loads(out.read_text())
     ap = figures["any_class"]["ap"]

@@ -55,15 +55,18 @@ Section = tuple[dict[str, object], list[Table]]
 """Figures for JSON, and the tables that show them."""
 
 
-def find_clips(data: Path, clips: Path | None, pattern: str | None) -> ClipOf | None:
-    """How a frame's clip is known: as asked for, or by the data set's own video lists."""
+def find_clips(
+    data: Path, clips: Path | None, pattern: str | None, *, wanted: bool
+) -> ClipOf | None:
+    """How a frame's clip is known: as asked for, else where wanted by the data set's own lists."""
     if clips is not None and pattern is not None:
         rule = "clips come from lists or from a pattern"
         raise DataError(rule, where="--clips, --clip-pattern", got="both")
     if pattern is not None:
         return clips_from_pattern(pattern)
-    own = data / LISTS_FOLDER if clips is None else clips
-    return None if clips is None and not own.is_dir() else clips_from_lists(own)
+    if clips is None and wanted and (data / LISTS_FOLDER).is_dir():
+        clips = data / LISTS_FOLDER
+    return None if clips is None else clips_from_lists(clips)
 
 
 def drawn_by(draw: Draw, clip_of: ClipOf | None) -> ClipOf | None:

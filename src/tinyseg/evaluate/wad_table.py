@@ -65,7 +65,8 @@ def _clips_text(scores: WadScores) -> str:
         return "which clips they are from is not known"
     text = f"{scores.clips:,} clips with instances"
     without = scores.frames_without_clip
-    return text + (f", {without:,} frames of no known clip" if without else "")
+    frames = "1 frame" if without == 1 else f"{without:,} frames"
+    return text + (f", {frames} of no known clip" if without else "")
 
 
 def wad_classes_table(scores: WadScores) -> Table:
