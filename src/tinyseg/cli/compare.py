@@ -58,7 +58,8 @@ def compare(
 
     Example: tinyseg compare before after --data wad --list val.txt --json compared.json
     """
-    drawn = drawn_by(draw, find_clips(data, clips, clip_pattern))
+    clip_of = find_clips(data, clips, clip_pattern, wanted=draw is Draw.clips)
+    drawn = drawn_by(draw, clip_of)
     given = [read_predictions(predictions_file(path)) for path in (a, b)]
     found = dict.fromkeys(name for one in given for name in one.classes)
     dataset = open_with(data, format, listed, judged_classes(list(found)))
