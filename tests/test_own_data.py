@@ -20,10 +20,12 @@ from tinyseg.predictions import read_predictions
 PAGE = Path(__file__).parents[1] / "docs/your-own-data.md"
 
 SMALLER = {
-    "train": "--set train.steps=1 --set train.batch=1 --set sampling.view=64 --set network.pyramid_channels=16 "
-    "--set network.boxes.sampled=16 --set network.box_hidden=16 --set network.mask_depth=1 --set predict.short_side=96 "
-    "--set predict.longest_side=128 --set predict.min_score=0.2 --set predict.detections=20",
+    "train": "--set train.steps=1 --set train.batch=1 --set sampling.view=64 "
+    "--set network.pyramid_channels=16 --set network.boxes.sampled=16 --set network.box_hidden=16 "
+    "--set network.mask_depth=1 --set predict.short_side=96 --set predict.longest_side=128 "
+    "--set predict.min_score=0.2 --set predict.detections=20",
     "export": "--set predict.budget_mp=1",
+    "report": "--resamples 10",
 }
 """Options after the page's own: a tiny network, one step, one closer look."""
 
@@ -31,7 +33,8 @@ SMALLER = {
 def made_split(root: Path, split: str, first: int, count: int) -> None:
     """Bright discs (bolt, id 1) and dark squares (nut, id 7) on noise."""
     rng = np.random.default_rng(first)
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     (root / split).mkdir(parents=True)
     for number in range(first, first + count):
         image = rng.integers(90, 130, (96, 128, 3)).astype(np.uint8)
@@ -68,7 +71,7 @@ def commands() -> list[str]:
 
 def test_the_pages_commands_run(parts: Path) -> None:
     verbs = [shlex.split(line)[1] for line in commands()]
-    assert {"doctor", "show", "train", "predict", "evaluate", "export"} <= set(verbs)
+    assert {"doctor", "show", "train", "predict", "evaluate", "report", "export"} <= set(verbs)
     for line in commands():
         words = shlex.split(line)
         words += SMALLER.get(words[1], "").split()
@@ -78,6 +81,7 @@ def test_the_pages_commands_run(parts: Path) -> None:
     assert read_predictions(Path("found/predictions.json")).classes == ("bolt", "nut")
     scores = json.loads(Path("scores.json").read_text())
     assert [row["name"] for row in scores["classes"]] == ["bolt", "nut"]
+    assert Path("report.html").stat().st_size > 10_000
     assert Path("found-2/0101_masks.png").is_file()
     assert len(list(Path("seen").glob("*_overlay.jpg"))) == 4
 

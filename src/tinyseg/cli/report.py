@@ -30,7 +30,7 @@ from tinyseg.evaluate.score import score_pairs
 from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.files import write_whole
 from tinyseg.frame import Frame, FrameLabels
-from tinyseg.labels import WAD_CLASSES
+from tinyseg.labels import judged_classes
 from tinyseg.predictions import Predictions, read_predictions
 from tinyseg.progress import Bar, console, progress_bar
 from tinyseg.report.html.figures import Measured
@@ -67,23 +67,25 @@ def report(
     Example: tinyseg report before after --data wad --list val.txt --out report.html
     """
     paths = [path for path in (predictions, other) if path is not None]
-    dataset = open_with(data, format, listed, WAD_CLASSES)
-    given = [named_alike(read_predictions(predictions_file(path)), dataset) for path in paths]
+    read = [read_predictions(predictions_file(path)) for path in paths]
+    found = dict.fromkeys(name for one in read for name in one.classes)
+    dataset = open_with(data, format, listed, judged_classes(list(found)))
+    given = [named_alike(one, dataset) for one in read]
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
     runs = _measure(given, _names(paths), truth, dataset.classes, resamples)
     choice = Choice(f"{data.stem}: {_title(paths)}", frames, score, floor, int(megabytes * MEGA))
     sheets = _sheets(runs, dataset, choice)
-    found = _examine(Place(data, listed, format), dataset.classes) if doctor else None
+    faults = _examine(Place(data, listed, format), dataset.classes) if doctor else None
     page = page_of(
         runs,
         _comparison(runs, dataset.classes, resamples),
         sheets,
         choice,
         classes=dataset.classes,
-        findings=() if found is None else _told(found),
-        advice=() if found is None else found.advice,
+        findings=() if faults is None else _told(faults),
+        advice=() if faults is None else faults.advice,
     )
     _write(out, page)
     skipped.report()
