@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
+from tinyseg.cli.given import read_given
 from tinyseg.errors import DataError, PredictionsError, TinysegError
 from tinyseg.image import write_png
 from tinyseg.labels import WAD_CLASSES
@@ -22,6 +23,7 @@ from tinyseg.merge.resolve import resolve
 from tinyseg.merge.rules import MergeRules
 from tinyseg.predictions import FramePredictions, Predictions, read_predictions, write_predictions
 from tinyseg.submission import (
+    FRAME_HW,
     HEADER,
     Cuts,
     Pictures,
@@ -326,6 +328,15 @@ def test_bad_streams_are_refused(change: object, rule: str, tmp_path: Path) -> N
     (tmp_path / "p.json").write_text(change(text))
     with pytest.raises(TinysegError, match=rf"p\.json.*({rule})"):
         list(stream_predictions(tmp_path / "p.json"))
+
+
+def test_verbs_that_judge_take_a_submission(tmp_path: Path) -> None:
+    given = one_frame(ellipse((40, 30), (20, 10)), name="some")
+    frame = replace(given.frames[0], hw=FRAME_HW)
+    given = replace(given, frames=(frame,))
+    write_predictions(tmp_path / "predictions.json", given)
+    write_submission(tmp_path / "s.csv", [given])
+    assert pixels_of(read_given(tmp_path / "s.csv")) == pixels_of(read_given(tmp_path))
 
 
 # The command

@@ -15,10 +15,10 @@ from tinyseg.cli.common import (
     Skipped,
     named_alike,
     open_with,
-    predictions_file,
     read_all_labels,
     rendered,
 )
+from tinyseg.cli.given import read_given
 from tinyseg.cli.judging import (
     ClipPatternOption,
     ClipsOption,
@@ -33,7 +33,6 @@ from tinyseg.evaluate.compare import compare as compare_pairs
 from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json
 from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.labels import judged_classes
-from tinyseg.predictions import read_predictions
 from tinyseg.progress import progress_bar
 
 
@@ -60,7 +59,7 @@ def compare(
     """
     clip_of = find_clips(data, clips, clip_pattern, wanted=draw is Draw.clips)
     drawn = drawn_by(draw, clip_of)
-    given = [read_predictions(predictions_file(path)) for path in (a, b)]
+    given = [read_given(path) for path in (a, b)]
     found = dict.fromkeys(name for one in given for name in one.classes)
     dataset = open_with(data, format, listed, judged_classes(list(found)))
     skipped = Skipped(on_error)
