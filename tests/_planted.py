@@ -536,7 +536,7 @@ def two_classes(made: Planted, rng: Rng) -> str:
 def overlapping(made: Planted, rng: Rng) -> str:
     row = made.annotation(rng)
     x0, y0, w, h = row["bbox"]
-    wide = max(round(w * rng.uniform(0.6, 0.8)), 1)
+    wide = max(round(w * rng.uniform(0.6, 0.7)), 1)
     add_row(made, row, **_outlined((x0, y0, x0 + wide, y0 + h)))
     return made.file_of(row)
 

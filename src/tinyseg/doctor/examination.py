@@ -6,6 +6,7 @@ fault like any other, so nothing stops the run. Refused, as everywhere: a path i
 and a list that is no text.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -207,8 +208,8 @@ def _unusual_sizes(looks: Sequence[_Look]) -> Iterator[Fault]:
     sizes = [look.hw for look in looks if look.hw is not None]
     if not sizes:
         return
-    common = max(set(sizes), key=sizes.count)
-    if sizes.count(common) < MOST_OF * len(sizes):
+    common, count = Counter(sizes).most_common(1)[0]
+    if count < MOST_OF * len(sizes):
         return
     for look in looks:
         if look.hw is not None and look.hw != common:

@@ -27,7 +27,7 @@ FULL = 0.5
 
 MOST_PARTS = 1000
 
-TWICE, MUCH = 0.9, 0.5
+TWICE, MUCH = 0.8, 0.5
 """IoU from which two masks are one object, and from which they share much."""
 
 

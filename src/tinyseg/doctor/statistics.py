@@ -20,8 +20,8 @@ from tinyseg.recipes import Recipe, Whole
 SIZES = (0.0, 4.0, 8.0, 16.0, 32.0, 96.0, inf)
 """Edges of the histogram's bins of size, in frame pixels."""
 
-ROWS = 10
-"""Bins of rows: tenths of the frame's height, by the middle of the box."""
+ROWS = 20
+"""Bins of rows: twentieths of the frame's height, by the middle of the box."""
 
 SMALL_SIZES = (4.0, 8.0, 16.0)
 

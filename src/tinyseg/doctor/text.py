@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import inf
 from textwrap import fill
 
+import numpy as np
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -45,7 +46,7 @@ def report(findings: Findings) -> Iterator[RenderableType]:
 def _group(group: Group) -> Iterator[RenderableType]:
     kind = group.kind
     style = _STYLES[kind.severity]
-    yield f"\n[{style}]{kind.severity}[/] {group.count:,} {kind.title} [dim]({kind.code})[/]"
+    yield f"\n[{style}]{kind.severity}[/] {group.count:,} x {kind.title} [dim]({kind.code})[/]"
     for one in group.examples[:SHOWN]:
         yield escape(f"      {one.place}" + (f": {one.detail}" if one.detail else ""))
     if group.count > SHOWN:
@@ -95,12 +96,13 @@ def _sizes(statistics: Statistics) -> Table:
 
 
 def _rows(statistics: Statistics) -> Table:
-    counts = statistics.counts.sum(axis=0)
-    rows = counts.shape[1]
-    heads = [f"{i * 100 // rows}-{(i + 1) * 100 // rows}" for i in range(rows)]
-    table = _table("By row of the frame (% of its height)", "size", *heads)
-    for name, row in zip(_size_names(), counts.tolist(), strict=True):
-        table.add_row(name, *map(str, row))
+    """A line for each bin of rows between the first and the last that holds an instance."""
+    counts = statistics.counts.sum(axis=0).T
+    table = _table("By row of the frame", "% of its height", *_size_names())
+    held = np.flatnonzero(counts.sum(axis=1))
+    step = 100 // len(counts)
+    for row in range(int(held[0]), int(held[-1]) + 1):
+        table.add_row(f"{row * step}-{(row + 1) * step}", *map(str, counts[row].tolist()))
     return table
 
 
