@@ -3,14 +3,16 @@
 import json
 import math
 import re
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
-from _report_page import CLASSES, judged_run, made_page
+from _report_page import CHOICE, CLASSES, HW, frame, judged_run, made_page
 
 from tinyseg.errors import DataError
 from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart
-from tinyseg.report.html.gather import worst_frames
+from tinyseg.report.html.gather import page_of, sheets_of, worst_frames
 from tinyseg.report.html.page import to_html
 from tinyseg.report.html.records import Bar, Curve, Estimate
 from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
@@ -67,11 +69,12 @@ def test_two_runs_are_compared() -> None:
 
 
 def test_the_words_count_right() -> None:
-    (first, second, third, last) = made_page(1).words
+    (first, second, costs, third, last) = made_page(1).words
     assert first.startswith("8 of 12 labelled instances are not found at any score.")
     assert "2 of 10 are found" in first
     assert second.startswith("Of these, 2 have a prediction of their class on them")
     assert "0 one of another class, 6 nothing" in second
+    assert costs.startswith("The costliest errors are those of localisation")
     assert third.startswith("From a score of .30 on, 4 of 8 predictions are right")
     assert last.startswith("2 frames only")
     assert made_page(2).words[0].startswith("B finds 8 labelled instances, A 4.")
@@ -114,3 +117,15 @@ def test_charts_leave_gaps_where_nothing_is_known() -> None:
     assert "nothing to measure" in drawn
     assert "bars &lt;of&gt; one" in drawn
     assert "nan" not in chart + drawn + precision_chart([Curve((), ())], title="none")
+
+
+def test_a_file_keeps_to_its_size() -> None:
+    """Pictures of noise take as much as they may get."""
+    rng = np.random.default_rng(0)
+    frames = [
+        replace(frame(i), image=rng.integers(0, 255, (*HW, 3)).astype(np.uint8)) for i in range(2)
+    ]
+    choice = replace(CHOICE, max_bytes=1_000_000)
+    sheets = sheets_of([judged_run(0)], [0, 1], frames, choice)
+    page = page_of([judged_run(0)], None, sheets, choice, classes=CLASSES)
+    assert 300_000 < len(to_html(page)) <= choice.max_bytes

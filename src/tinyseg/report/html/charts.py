@@ -23,7 +23,7 @@ from tinyseg.report.html.svg import (
 )
 
 WIDTH, HEIGHT = 560.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 34.0, 8.0, 8.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 34.0, 8.0, 24.0, 34.0
 """Room around the size chart for its axes' letters."""
 
 COUNTS_SHARE = 0.34
@@ -33,7 +33,7 @@ STACK_TOP, LEGEND_WIDTH = 22.0, 118.0
 
 SQUARE, SQUARE_MARGIN, SQUARE_RIM = 170.0, 22.0, 4.0
 
-BAR_ROW, BAR_THICK, BAR_STEP = 27.0, 9.0, 11.0
+BAR_ROW, BAR_THICK, BAR_STEP = 27.0, 10.0, 13.0
 NAME_WIDTH, COUNT_WIDTH, VALUE_WIDTH = 128.0, 32.0, 122.0
 
 
@@ -65,14 +65,14 @@ def size_chart(
 
 
 def _columns(bins: Sequence[tuple[float, float, int]]) -> list[str]:
-    """Faint columns with their numbers, as high as their share of the largest."""
+    """Faint columns, as high as their share of the largest, and their numbers on top of all."""
     most = max((count for *_, count in bins), default=0)
     floor, parts = HEIGHT - BOTTOM, []
     for left, right, count in bins:
         if count:
             high = count / most * (floor - TOP) * COUNTS_SHARE
             parts.append(rectangle(left + 1, floor - high, right - left - 2, high, "count"))
-            parts.append(text((left + right) / 2, floor - 5, f"{count:,}", "middle"))
+            parts.append(text((left + right) / 2, TOP - 9, f"{count:,}", "middle"))
     return parts
 
 

@@ -110,7 +110,9 @@ def page_of(
 ) -> Page:
     """The page of one run, or of two and their `comparison`."""
     measured = [run.measured for run in runs]
-    told = [Told(run.frames, choice.cut, run.offset_px) for run in runs]
+    told = [
+        Told(run.frames, run.measured.breakdown.kinds, choice.cut, run.offset_px) for run in runs
+    ]
     return Page(
         title=choice.title,
         facts=_facts(measured[0]),

@@ -20,17 +20,17 @@ from tinyseg.errors import DataError
 SMALL_PICTURE = 1.6e6
 """A frame of no more pixels is kept at native resolution as a whole."""
 
-SHRUNK = ((1 / 2, 50), (1 / 2, 30), (1 / 4, 40), (1 / 8, 30))
+SHRUNK = ((1 / 2, 70), (1 / 2, 50), (1 / 2, 30), (1 / 4, 40), (1 / 8, 30))
 """Scale and quality of the whole frame, in the order in which they are tried."""
 
 WHOLE_SHARE = 0.55
 """Most of a frame's bytes that its whole picture takes; the rest is for native patches."""
 
 TILE = 160
-MARGIN = 24
+MARGIN = 48
 """Pixels around a box that are worth as much as the box."""
 
-PATCH_QUALITY = 75
+PATCH_QUALITY = 82
 
 
 @dataclass(frozen=True, slots=True)

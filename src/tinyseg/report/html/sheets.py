@@ -17,6 +17,9 @@ from tinyseg.report.html.outlines import outlines
 from tinyseg.report.html.pictures import picture_of
 from tinyseg.report.html.records import Box, Detected, Fate, Labelled, Outlined, Sheet
 
+MOST_DRAWN = 300
+"""Detections of a frame that are drawn, the best ones."""
+
 NATIVE_AREA = 96**2
 """Larger objects are seen well enough at half resolution."""
 
@@ -57,11 +60,11 @@ def _truth(frame: Frame, runs: Sequence[JudgedFrame]) -> tuple[Labelled, ...]:
 
 
 def _found(run: JudgedFrame, hw: tuple[int, int], floor: float) -> tuple[Detected, ...]:
-    """Detections from `floor` on, the lowest score first, so that the best is drawn on top."""
+    """The best detections from `floor` on, the lowest score first: the best is drawn on top."""
     shapes = _shapes(run.instances, run.pairs.found, hw)
     fates = _fates(run.errors.found, run.errors.target, run.pairs.iou)
     rows = zip(shapes, run.pairs.found.scores.tolist(), fates, strict=True)
-    return tuple(reversed([Detected(*row) for row in rows if row[1] >= floor]))
+    return tuple(reversed([Detected(*row) for row in rows if row[1] >= floor][:MOST_DRAWN]))
 
 
 def _fates(

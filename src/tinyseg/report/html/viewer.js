@@ -8,6 +8,7 @@ const viewer = {
   shown: { truth: true, found: true, region: true, errors: false },
   chosen: null,
   panes: [],
+  lastSize: null,
   cameFrom: null,
 
   /** Shows a frame: whole, or around an item of it; `from` gets the focus back on Escape. */
@@ -91,6 +92,17 @@ const viewer = {
   size() {
     const host = this.panes[0].host;
     return [host.clientWidth, host.clientHeight];
+  },
+
+  /** After a change of the pane's size the same place stays in its middle. */
+  keepMiddle() {
+    const size = this.size();
+    if (this.lastSize) {
+      this.view.x += (this.lastSize[0] - size[0]) / 2 / this.view.zoom;
+      this.view.y += (this.lastSize[1] - size[1]) / 2 / this.view.zoom;
+    }
+    this.lastSize = size;
+    this.show();
   },
 
   fit() {
@@ -264,7 +276,7 @@ function startViewer() {
     $("#beside").onclick = (event) => {
       event.currentTarget.ariaPressed = String(event.currentTarget.ariaPressed !== "true");
       viewer.redraw();
-      viewer.fit();
+      viewer.keepMiddle();
     };
   for (const [id, key] of [["#fit", "0"], ["#one", "1"], ["#four", "2"], ["#in", "+"], ["#out", "-"]])
     $(id).onclick = VIEWER_KEYS[key];
@@ -279,7 +291,7 @@ function startViewer() {
   viewer.setCut(data.cut);
   viewer.setFrame(data.frames[0]);
   onRun(() => viewer.redraw());
-  new ResizeObserver(() => viewer.show()).observe(box);
+  new ResizeObserver(() => viewer.keepMiddle()).observe(box);
 }
 
 startPage();

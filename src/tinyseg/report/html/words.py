@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from tinyseg.evaluate.bootstrap import FEW_FRAMES
 from tinyseg.evaluate.compare import ALL_CLASSES, Comparison
 from tinyseg.evaluate.errors import ERRORS, Kind
+from tinyseg.evaluate.worth import KindWorth
 from tinyseg.report.html.sheets import JudgedFrame
-from tinyseg.report.html.svg import figure, percent, signed
+from tinyseg.report.html.svg import figure, percent
 
 SMALL_PX = 32.0
 SURE = 0.95
@@ -22,12 +23,13 @@ SURE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One run's frames, the score from which on its detections are spoken of, and its outlines.
+    """One run's frames, what its kinds of errors cost, and the score that its detections need.
 
     `offset_px` is how far the outlines of what it found are off; nan where that is not known.
     """
 
     frames: Sequence[JudgedFrame]
+    kinds: Sequence[KindWorth]
     cut: float
     offset_px: float = math.nan
 
@@ -59,7 +61,8 @@ def sentences(runs: Sequence[Told], comparison: Comparison | None) -> tuple[str,
     if comparison is None:
         told += _of_run(runs[0])
     else:
-        told += [f"{name}: {_of_labels(run)}" for name, run in zip("AB", runs, strict=True)]
+        for name, run in zip("AB", runs, strict=True):
+            told.append(f"{name}: {_of_labels(run)} {_of_costs(run)}".rstrip())
     frames = len(runs[0].frames)
     if frames < FEW_FRAMES:
         only = "One frame" if frames == 1 else f"{frames} frames"
@@ -71,16 +74,17 @@ def _of_both(runs: Sequence[Told], comparison: Comparison) -> str:
     rows = {row.name: row for row in comparison.rows}
     ap = rows[ALL_CLASSES].of("ap")
     a, b = (run.labels()[Kind.RIGHT] for run in runs)
+    way = "higher" if ap.difference >= 0 else "lower"
     sure = max(ap.b_better, 1 - ap.b_better) >= SURE
     verdict = "" if sure else ", which settles nothing"
     return (
-        f"B finds {b} labelled instances, A {a}. B's AP differs by {signed(ap.difference)}; it is "
-        f"the higher one in {percent(ap.b_better)} of the resamples{verdict}."
+        f"B finds {b} labelled instances, A {a}. B's AP is {way} by {figure(abs(ap.difference))}; "
+        f"it is the higher one in {percent(ap.b_better)} of the resamples{verdict}."
     )
 
 
 def _of_run(run: Told) -> list[str]:
-    texts = [_of_labels(run), _of_near(run), _of_detections(run)]
+    texts = [_of_labels(run), _of_near(run), _of_costs(run), _of_detections(run)]
     return [text for text in texts if text]
 
 
@@ -109,6 +113,16 @@ def _of_near(run: Told) -> str:
     if not math.isnan(run.offset_px):
         parts.append(f"Outlines of what is found are off by {run.offset_px:.1f} px in the mean.")
     return " ".join(parts)
+
+
+def _of_costs(run: Told) -> str:
+    """The kind of error that costs the most; nothing where none does."""
+    own = {kind.title for kind in ERRORS}
+    kinds = [kind for kind in run.kinds if kind.name in own and kind.gain > 0]
+    if not kinds:
+        return ""
+    worst = max(kinds, key=lambda kind: kind.gain)
+    return f"The costliest errors are those of {worst.name}: AP50 would gain {figure(worst.gain)}."
 
 
 def _of_detections(run: Told) -> str:
