@@ -5,20 +5,23 @@
 
 The first table is counted on tensors without values: kept for the backward pass, the largest
 segment run again, both together as a share of `off`. The second times training steps (forward and
-backward) of networks with `off` and `sqrt` in turns. With `--full` each choice takes one whole
-training step (AdamW's included) at `--view` in a process of its own; the peak is the process's,
-as the system counts it (ru_maxrss), beside what it had before the step.
+backward) of networks with `off` and `sqrt` in turns. With `--full` each choice takes two whole
+training steps (AdamW's included) at `--view` in a process of its own; what the second adds at most
+is the process's growth, as Linux counts it (VmHWM), from where it stood with all free memory given
+back; beside it what was predicted, the weights' gradients included.
 """
 
 import argparse
+import ctypes
+import gc
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,7 +33,7 @@ from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model.activations import measure
 from tinyseg.model.detector import Detector
-from tinyseg.model.planning import CHOICES, predict
+from tinyseg.model.planning import CHOICES, Choice, needed, predict
 from tinyseg.model.targets import Target
 from tinyseg.recipes import find_recipe, with_settings
 
@@ -46,7 +49,8 @@ class FullStep:
     seconds: float
     plan_s: float
     before: int
-    peak: int
+    added: int
+    predicted: int
 
 
 def build(name: str, recompute: str) -> Detector:
@@ -105,21 +109,32 @@ def timed(names: Sequence[str], wh: tuple[int, int], repeats: int) -> str:
     return table((f"step, 1 x {wh[0]} x {wh[1]}", "off, ms", "sqrt, ms", "times as long"), rows)
 
 
-def full_step(name: str, recompute: str, wh: tuple[int, int]) -> FullStep:
-    """One step of a recipe here and now."""
+def full_step(name: str, recompute: Choice, wh: tuple[int, int]) -> FullStep:
+    """Two steps of a recipe here and now: the first loads libraries and makes AdamW's moments."""
     detector = build(name, recompute)
     optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-4, fused=True)
     started = time.perf_counter()
     detector.planner(detector, 1, (wh[1], wh[0]))
-    planned, before = time.perf_counter(), _peak()
-    step(detector, wh)
-    optimizer.step()
-    return FullStep(time.perf_counter() - planned, planned - started, before, _peak())
+    plan_s = time.perf_counter() - started
+    for _ in range(2):
+        optimizer.zero_grad(set_to_none=True)
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        started, before = time.perf_counter(), _status("VmRSS")
+        step(detector, wh)
+        optimizer.step()
+    seconds, added = time.perf_counter() - started, _status("VmHWM") - before
+    profile = measure(detector, batch=1, hw=(wh[1], wh[0]))
+    gradients = sum(p.numel() * p.element_size() for p in detector.parameters())
+    predicted = needed(profile, CHOICES[recompute](profile)) + gradients
+    return FullStep(seconds, plan_s, before, added, predicted)
 
 
-def _peak() -> int:
-    """Most bytes that this process has had in memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _status(key: str) -> int:
+    """Bytes of this process's memory: VmRSS now, VmHWM at most since it was last set back."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
 
 
 def apart(name: str, view: str, recompute: str, threads: int) -> FullStep:
@@ -135,9 +150,10 @@ def full_table(name: str, view: str, threads: int) -> str:
     rows = []
     for choice in ("off", "sqrt"):
         found = apart(name, view, choice, threads)
-        sizes = (f"{size / 1e9:.2f}" for size in (found.before, found.peak))
+        sizes = (f"{size / 1e9:.2f}" for size in (found.before, found.added, found.predicted))
         rows.append((choice, *sizes, f"{found.seconds:.1f}", f"{found.plan_s:.1f}"))
-    header = (f"{name}, 1 x {view}", "before, GB", "peak, GB", "step, s", "plan, s")
+    header = (f"{name}, 1 x {view}", "before, GB", "added, GB", "predicted, GB")
+    header = (*header, "step, s", "plan, s")
     return table(header, rows)
 
 

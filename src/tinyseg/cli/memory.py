@@ -78,6 +78,8 @@ def to_table(title: str, columns: Mapping[str, Prediction]) -> Table:
     table.add_row("largest segment run again", *(_mb(p.largest) for p in values))
     table.add_row("peak", *(_mb(p.peak) for p in values))
     off = values[0].peak
+    table.add_row("at once, with gradients on their way", *(_mb(p.tensors) for p in values))
+    table.add_row("on a CPU, with its library's copies", *(_mb(p.on_cpu) for p in values))
     table.add_row("peak, share of off", *(f"{p.peak / off:.0%}" for p in values))
     table.add_row("operations run twice", *(f"{p.repeated:.0%}" for p in values))
     return table

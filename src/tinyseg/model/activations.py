@@ -2,8 +2,10 @@
 
 A copy of the network whose tensors have shapes but no values (torch's fake tensors) runs forward
 once; hooks on autograd see every tensor that it saves. Storages are counted once, weights and
-buffers not at all. Heads run at the caps of their sampling rules. Left out: what matching and the
-losses of boxes keep (they go over hundreds of boxes), gradients on their way back, workspaces.
+buffers not at all. Heads run at the caps of their sampling rules. Of each part the largest tensor
+is known too: gradients on their way back are of that size. Left out: what matching takes and gives
+back before the heads run (under 100 MB, when what the heads keep is not there yet), what the losses
+of boxes keep (they go over hundreds of boxes), and what the allocator cannot use again.
 """
 
 import copy
@@ -42,6 +44,11 @@ class Unit:
     share: float = 1.0
     """How much of it is run again together."""
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest tensor that it saves."""
+        return max(self.saved.values(), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -51,6 +58,7 @@ class Profile:
     links: int
     losses: int = 0
     """Bytes that the losses keep whatever runs again: the masks' logits and what they learn."""
+    on_cpu: bool = False
 
 
 def measure(detector: Detector, *, batch: int, hw: tuple[int, int]) -> Profile:
@@ -67,7 +75,8 @@ def measure(detector: Detector, *, batch: int, hw: tuple[int, int]) -> Profile:
         book = _Book(fake)
         links = _features(fake, pixels, book)
     *units, losses = book.units
-    return Profile(tuple(units), links, sum(losses.saved.values()))
+    on_cpu = fake.mean.device.type == "cpu"
+    return Profile(tuple(units), links, sum(losses.saved.values()), on_cpu)
 
 
 def _features(fake: Detector, pixels: Tensor, book: "_Book") -> int:

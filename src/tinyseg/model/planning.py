@@ -1,6 +1,7 @@
 """Which segments to run again (Chen et al. 2016, arXiv 1604.06174, section 4.2), by bytes.
 
-A step's peak is what is kept until the backward pass plus the largest segment that is run again.
+A step's peak is what is kept until the backward pass plus the largest segment that is run again;
+what it needs at once has the gradient on its way in it, and on a CPU what its library copies.
 For each limit of a segment's size one dynamic programme over the boundaries finds the least that
 is kept ("sqrt"), or the fewest operations run twice whose bytes fit a budget. Chen et al. cut by
 the same limit, greedily; the early blocks of a backbone are so heavy that equal counts of blocks
@@ -28,6 +29,9 @@ LIMITS = 48
 """Limits of a segment's size that are tried."""
 BINS = 400
 """Steps into which a budget is cut."""
+COPIES = 3
+"""On a CPU oneDNN copies a convolution's input, gradient and result into a layout of its own, each
+as large as the gradient on its way. What a GPU's library takes is counted as nothing."""
 SIZE_STEP = 128
 """Plans are made for sides rounded up to this, so that few are made and each follows from the
 view's size alone."""
@@ -43,6 +47,11 @@ class Prediction:
     """The largest segment that is run again."""
     repeated: float
     """Operations run a second time, as a share of the forward pass."""
+    tensors: int
+    """The most at any time of the backward pass, with the largest gradient on its way: segments go
+    from the last to the first, and what is behind is free again."""
+    on_cpu: int
+    """The same with the copies that a CPU's convolutions make."""
 
     @property
     def peak(self) -> int:
@@ -74,21 +83,21 @@ def plan_sqrt(profile: Profile) -> list[Segment]:
 
 
 def plan_budget(profile: Profile, budget: int) -> list[Segment]:
-    """The fewest operations run twice whose peak is within `budget` bytes.
+    """The fewest operations run twice that need at most `budget` bytes at once.
 
-    Raises RecipeError if even the least peak is above it.
+    Raises RecipeError if even the plan of the least peak needs more.
     """
     least = plan_sqrt(profile)
-    fitting = [least] if predict(profile, least).peak <= budget else []
-    costs = _Costs(profile)
+    tried, costs = [least], _Costs(profile)
+    reserve = (1 + COPIES * profile.on_cpu) * _gradient(profile.units)
     for limit in [0, *_some(costs.sizes())]:
-        plan = costs.fewest_operations(limit, budget - limit)
-        if plan and predict(profile, plan).peak <= budget:
-            fitting.append(plan)
+        for free in (budget, budget - reserve):
+            tried.append(costs.fewest_operations(limit, free - limit))
+    fitting = [plan for plan in tried if plan and needed(profile, plan) <= budget]
     if not fitting:
         rule = "no plan of recomputation fits the budget"
-        got = f"{budget / GB:.2f} GB for activations"
-        expected = f"at least {predict(profile, least).peak / GB:.2f} GB"
+        got = f"{budget / GB:.2f} GB beside the weights"
+        expected = f"at least {needed(profile, least) / GB:.2f} GB"
         raise RecipeError(rule, where="memory.budget_gb", expected=expected, got=got)
     return min(fitting, key=lambda plan: predict(profile, plan).repeated)
 
@@ -104,7 +113,7 @@ def predict(profile: Profile, segments: Sequence[Segment]) -> Prediction:
     """Bytes under the segments, which cover the profile's units."""
     kept: dict[str, int] = {unit.stage: 0 for unit in profile.units}
     seen: set[int] = set()
-    largest, repeated = 0, 0
+    largest, repeated, tensors, on_cpu = 0, 0, 0, 0
     for segment in segments:
         units = profile.units[segment.first : segment.last]
         for unit in units[:1] if segment.again else units:
@@ -114,9 +123,23 @@ def predict(profile: Profile, segments: Sequence[Segment]) -> Prediction:
         if segment.again:
             largest = max(largest, _bytes_again(units))
             repeated += sum(unit.operations for unit in units)
+        here = sum(kept.values()) + (_bytes_again(units) if segment.again else 0)
+        tensors = max(tensors, here + _gradient(units))
+        on_cpu = max(on_cpu, here + (1 + COPIES) * _gradient(units))
     kept["losses"] = profile.losses
     total = sum(unit.operations for unit in profile.units)
-    return Prediction(kept, largest, repeated / max(total, 1))
+    return Prediction(kept, largest, repeated / max(total, 1), tensors, on_cpu)
+
+
+def _gradient(units: Sequence[Unit]) -> int:
+    """The largest gradient on its way in the backward pass of these units."""
+    return max(math.ceil(unit.largest * unit.share) for unit in units)
+
+
+def needed(profile: Profile, segments: Sequence[Segment]) -> int:
+    """Bytes that a step needs at once under the segments, on the profile's device."""
+    found = predict(profile, segments)
+    return found.on_cpu if profile.on_cpu else found.tensors
 
 
 def to_plan(profile: Profile, segments: Sequence[Segment]) -> Plan:

@@ -12,8 +12,9 @@ class Memory(Section):
     recompute: Choice = "off"
     """off: everything is kept. sqrt: segments with the least peak. all: every block by itself."""
     budget_gb: PositiveFloat | None = None
-    """Instead: the fewest operations run twice whose activations, with weights, gradients and
-    AdamW's moments, fit this many GB (10^9 bytes)."""
+    """Instead: the fewest operations run twice such that what a step needs at once, with weights,
+    gradients and AdamW's moments, fits this many GB (10^9 bytes). The process itself, about 1 GB,
+    and a GPU's library come on top."""
 
     @field_validator("recompute", mode="before")
     @classmethod
