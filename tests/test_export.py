@@ -20,6 +20,7 @@ from tinyseg.build import (
     read_notes,
     read_weights_prior,
     save_weights,
+    start_from,
     transfer_weights,
 )
 from tinyseg.build.compact import folded, halved
@@ -217,7 +218,10 @@ def test_predict_with_no_option_writes_masks_json_and_overlay(
     assert sorted(p.name for p in Path("bare").iterdir()) == [
         *("frames", "photo_masks.png", "predictions.json", "run.json")
     ]
-    assert len(load_predictor(own, device=CPU)(read_image(photo))) == len(frame.instances)
+    assert len(load_predictor(device=CPU)(read_image(photo))) == len(frame.instances)
+    detector, recipe = network()
+    told = start_from(detector, recipe, "tinyseg-lite", on_progress=quiet)
+    assert "classes fresh: none" in told
 
 
 def test_weights_carry_their_plan(source: Path) -> None:

@@ -1,8 +1,10 @@
-"""What a run starts from: "imagenet", a published checkpoint's name, a run's folder, or a file."""
+"""What a run starts from: "imagenet", the package's own weights or a published checkpoint by name,
+a run's folder, or a file."""
 
 from pathlib import Path
 
 from tinyseg.build.imagenet import load_imagenet, load_timm
+from tinyseg.build.named import OWN, own_weights
 from tinyseg.build.transfer import transfer_weights
 from tinyseg.downloads import COCO, IMAGENET, OnProgress, fetch
 from tinyseg.errors import WeightsError
@@ -26,7 +28,9 @@ def start_from(
     if start in COCO:
         path = fetch(COCO[start], on_progress=on_progress)
         return transfer_weights(detector, recipe, path).lines()
-    known = " | ".join(("a path", FROM_IMAGENET, *COCO))
+    if start == OWN:
+        return transfer_weights(detector, recipe, own_weights()).lines()
+    known = " | ".join(("a path", FROM_IMAGENET, OWN, *COCO))
     raise WeightsError("nothing to start from", expected=known, got=start)
 
 

@@ -17,7 +17,7 @@ InitOption = Annotated[
     typer.Option(
         "--init",
         help="Start from: a run, a weights file, maskrcnn_resnet50_fpn_coco, "
-        "maskrcnn_resnet50_fpn_v2_coco, or imagenet.",
+        "maskrcnn_resnet50_fpn_v2_coco, tinyseg-lite (the package's own), or imagenet.",
     ),
 ]
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from tinyseg.build import own_weights
 from tinyseg.errors import DeviceError
 from tinyseg.frame import Instances
 from tinyseg.merge import MergeRules, Seen, merge
@@ -143,12 +144,14 @@ def default_limits(device: torch.device) -> BatchLimits:
 
 
 def load_predictor(
-    weights: Path, *, device: torch.device | None = None, tile: int | None = None
+    weights: Path | None = None, *, device: torch.device | None = None, tile: int | None = None
 ) -> Predictor:
-    """A predictor from a weights file, a run's folder or an ensemble's file.
+    """A predictor from a weights file, a run's folder or an ensemble's file; without one from the
+    package's own weights.
 
     With `tile` it looks at native tiles of that side besides the whole frame.
     """
+    weights = own_weights() if weights is None else weights
     if tile is None:
         return Predictor(weights, device=device)
     members, _ = load_members(weights)
