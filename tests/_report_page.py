@@ -83,12 +83,16 @@ def judged_run(run: int, frames: int = 2) -> Run:
         FramePredictions(f"frame{i}", f"frame{i}.png", HW, found(i, run)) for i in range(frames)
     ]
     truth = [labels_of(index) for index in range(frames)]
-    predictions = Predictions(CLASSES, tuple(given))
+    return judged(Predictions(CLASSES, tuple(given)), truth, f"run-{run}")
+
+
+def judged(predictions: Predictions, truth: list[FrameLabels], name: str) -> Run:
+    """These predictions, measured."""
     pairs = tuple(pair_frames(predictions, truth, classes=CLASSES, shapes=ShapeRules()))
     scores = score_pairs(pairs, classes=CLASSES)
     spans = intervals(pairs, CLASSES, resamples=20)
     parts = breakdown(pairs, CLASSES)
-    return Run.of(Measured(f"run-{run}", pairs, scores, spans, parts), predictions)
+    return Run.of(Measured(name, pairs, scores, spans, parts), predictions)
 
 
 CHOICE = Choice("streets", 20, 0.3, 0.05, 15_000_000)

@@ -8,9 +8,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from _report_page import CHOICE, CLASSES, HW, frame, judged_run, made_page
+from _report_page import CHOICE, CLASSES, HW, found, frame, judged, judged_run, made_page
 
 from tinyseg.errors import DataError
+from tinyseg.frame import Frame, FrameLabels, Instances
+from tinyseg.masks import CropMasks
+from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart
 from tinyseg.report.html.gather import page_of, sheets_of, worst_frames
 from tinyseg.report.html.page import to_html
@@ -129,3 +132,13 @@ def test_a_file_keeps_to_its_size() -> None:
     sheets = sheets_of([judged_run(0)], [0, 1], frames, choice)
     page = page_of([judged_run(0)], None, sheets, choice, classes=CLASSES)
     assert 300_000 < len(to_html(page)) <= choice.max_bytes
+
+
+def test_frames_without_a_label_make_a_page() -> None:
+    empty = FrameLabels("frame0", HW, Instances.empty(), CropMasks.empty())
+    given = FramePredictions("frame0", "frame0.png", HW, found(0, 0))
+    run = judged(Predictions(CLASSES, (given,)), [empty], "run")
+    sheets = sheets_of([run], [0], [Frame.of(frame(0).image, empty)], CHOICE)
+    page = page_of([run], None, sheets, CHOICE, classes=CLASSES)
+    assert page.words == ()
+    assert data_of(to_html(page).decode())["classes"] == list(CLASSES)

@@ -143,7 +143,7 @@ def _facts(one: Measured) -> str:
 def _frames_note(shown: int, all_frames: int) -> str:
     if shown == all_frames:
         return "Every frame that was judged."
-    return f"The {shown:,} frames with the most errors, of {all_frames:,}; so is the gallery."
+    return f"Of {all_frames:,} frames the {shown:,} with the most errors, here and in the gallery."
 
 
 def _footer(one: Measured, choice: Choice) -> tuple[str, ...]:
