@@ -66,7 +66,7 @@ def load_shared(path: Path, classes: Sequence[str] = WAD_CLASSES) -> tuple[Detec
     if all(column is None for column in columns):
         rule = "COCO has none of the classes"
         raise WeightsError(rule, path=path, got=", ".join(classes))
-    recipe = _recipe_of(state)
+    recipe = recipe_of(state)
     own = tuple(f"{number} {name}" for number, name in enumerate(coco))  # "N/A" comes ten times
     detector = build_detector(recipe.model_copy(update={"classes": own}))
     load_state(detector, state, path=path)
@@ -74,7 +74,7 @@ def load_shared(path: Path, classes: Sequence[str] = WAD_CLASSES) -> tuple[Detec
     return detector, recipe.model_copy(update={"classes": tuple(classes)})
 
 
-def _recipe_of(state: dict[str, Tensor]) -> Recipe:
+def recipe_of(state: dict[str, Tensor]) -> Recipe:
     """Of torchvision's two versions, the one with batch norm in its heads has no fc6."""
     if "roi_heads.box_head.fc6.weight" in state:
         recipe = with_settings(find_recipe("mask_rcnn_r50"), ["network.norm_eps=0", *FOCUSED])
