@@ -21,6 +21,7 @@ import numpy as np
 import supervision
 from _crowd import FRAME_HW, Noise, crowd, detections, matches, noisy, perfect
 from _report import machine, milliseconds, table
+from _suppress import suppress
 from jaxtyping import UInt8
 from sahi.postprocess.combine import GreedyNMMPostprocess
 from sahi.prediction import ObjectPrediction
@@ -34,7 +35,7 @@ from supervision.detection.utils.iou_and_nms import OverlapMetric
 from tinyseg import masks as mask_ops
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
-from tinyseg.merge import MergeRules, Seen, merge, suppress
+from tinyseg.merge import MergeRules, Seen, merge
 
 KEEP = 1000
 

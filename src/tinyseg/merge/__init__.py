@@ -8,11 +8,9 @@ neighbours.py   which boxes meet, without looking at every pair
 links.py        which instances of different looks are one object
 fuse.py         one mask, box and score for each object
 resolve.py      what overlaps: the better one stays
-suppress.py     plain non-maximum suppression over boxes
 """
 
 from tinyseg.merge.merger import merge
 from tinyseg.merge.rules import MergeRules, Seen
-from tinyseg.merge.suppress import suppress
 
-__all__ = ["MergeRules", "Seen", "merge", "suppress"]
+__all__ = ["MergeRules", "Seen", "merge"]

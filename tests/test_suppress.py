@@ -1,14 +1,14 @@
-"""Duplicates of one object, found by several views, become one."""
+"""The measure that merging is held against: plain suppression, by hand and by the textbook."""
 
 import numpy as np
 import pytest
+from _suppress import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import Float64
 
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
-from tinyseg.merge import suppress
 
 BOX = (10.0, 10.0, 20.0, 20.0)
 NEAR = (11.0, 10.0, 21.0, 20.0)  # IoU with BOX: 90 / 110

@@ -1,7 +1,7 @@
 """Plain non-maximum suppression by class over boxes: what merging is measured against.
 
 Of several boxes that overlap, the one with the highest score stays. Masks are carried along
-untouched. Prediction merges by `merger.merge`; see benchmarks/merging.py for what the two give.
+untouched. Prediction merges by `tinyseg.merge`; merging.py beside this says what the two give.
 """
 
 from collections.abc import Sequence
