@@ -1,7 +1,7 @@
 """How much of what is small the zoomed views of a focus hold, and at what cost in pixels.
 
     python benchmarks/coverage.py [--data DIR] [--cityscapes DIR] [--synthetic N] [--seeds N]
-                                  [--weights FILE]
+                                  [--weights FILE [--frames N]]
 
 An instance is small where its mask has fewer than 32^2 frame pixels, and held where its box, grown
 by half its width and height on each side and cut to the frame, lies wholly in one 2x view. The
@@ -20,7 +20,8 @@ between; its box is off by 5 % of its size, its score even in .3 ... .98. One th
 a score of .02 ... .3 with the probability of one twice its size; a Poisson number of 20 false ones,
 of 8 to 128 pixels and scores .01 ... .15, stand anywhere. "Half as sharp" is a first pass that sees
 everything at half its size, with twice the false ones. Figures are pooled over the seeds. With
---weights a network's own whole-frame pass on the real frames is used, moved as they are.
+--weights only the second question is asked: of a network's own pass over the whole of each real
+frame (or the first --frames of them), what it found moved as the frames are.
 """
 
 import argparse
@@ -41,7 +42,9 @@ from tinyseg.data.synthetic import render_scene
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import read_image
 from tinyseg.labels import WAD_IDS
-from tinyseg.predict import load_predictor
+from tinyseg.predict import Predictor, make_plan
+from tinyseg.predict.members import load_member
+from tinyseg.predict.plan_choice import whole_choice
 from tinyseg.views import FrameInfo, Plan, Planned, Zoomed, focus, learn_prior, tiles, whole
 
 SMALL_AREA = 32 * 32
@@ -218,14 +221,28 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--frames", type=int)
     words = parser.parse_args()
-    items = open_data(words.data).items
+    items = open_data(words.data).items[: words.frames]
     wad = [item.read_labels() for item in items]
-    city = [item.read_labels() for item in open_data(words.cityscapes).items]
+    if words.weights is None:
+        rows = simulations(wad, words.cityscapes, words.synthetic, words.seeds)
+    else:
+        find = partial(real, found=first_pass(words.weights, items))
+        rows = by_budgets("first pass", find, "real frames +-400 rows", both_ways(wad), seeds=1)
+    print(table(["views from", "plans", "held", "share", "cost"], rows))
+    print(machine())
+
+
+def simulations(
+    wad: list[FrameLabels], cityscapes: Path, scenes: int, seeds: int
+) -> list[list[str]]:
+    """All but what needs a network."""
+    city = [item.read_labels() for item in open_data(cityscapes).items]
     sets = {
         "real frames +-400 rows": both_ways(wad),
         "Cityscapes": city,
-        "synthetic +-400 rows": both_ways(synthetic(words.synthetic)),
+        "synthetic +-400 rows": both_ways(synthetic(scenes)),
     }
     rows = [
         by_prior(wad, budget=0.12, folds=folds).row(f"prior, {folds} folds") for folds in (15, 5, 3)
@@ -233,24 +250,33 @@ def main() -> None:
     band = tiles(size=512, overlap=64, zoom=2.0, band=(1600, 1856))
     rows.append(fixed(wad, band).row("fixed rows 1600-1856, square tiles"))
     rows.append(fixed(wad, tiles(size=1024, overlap=64, zoom=2.0)).row("all tiles"))
-    for name, find in _first_passes(words.weights, items).items():
+    passes: dict[str, FirstPass] = {
+        "simulated": simulated,
+        "half as sharp": partial(simulated, weaker=2.0),
+    }
+    for name, find in passes.items():
         for kind, frames in sets.items():
-            if name == "first pass" and kind != "real frames +-400 rows":
-                continue
-            for budget in (0.12, 0.35):
-                one = by_first(frames, find, budget=budget, seeds=words.seeds)
-                rows.append(one.row(f"{name}, {kind}, {budget:.0%}"))
-    print(table(["views from", "plans", "held", "share", "cost"], rows))
-    print(machine())
+            rows += by_budgets(name, find, kind, frames, seeds=seeds)
+    return rows
 
 
-def _first_passes(weights: Path | None, items: Sequence[Item]) -> dict[str, FirstPass]:
-    """Simulated ones, or that of real weights on the real frames."""
-    if weights is None:
-        return {"simulated": simulated, "half as sharp": partial(simulated, weaker=2.0)}
-    predictor = load_predictor(weights, device=torch.device("cpu"))
-    found = {item.name: predictor(read_image(item.image_path)) for item in items}
-    return {"first pass": partial(real, found=found)}
+def by_budgets(
+    name: str, find: FirstPass, kind: str, frames: list[FrameLabels], *, seeds: int
+) -> list[list[str]]:
+    """A row for each budget."""
+    return [
+        by_first(frames, find, budget=budget, seeds=seeds).row(f"{name}, {kind}, {budget:.0%}")
+        for budget in (0.12, 0.35)
+    ]
+
+
+def first_pass(weights: Path, items: Sequence[Item]) -> dict[str, Instances]:
+    """What a network finds on the whole of each frame, whatever plan its recipe has."""
+    member = load_member(weights)
+    predictor = Predictor(
+        [member], make_plan(whole_choice(member.recipe)), device=torch.device("cpu")
+    )
+    return {item.name: predictor(read_image(item.image_path)) for item in items}
 
 
 if __name__ == "__main__":
