@@ -290,10 +290,13 @@ CATEGORY_FOREIGN = Kind(
     "category-foreign",
     _N,
     "categories outside the class list",
-    "Their objects are background; rename them if they are the same thing.",
+    "Their objects are background; --classes names others, and another name may be the same thing.",
 )
 CATEGORY_NONE = Kind(
-    "category-none", _E, ".json files of which no category is in the class list", "Rename them."
+    "category-none",
+    _E,
+    ".json files of which no category is in the class list",
+    "--classes data takes the set's own.",
 )
 FILE_NAME = Kind(
     "file-name",
