@@ -152,9 +152,8 @@ def full_table(name: str, view: str, threads: int) -> str:
         found = apart(name, view, choice, threads)
         sizes = (f"{size / 1e9:.2f}" for size in (found.before, found.added, found.predicted))
         rows.append((choice, *sizes, f"{found.seconds:.1f}", f"{found.plan_s:.1f}"))
-    header = (f"{name}, 1 x {view}", "before, GB", "added, GB", "predicted, GB")
-    header = (*header, "step, s", "plan, s")
-    return table(header, rows)
+    sizes_of = ("before, GB", "added, GB", "predicted, GB")
+    return table((f"{name}, 1 x {view}", *sizes_of, "step, s", "plan, s"), rows)
 
 
 def main() -> None:

@@ -313,11 +313,11 @@ def test_what_a_step_needs_at_once_by_hand() -> None:
     assert needed(replace(profile, on_cpu=True), two) == found.on_cpu
 
 
-class Tally(TorchDispatchMode):
+class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own has no types
     """Bytes of all tensors that are made inside and not yet gone; the most there were."""
 
     def __init__(self, known: list[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive: dict[int, tuple[object, int]] = {
             tensor.untyped_storage()._cdata: (None, 0) for tensor in known
         }
