@@ -220,8 +220,8 @@ def test_predict_with_no_option_writes_masks_json_and_overlay(
     ]
     assert len(load_predictor(device=CPU)(read_image(photo))) == len(frame.instances)
     detector, recipe = network()
-    told = start_from(detector, recipe, "tinyseg-lite", on_progress=quiet)
-    assert "classes fresh: none" in told
+    started = start_from(detector, recipe, "tinyseg-lite", on_progress=quiet)
+    assert "classes fresh: none" in started
 
 
 def test_weights_carry_their_plan(source: Path) -> None:
