@@ -176,7 +176,7 @@ def _fates_chart(run: Measured, name: str) -> Chart:
     names = ["found", *(kind.title for kind in FATES[1:])]
     title = f"What becomes of the labels{name}"
     drawn = stack_chart(columns, [(a, b) for a, b, _ in bins], names, title=title)
-    note = "By object size, at IoU .50 and any score. Seam: cut off at a side."
+    note = "By object size, at IoU .50 and any score. Seam: cut off at a side, a suspicion."
     return Chart(title, note, drawn)
 
 

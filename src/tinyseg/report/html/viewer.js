@@ -9,6 +9,7 @@ const viewer = {
   chosen: null,
   panes: [],
   lastSize: null,
+  awaited: null,
   cameFrom: null,
 
   /** Shows a frame: whole, or around an item of it; `from` gets the focus back on Escape. */
@@ -74,9 +75,13 @@ const viewer = {
     ]);
   },
 
+  /** Says at once where it is, and draws with the screen's next picture. */
   show() {
     const { x, y, zoom } = this.view;
-    for (const pane of this.panes) pane.show(this.view);
+    this.awaited ??= requestAnimationFrame(() => {
+      this.awaited = null;
+      for (const pane of this.panes) pane.show(this.view);
+    });
     const [width, height] = this.size();
     const middle = [x + width / zoom / 2, y + height / zoom / 2].map(Math.round);
     $("#zoom").textContent = `${Math.round(zoom * 100)} %`;
@@ -252,7 +257,7 @@ function thumbnail(frame) {
   button.onclick = () => viewer.setFrame(frame);
   onRun((run) => {
     const missed = frame.truth.filter((label) => fate(label, run).error).length;
-    caption.textContent = `${missed} of ${frame.truth.length} missed`;
+    caption.textContent = `${missed} of ${frame.truth.length} not found`;
     button.ariaLabel = `frame ${frame.name}, ${caption.textContent}`;
   });
   return button;

@@ -98,18 +98,21 @@ def _of_labels(run: Told) -> str:
     return f"{text} Of those smaller than {side}, {small[Kind.RIGHT]} of {small.total()} are found."
 
 
+NEAR = {
+    Kind.LOCALISATION: "a prediction of their class on them whose outline is wrong",
+    Kind.SEAM: "a part of them found, cut off at a side",
+    Kind.CLASS: "a prediction of another class on them",
+    Kind.MISSED: "nothing on them that explains it",
+}
+"""What a label that was not found has on it."""
+
+
 def _of_near(run: Told) -> str:
     """What is on the labels that were not found, and how well the outlines of found ones fit."""
     kinds = run.labels()
-    lost = {kind: kinds[kind] for kind in ERRORS if kinds[kind]}
-    parts = []
-    if lost:
-        near = lost.get(Kind.LOCALISATION, 0) + lost.get(Kind.SEAM, 0)
-        other = lost.get(Kind.CLASS, 0)
-        parts.append(
-            f"Of these, {near} have a prediction of their class on them whose outline is wrong, "
-            f"{other} one of another class, {lost.get(Kind.MISSED, 0)} nothing that explains it."
-        )
+    lost = kinds.total() - kinds[Kind.RIGHT]
+    near = [f"{kinds[kind]} have {words}" for kind, words in NEAR.items() if kinds[kind]]
+    parts = [f"Of the {lost} not found {', '.join(near)}."] if near else []
     if not math.isnan(run.offset_px):
         parts.append(f"Outlines of what is found are off by {run.offset_px:.1f} px in the mean.")
     return " ".join(parts)
@@ -122,7 +125,11 @@ def _of_costs(run: Told) -> str:
     if not kinds:
         return ""
     worst = max(kinds, key=lambda kind: kind.gain)
-    return f"The costliest errors are those of {worst.name}: AP50 would gain {figure(worst.gain)}."
+    gain, count = figure(worst.gain), f"{worst.labels} label{'' if worst.labels == 1 else 's'}"
+    text = f"The costliest errors are those of {worst.name}: AP50 would gain {gain}."
+    if 0 < worst.labels < worst.gain * run.labels().total() / 2:
+        return f"{text[:-1]}, by {count} only, since rare classes weigh as much as others."
+    return text
 
 
 def _of_detections(run: Told) -> str:
