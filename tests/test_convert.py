@@ -181,6 +181,18 @@ def test_what_cannot_be_is_refused(wad: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["wad"]
 
 
+def test_a_job_that_cannot_write_leaves_nothing(
+    wad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr("tinyseg.convert.run.shutil.copyfile", full)
+    with pytest.raises(DataError, match=r"out: cannot be written.*No space left.*a_Camera_5\.jpg"):
+        turned(wad, tmp_path / "out", "coco")
+    assert [p.name for p in tmp_path.iterdir()] == ["wad"]
+
+
 def test_outlines_enclose_their_pixels() -> None:
     for seed in range(30):
         bits = blob(seed)

@@ -268,7 +268,8 @@ def test_another_backbones_file_is_refused(tmp_path: Path) -> None:
 def test_unknown_starts_are_refused_with_the_known_ones() -> None:
     recipe = recipe_of()
     detector = build_detector(recipe)
-    with pytest.raises(WeightsError, match=r"a path \| imagenet \| tinyseg-lite \| maskrcnn.*got runs/none"):
+    known = r"a path \| imagenet \| tinyseg-lite \| maskrcnn"
+    with pytest.raises(WeightsError, match=rf"{known}.*got runs/none"):
         start_from(detector, recipe, "runs/none", on_progress=quiet)
     with pytest.raises(WeightsError, match=r"no ImageNet weights are known.*got test_resnet"):
         start_from(detector, recipe, "imagenet", on_progress=quiet)

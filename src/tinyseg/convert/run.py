@@ -102,11 +102,12 @@ def convert(
         job = Job(folder, dataset.classes, ids, wanted.split, wanted.polygons)
         for item, stem in zip(dataset.items, stems, strict=True):
             try:
-                done.append(_convert_one(job, item, stem, format, number=len(done) + 1))
-                _place(item.image_path, folder / done[-1].page.picture, wanted.pictures)
+                one = _convert_one(job, item, stem, format, number=len(done) + 1)
             except TinysegError as error:
                 on_error(item.name, error)
                 continue
+            _place(item.image_path, folder / one.page.picture, wanted.pictures)
+            done.append(one)
             on_frame(item.name)
         if not done:
             raise DataError("no frame could be converted", path=target)
@@ -177,15 +178,12 @@ def _stems(items: Sequence[Item]) -> list[str]:
 
 
 def _place(source: Path, target: Path, how: Pictures) -> None:
-    """The picture's own bytes, or a link to where they lie."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if how == "link":
-            target.symlink_to(source.resolve())
-        else:
-            shutil.copyfile(source, target)
-    except OSError as error:
-        raise DataError("the picture cannot be put there", path=target, got=error) from error
+    """The picture's own bytes, or a link to where they lie; a full disk ends the job."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if how == "link":
+        target.symlink_to(source.resolve())
+    else:
+        shutil.copyfile(source, target)
 
 
 @contextmanager
@@ -199,7 +197,8 @@ def _whole_folder(target: Path) -> Iterator[Path]:
         yield beside
         os.replace(beside, target)
     except OSError as error:
-        raise DataError("cannot be written", path=target, got=error.strerror or error) from error
+        got = f"{error.strerror}: {error.filename}" if error.filename else error
+        raise DataError("cannot be written", path=target, got=got) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -9,7 +9,6 @@ read.
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -163,7 +162,7 @@ def _shape(shape: object, path: Path, where: str) -> Shape:
         return Shape(str(shape["label"]), mask, score, shape.get("group_id"), where)
     except TinysegError as error:
         raise DataError(rule, path=path, where=where, got=error) from None
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         got = f"a {kind}" if kind not in _KINDS else repr(error)
         raise DataError(rule, path=path, where=where, got=got) from None
 
