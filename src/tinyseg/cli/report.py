@@ -60,6 +60,9 @@ def report(
     megabytes: Annotated[float, typer.Option(min=1, help="Largest size of the file.")] = 15,
     resamples: Annotated[int, typer.Option(min=1, help="For the intervals.")] = RESAMPLES,
     doctor: Annotated[bool, typer.Option("--doctor", help="With the data set's faults.")] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
+    ] = False,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Write one HTML file with figures, errors and frames, to be opened in any browser, offline.
@@ -74,7 +77,14 @@ def report(
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
-    runs = _measure(given, _names(paths), truth, dataset.classes, resamples)
+    runs = _measure(
+        given,
+        truth,
+        dataset.classes,
+        names=_names(paths),
+        resamples=resamples,
+        missing=allow_missing,
+    )
     choice = Choice(f"{data.stem}: {_title(paths)}", frames, score, floor, int(megabytes * MEGA))
     sheets = _sheets(runs, dataset, choice)
     faults = _examine(Place(data, listed, format), dataset.classes) if doctor else None
@@ -107,14 +117,16 @@ def _title(paths: Sequence[Path]) -> str:
 
 def _measure(
     given: Sequence[Predictions],
-    names: Sequence[str],
     truth: Sequence[FrameLabels],
     classes: Sequence[str],
+    *,
+    names: Sequence[str],
     resamples: int,
+    missing: bool,
 ) -> list[Run]:
     runs = []
     for one, name in zip(given, names, strict=True):
-        pairs = pair_frames(one, truth, classes=classes, shapes=ShapeRules())
+        pairs = pair_frames(one, truth, classes=classes, shapes=ShapeRules(), allow_missing=missing)
         with progress_bar(f"measuring {name}", len(classes) + 1) as bar:
             spans = intervals(pairs, classes, resamples=resamples, tick=bar.advance)
         scores, parts = score_pairs(pairs, classes=classes), breakdown(pairs, classes)
