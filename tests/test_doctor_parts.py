@@ -18,7 +18,7 @@ from tinyseg.doctor import Fault, Findings, Place, Severity, examine, kinds, pla
 from tinyseg.doctor.advice import advise
 from tinyseg.doctor.coverage import has_anchor, tile_cover
 from tinyseg.doctor.findings import EXAMPLES, Collector
-from tinyseg.doctor.instances import largest_gap
+from tinyseg.doctor.instances import group_gap
 from tinyseg.doctor.labels import Objects
 from tinyseg.doctor.others import survey_other
 from tinyseg.doctor.pictures import thumbnail_of
@@ -212,13 +212,15 @@ def test_examples_are_bounded_and_counts_are_not() -> None:
 def test_gap_between_parts() -> None:
     grid = np.zeros((10, 60), np.uint8)
     grid[2:6, :4] = 255
-    assert largest_gap(grid) == 0
+    assert group_gap(grid) == 0
     grid[2:6, 10:14] = 255  # a pole of 6 px before something of 4: near
-    assert largest_gap(grid) == 0
+    assert group_gap(grid) == 0
     grid[2:6, 56:] = 255  # 42 px from the next part
-    assert largest_gap(grid) == 42
+    assert group_gap(grid) == 42
     grid[0, 30] = 255  # a speck between them changes nothing
-    assert largest_gap(grid) == 42
+    assert group_gap(grid) == 42
+    grid[2:6, 48:52] = 255  # two and two
+    assert group_gap(grid) == 34
 
 
 def test_thumbnails_tell_pictures_apart() -> None:

@@ -55,17 +55,18 @@ def apart_faults(
     for index, grid in enumerate(masks.grids()):
         if areas[index] == 0 or areas[index] >= FULL * grid.size or max(grid.shape) < FAR * width:
             continue
-        gap = largest_gap(grid)
+        gap = group_gap(grid)
         if gap > FAR * width:
             told = f"{names[index]}: {gap:.0f} px between its parts"
             faults.append(Fault(kinds.INSTANCE_APART, place, told))
     return faults
 
 
-def largest_gap(grid: UInt8[np.ndarray, "h w"]) -> float:
-    """Pixels between the part farthest from all others and the next, 0 where no part is far.
+def group_gap(grid: UInt8[np.ndarray, "h w"]) -> float:
+    """Pixels between the two groups of parts nearest to each other, 0 for one group.
 
-    Parts are 8-connected; between two is the distance of their boxes.
+    Parts are 8-connected; between two is the distance of their boxes. Parts are of one group where
+    steps of at most GAP times the larger part lead from one to the other.
     """
     bits = (grid >= HALF).astype(np.uint8)
     count, _, rows, _ = cv2.connectedComponentsWithStats(bits, connectivity=8)
@@ -79,11 +80,9 @@ def largest_gap(grid: UInt8[np.ndarray, "h w"]) -> float:
     between = np.maximum(low[:, None] - high[None], low[None] - high[:, None])
     gaps = np.hypot(*np.moveaxis(np.maximum(between, 0.0), 2, 0))
     sizes = np.maximum(parts[:, 2], parts[:, 3])
-    far = gaps > GAP * np.maximum(sizes[:, None], sizes[None])
-    np.fill_diagonal(gaps, np.inf)
-    np.fill_diagonal(far, True)
-    lonely = far.all(axis=1)
-    return float(gaps[lonely].min(axis=1).max()) if lonely.any() else 0.0
+    near = gaps <= GAP * np.maximum(sizes[:, None], sizes[None])
+    joined = np.linalg.matrix_power(near.astype(np.float64), len(parts)) > 0
+    return 0.0 if joined.all() else float(gaps[~joined].min())
 
 
 def overlap_faults(
