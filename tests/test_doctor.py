@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _planted import FRAMES, PLANTS, Planted, clean, with_val
+from _clean_sets import FRAMES, Planted, clean
+from _planted import PLANTS
+from _spoiled_labels import with_val
 
 from tinyseg.data.synthetic import write_wad
 from tinyseg.doctor import Findings, Place, Severity, examine, kinds, plan_of

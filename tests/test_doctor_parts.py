@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from _planted import Planted, clean, picture, with_val, write_list
+from _clean_sets import Planted, clean, picture
+from _spoiled_files import write_list
+from _spoiled_labels import with_val
 from PIL import Image
 from test_doctor import look, loud, told
 from typer.testing import CliRunner
