@@ -21,6 +21,7 @@ def blocks(language: str) -> list[str]:
 
 SMALLER = {
     "synth": "--count 2 --size 320x256 --zoom 4",
+    "submit": "--size 320x256",
     "train": "--set train.steps=1 --set sampling.view=64 --set predict.short_side=256",
 }
 """Options after the README's own, which they replace: fewer and smaller scenes, one step."""
