@@ -83,8 +83,8 @@ def ways(limits: Predict, prior: LocationPrior | None, budget: float) -> list[Wa
         Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", together(first, band)),
         Way("focus", focused),
         Way("focus + scales + flip", flipped(together(focused, half))),
-        Way("focus, two models", focused, 2),
-        Way("focus, three models", focused, 3),
+        Way("focus with two models", focused, 2),
+        Way("focus with three models", focused, 3),
     ]
 
 
