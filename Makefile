@@ -4,9 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo-out
-REAL ?= ../shared/data/wad
+DATA ?= ../shared/data
+REAL ?= $(DATA)/wad
+RUNS ?= runs
 
-.PHONY: faults kill-storm demo test check bench fuzz wheel-test clean
+.PHONY: real-weights faults kill-storm demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -30,13 +32,39 @@ demo: .venv/installed  ## scenes -> training -> predictions -> table and overlay
 		--tile 640 --overlay
 	$(BIN)/tinyseg evaluate $(DEMO)/found --data $(DEMO)/val --json $(DEMO)/scores.json
 	$(BIN)/tinyseg show --data $(DEMO)/val --out $(DEMO)/labels
-	@echo "look at $(DEMO)/found/*_overlay.jpg (found) and $(DEMO)/labels/*_overlay.jpg (true)"
+	$(BIN)/tinyseg report $(DEMO)/found --data $(DEMO)/val --out $(DEMO)/report.html
+	@echo "look at $(DEMO)/found/*_overlay.jpg (found), $(DEMO)/labels/*_overlay.jpg (true), $(DEMO)/report.html"
+
+# Anchors from 8 pixels, views of 448; COCO in mosaics that have the sizes of WAD's tiles.
+TINY := --recipe lite --set train.mixed=true --set network.proposals.similarity=larger \
+	--set network.proposals.nwd_scale=8 --set 'network.proposals.anchor_sizes=[8,18,40,88,194]'
+TILES := {kind: tile, share: 2, data: [0], view: 448, zoom: [0.6, 2.5]}
+MOSAIC := view: 448, grid: [1, 3], weights: [3, 2, 1]}
+
+real-weights: .venv/installed  ## the weights of NOTES.md's table of plans, from DATA: 1.5 hours on a core each
+	mkdir -p $(RUNS)
+	ls $(DATA)/coco/train2017 $(DATA)/coco/val2017 | grep jpg | sort | awk 'NR % 10 != 1' > $(RUNS)/coco.txt
+	cd $(DATA)/cityscapes/leftImg8bit && ls */*/*.png | xargs -n 1 basename -s _leftImg8bit.png > $(abspath $(RUNS))/cityscapes.txt
+	$(BIN)/tinyseg train $(TINY) --init imagenet --out $(RUNS)/pre \
+		--data $(DATA)/coco --list $(RUNS)/coco.txt --share 0.85 --zoom 1 \
+		--data $(DATA)/cityscapes --list $(RUNS)/cityscapes.txt --share 0.15 --zoom 0.5 \
+		--set 'sampling.sources=[{kind: mosaic, $(MOSAIC)]' --set train.steps=2400 --set train.ema=0.998
+	for run in "A 2300 1" "B 1200 2"; do set -- $$run; \
+	$(BIN)/tinyseg train $(TINY) --init $(RUNS)/pre --out $(RUNS)/fine$$1 \
+		--data $(REAL) --list $(REAL)/train.txt --share 1 --zoom 1 \
+		--data $(DATA)/coco --list $(RUNS)/coco.txt --share 0.8 --zoom 1 \
+		--data $(DATA)/cityscapes --list $(RUNS)/cityscapes.txt --share 0.2 --zoom 0.5 \
+		--set 'sampling.sources=[$(TILES), {kind: mosaic, share: 1, data: [1, 2], $(MOSAIC)]' \
+		--set train.steps=$$2 \
+		--set train.seed=$$3 --set train.ema=0.999 --set train.learning_rate=0.0003 || exit 1; done
 
 bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/label_map.py --data $(REAL)
 	$(BIN)/python benchmarks/masks_to_rle.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/roi_align.py
+	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/submission.py
 
 fuzz: .venv/installed  ## run-length codecs and damaged submissions, many more than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
