@@ -1,7 +1,7 @@
 """How much of what is small the zoomed views of a focus hold, and at what cost in pixels.
 
     python benchmarks/coverage.py [--data DIR] [--cityscapes DIR] [--synthetic N] [--seeds N]
-                                  [--weights FILE [--frames N]]
+                                  [--list FILE] [--weights FILE [--frames N]]
 
 An instance is small where its mask has fewer than 32^2 frame pixels, and held where its box, grown
 by half its width and height on each side and cut to the frame, lies wholly in one 2x view. The
@@ -222,8 +222,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--frames", type=int)
+    parser.add_argument("--list", type=Path, help="only the frames named in this file")
     words = parser.parse_args()
-    items = open_data(words.data).items[: words.frames]
+    items = open_data(words.data, listed=words.list).items[: words.frames]
     wad = [item.read_labels() for item in items]
     if words.weights is None:
         rows = simulations(wad, words.cityscapes, words.synthetic, words.seeds)
