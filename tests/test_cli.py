@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from tinyseg.build import build_detector, save_weights
-from tinyseg.cli import app, main
+from tinyseg.cli import VERBS, app, main
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
@@ -129,6 +130,11 @@ def test_predict_stops_at_a_bad_file_and_keeps_what_is_done(
         ("predict {scenes}/train_color --weights w --out o", "no such weights file"),
         ("evaluate nothing.json --data {scenes}", "nothing.json"),
         ("synth --out o --size huge", "WIDTHxHEIGHT"),
+        ("evaluate {scenes} --data {scenes} --json nowhere/s.json", "no such folder: nowhere"),
+        ("compare {scenes} {scenes} --data {scenes} --json nowhere/s.json", "no such folder"),
+        ("report {scenes} --data {scenes} --out nowhere/r.html", "no such folder: nowhere"),
+        ("doctor {scenes} --json nowhere/d.json", "no such folder: nowhere"),
+        ("convert {scenes} --out o --to coco --classes car,unicorn", "unicorn"),
         ("evaluate --unknown", "No such option"),
     ],
 )
@@ -190,6 +196,20 @@ def test_another_run_is_refused_before_anything_is_written(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
 
 
-@pytest.mark.parametrize("verb", ["synth", "train", "predict", "evaluate", "show"])
+def test_an_interruption_is_told_and_has_its_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["tinyseg.cli.synth"], "write_wad", interrupted)
+    monkeypatch.setattr("sys.argv", ["tinyseg", "synth", "--out", str(tmp_path / "o")])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    assert ending.value.code == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"Example: tinyseg {verb}" in " ".join(run(verb, "--help").split())

@@ -36,6 +36,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
+
 VERBS = (
     synth,
     convert,
@@ -62,18 +65,20 @@ for _verb in VERBS:
 def main() -> None:
     """Entry point: errors of ours become one line and exit status 2."""
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except TinysegError as error:
         console.print(f"[red]error:[/] {error}", highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.print("interrupted; what was finished is saved")
-        sys.exit(130)
-    except typer.Abort:
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
     except Exception as error:
         # Typer carries its own copy of click, whose usage errors know how to show themselves.
         if not hasattr(error, "show"):
             raise
         error.show()
         sys.exit(int(getattr(error, "exit_code", 2)))
+    # Typer makes an interruption a status that it returns.
+    if status == INTERRUPTED:
+        console.print("interrupted; what was finished is saved")
+    if isinstance(status, int):
+        sys.exit(status)

@@ -15,11 +15,10 @@ from tinyseg.cli.common import (
     Skipped,
     named_alike,
     open_with,
-    predictions_file,
     read_all_labels,
 )
+from tinyseg.cli.given import read_given
 from tinyseg.errors import PredictionsError
-from tinyseg.predictions import read_predictions
 from tinyseg.progress import console, progress_bar
 
 
@@ -35,7 +34,7 @@ def calibrate(
 
     Example: tinyseg calibrate found --data wad --list val.txt --out calibration.json
     """
-    given = read_predictions(predictions_file(predictions))
+    given = read_given(predictions)
     dataset = open_with(data, format, listed, given.classes)
     found = {frame.name: frame.instances for frame in named_alike(given, dataset).frames}
     skipped, parts = Skipped(on_error), []

@@ -1,16 +1,19 @@
 """What the verbs share: options, skipping what cannot be read, data sets, devices."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import torch
 import typer
 
 from tinyseg.data import FORMATS, DataSet, Item, frame_key, open_data
 from tinyseg.errors import DataError, RecipeError, TinysegError
+from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
 from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console
@@ -106,6 +109,22 @@ def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
     names = {frame_key(item.name): item.name for item in dataset.items}
     frames = [replace(f, name=names.get(frame_key(f.name), f.name)) for f in predictions.frames]
     return replace(predictions, frames=tuple(frames))
+
+
+def check_place(*paths: Path | None) -> None:
+    """Refuses, before any work is done, a file whose folder is missing or closed to writing."""
+    for path in paths:
+        if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            rule = "a file is written into a folder that is there and may be written to"
+            raise DataError(rule, path=path, got=f"no such folder: {path.parent}")
+
+
+def write_json(path: Path, document: object) -> None:
+    """The document, indented, whole or not at all."""
+    try:
+        write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise DataError("cannot be written", path=path, got=error.strerror or error) from None
 
 
 def megapixels(text: str | None) -> float | None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from tinyseg.cli.common import (
@@ -13,10 +12,12 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    check_place,
     named_alike,
     open_with,
     read_all_labels,
     rendered,
+    write_json,
 )
 from tinyseg.cli.given import read_given
 from tinyseg.cli.judging import (
@@ -57,6 +58,7 @@ def compare(
 
     Example: tinyseg compare before after --data wad --list val.txt --json compared.json
     """
+    check_place(json)
     clip_of = find_clips(data, clips, clip_pattern, wanted=draw is Draw.clips)
     drawn = drawn_by(draw, clip_of)
     given = [read_given(path) for path in (a, b)]
@@ -81,7 +83,7 @@ def compare(
             clip_of=drawn,
             tick=bar.advance,
         )
-    if json is not None:
-        json.write_bytes(orjson.dumps(comparison_to_json(compared), option=orjson.OPT_INDENT_2))
     typer.echo(rendered(comparison_table(compared)))
+    if json is not None:
+        write_json(json, comparison_to_json(compared))
     skipped.report()

@@ -17,6 +17,8 @@ from tinyseg.cli.common import (
 from tinyseg.convert import TARGETS, Wanted, kept_classes
 from tinyseg.convert import convert as run_job
 from tinyseg.data import class_ids
+from tinyseg.errors import DataError
+from tinyseg.labels import index_of
 from tinyseg.progress import console, progress_bar
 
 
@@ -56,6 +58,10 @@ def convert(
     """
     ids = class_ids(source, format)
     own = list(ids) if classes is None else [name.strip() for name in classes.split(",")]
+    unknown = [name for name in own if index_of(name, list(ids)) is None]
+    if unknown:
+        rule = "only classes of the data set can be converted"
+        raise DataError(rule, where="--classes", expected=", ".join(ids), got=", ".join(unknown))
     kept = kept_classes(to, own)
     left = [name for name in own if name not in kept]
     if left:

@@ -4,14 +4,12 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from tinyseg.cli.classes import ClassesOption, named_classes
-from tinyseg.cli.common import FormatOption, ListOption, rendered
+from tinyseg.cli.common import FormatOption, ListOption, check_place, rendered, write_json
 from tinyseg.doctor import Place, Severity, examine, plan_of
 from tinyseg.doctor.text import report
-from tinyseg.errors import DataError
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.progress import progress_bar
 from tinyseg.recipes import find_recipe
@@ -47,6 +45,7 @@ def doctor(
 
     Example: tinyseg doctor wad --list train.txt --val-list val.txt --recipe tis_r50
     """
+    check_place(json)
     chosen = None if recipe is None else find_recipe(recipe)
     other = None
     if val is not None or val_list is not None:
@@ -64,16 +63,8 @@ def doctor(
             on_frame=lambda name: bar.advance(),
         )
     if json is not None:
-        _write(json, orjson.dumps(findings.to_json(), option=orjson.OPT_INDENT_2))
+        write_json(json, findings.to_json())
     for part in report(findings):
         typer.echo(rendered(part), nl=False)
     if findings.count(Severity.error):
         raise SystemExit(1)
-
-
-def _write(path: Path, text: bytes) -> None:
-    try:
-        path.write_bytes(text)
-    except OSError as error:
-        rule = "the findings cannot be written"
-        raise DataError(rule, path=path, got=error.strerror or error) from None

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from tinyseg.cli.breaking_down import (
@@ -23,10 +22,12 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    check_place,
     named_alike,
     open_with,
     read_all_labels,
     rendered,
+    write_json,
 )
 from tinyseg.cli.given import read_given
 from tinyseg.cli.judging import (
@@ -86,6 +87,7 @@ def evaluate(
 
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
     """
+    check_place(json)
     asked = Asked(read_buckets(bucket or []), precision, ShapeRules(min_px=boundary_px), plan)
     wanted = rule is Rule.wad or draw is Draw.clips
     clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
@@ -114,10 +116,10 @@ def evaluate(
     if broken_down:
         figures["breakdown"], own_tables = breakdown_section(pairs, dataset.classes, asked)
         tables += own_tables
-    if json is not None:
-        json.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     for table in tables:
         typer.echo(rendered(table))
+    if json is not None:
+        write_json(json, figures)
     skipped.report()
 
 

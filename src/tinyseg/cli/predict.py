@@ -68,7 +68,8 @@ def predict(
         str | None,
         typer.Option(
             help="A weights file, a run's folder, an ensemble's file, or a name: tinyseg-lite (the "
-            "package's own, used where nothing is said), coco-r50 (torchvision's, downloaded once)."
+            "package's own, where it brings one; used if nothing is said), coco-r50 "
+            "(torchvision's, downloaded once)."
         ),
     ] = None,
     model: Annotated[

@@ -14,11 +14,12 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    check_place,
     named_alike,
     open_with,
-    predictions_file,
     read_all_labels,
 )
+from tinyseg.cli.given import read_given
 from tinyseg.data import DataSet, Item
 from tinyseg.doctor import Findings, Place, examine, plan_of
 from tinyseg.errors import DataError
@@ -31,7 +32,7 @@ from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.files import write_whole
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.labels import judged_classes
-from tinyseg.predictions import Predictions, read_predictions
+from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console, progress_bar
 from tinyseg.report.html.figures import Measured
 from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of, worst_frames
@@ -69,8 +70,9 @@ def report(
 
     Example: tinyseg report before after --data wad --list val.txt --out report.html
     """
+    check_place(out)
     paths = [path for path in (predictions, other) if path is not None]
-    read = [read_predictions(predictions_file(path)) for path in paths]
+    read = [read_given(path) for path in paths]
     found = dict.fromkeys(name for one in read for name in one.classes)
     dataset = open_with(data, format, listed, judged_classes(list(found)))
     given = [named_alike(one, dataset) for one in read]

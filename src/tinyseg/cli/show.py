@@ -15,14 +15,13 @@ from tinyseg.cli.common import (
     Skipped,
     named_alike,
     open_with,
-    predictions_file,
 )
+from tinyseg.cli.given import read_given
 from tinyseg.data import class_ids
 from tinyseg.errors import TinysegError
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
-from tinyseg.predictions import read_predictions
 from tinyseg.progress import console, progress_bar
 from tinyseg.report.overlay import draw_overlay
 
@@ -43,7 +42,7 @@ def show(
 
     Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
     """
-    given = None if predictions is None else read_predictions(predictions_file(predictions))
+    given = None if predictions is None else read_given(predictions)
     classes = tuple(class_ids(data, format)) if given is None else given.classes
     dataset = open_with(data, format, listed, classes)
     frames = () if given is None else named_alike(given, dataset).frames

@@ -16,9 +16,9 @@ from tinyseg.cli.common import (
     Skipped,
     megapixels,
     open_with,
-    predictions_file,
     read_all_labels,
 )
+from tinyseg.cli.given import read_given
 from tinyseg.cli.start import told_while_fetching
 from tinyseg.data import class_ids, frame_key
 from tinyseg.errors import DataError
@@ -27,7 +27,7 @@ from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.predict import Wishes, choose, make_plan
 from tinyseg.predict.members import load_member
-from tinyseg.predictions import Predictions, read_predictions
+from tinyseg.predictions import Predictions
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import find_recipe
 from tinyseg.report.plan_picture import draw_plan
@@ -67,7 +67,7 @@ def views(
     """
     wishes = Wishes(plan=plan, budget_mp=megapixels(budget), prior=prior)
     chosen = _plan_of(wishes, weights)
-    given = None if predictions is None else read_predictions(predictions_file(predictions))
+    given = None if predictions is None else read_given(predictions)
     out.mkdir(parents=True, exist_ok=True)
     with progress_bar("drawing", len(images)) as bar:
         for path in images:

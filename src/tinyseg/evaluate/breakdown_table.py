@@ -104,7 +104,8 @@ def _cut_text(cut: Cut) -> str:
     if np.isnan(cut.score):
         return f"no score has a precision of {figure_text(cut.wanted)}: no recall"
     return (
-        f"recall at score {figure_text(cut.score)} and above, where precision is "
+        f"recall at score {figure_text(cut.score)} and above, which {cut.detections:,} detections "
+        f"have; there precision is "
         f"{figure_text(cut.precision)} (wanted {figure_text(cut.wanted)}) and recall of all sizes "
         f"{figure_text(cut.recall)}, IoU .5"
     )
@@ -140,8 +141,8 @@ def _outline_table(outlines: OutlineFigures) -> Table:
     width = f"{low}" if low == high else f"{low}-{high}"
     caption = (
         f"boundary AP {figure_text(outlines.ap)}, AP50 {figure_text(outlines.ap50)}, any class "
-        f"{figure_text(outlines.any_class_ap)}, boundaries {width} px wide; growth: + is larger "
-        "than the label"
+        f"{figure_text(outlines.any_class_ap)}, boundaries {width} px wide: what is "
+        "narrower than two of them is all boundary; growth: + is larger than the label"
     )
     table = _table("Outlines of true positives", "bucket", ("n", "off, px", "growth, px"), caption)
     for item in outlines.offsets:

@@ -76,13 +76,14 @@ class ClassSlice:
 class Cut:
     """The lowest score from which on detections of all classes have the precision, at IoU .5.
 
-    All are nan where no score reaches it.
+    `detections` have the score or more. Figures are nan where no score reaches the precision.
     """
 
     wanted: float
     score: float
     precision: float
     recall: float
+    detections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +200,10 @@ def _cut(hits: Sequence[_Hits], wanted: float) -> Cut:
     places = np.flatnonzero(last & (precision >= wanted))
     instances = sum(len(h.found_at) for h in hits)
     if not len(places) or not instances:
-        return Cut(wanted, math.nan, math.nan, math.nan)
+        return Cut(wanted, math.nan, math.nan, math.nan, 0)
     place = places[-1]
     recall = float(true[place]) / instances
-    return Cut(wanted, float(scores[place]), float(precision[place]), recall)
+    return Cut(wanted, float(scores[place]), float(precision[place]), recall, int(place) + 1)
 
 
 @dataclass(frozen=True, slots=True)

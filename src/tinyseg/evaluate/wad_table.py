@@ -74,9 +74,9 @@ def wad_classes_table(scores: WadScores) -> Table:
     first, best = scores.cuts[0], scores.best(READINGS["pooled"])
     table = Table(title="By class, pooled", box=None, pad_edge=False)
     table.add_column("class", no_wrap=True)
-    for head in ("n", f"cut {first.cut:.2f}", f"cut {best.cut:.2f}"):
+    shown = [first] if best is first else [first, best]
+    for head in ("n", *(f"cut {one.cut:.2f}" for one in shown)):
         table.add_column(head, justify="right", no_wrap=True)
-    rows = zip(scores.classes, scores.instances, first.classes, best.classes, strict=True)
-    for name, count, all_in, cut in rows:
-        table.add_row(name, f"{count:,}", figure_text(all_in), figure_text(cut))
+    for place, (name, count) in enumerate(zip(scores.classes, scores.instances, strict=True)):
+        table.add_row(name, f"{count:,}", *(figure_text(one.classes[place]) for one in shown))
     return table

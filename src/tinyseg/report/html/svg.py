@@ -84,5 +84,9 @@ def signed_interval(estimate: Estimate) -> str:
 
 
 def percent(share: float | None) -> str:
-    """`97 %`, or nothing."""
-    return "" if share is None or math.isnan(share) else f"{100 * share:.0f} %"
+    """`97 %`, or nothing; what is not quite all or none is not rounded to it."""
+    if share is None or math.isnan(share):
+        return ""
+    if 0 < share < 0.005 or 0.995 <= share < 1:
+        return f"{100 * share:.1f} %"
+    return f"{100 * share:.0f} %"
