@@ -20,7 +20,7 @@ from _drawn import (
     to_coco,
     to_records,
 )
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -31,7 +31,7 @@ from test_pairs import slow_boundary
 from tinyseg.errors import DataError
 from tinyseg.evaluate.breakdown import Breakdown, breakdown
 from tinyseg.evaluate.breakdown_table import breakdown_tables, breakdown_to_json
-from tinyseg.evaluate.errors import FrameErrors, Kind, judge
+from tinyseg.evaluate.errors import FIXABLE, FrameErrors, Kind, judge
 from tinyseg.evaluate.matches import NOTHING
 from tinyseg.evaluate.pairs import FramePairs, pair_frames
 from tinyseg.evaluate.shapes import ShapeRules
@@ -99,7 +99,19 @@ TIDE = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+def is_tied(frame: FramePairs) -> bool:
+    """Whether a wrong class or place has two labels that it is as like, so that either may be its
+    own."""
+    (errors,) = judge([frame], len(CLASSES))
+    for row in np.flatnonzero(np.isin(errors.found, FIXABLE)).tolist():
+        same = frame.found.labels[row] == frame.truth.labels
+        alike = frame.iou[row] == frame.iou[row, errors.target[row]]
+        if np.count_nonzero(alike & (same == same[errors.target[row]])) > 1:
+            return True
+    return False
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.integers(0, 2**32))
 def test_errors_and_their_worth_equal_tide(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -110,6 +122,7 @@ def test_errors_and_their_worth_equal_tide(seed: int) -> None:
     ]
     if not (any(f.found for f in frames) and any(f.labels for f in frames)):
         return
+    assume(not any(map(is_tied, paired(frames))))
     data, results = coco_sheet(frames)
     truth = hotcoco.COCO(data)
     evaluation = hotcoco.COCOeval(truth, truth.load_res(results), "segm")
