@@ -6,7 +6,7 @@ from _drawn import CLASSES, RANGES, Drawn, draw_frame, pycocotools_averages, to_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyseg.evaluate.matches import Within, average_precision, average_precisions, gather, match
+from tinyseg.evaluate.matches import Within, average_precision, gather, match
 from tinyseg.evaluate.pairs import pair_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -48,7 +48,8 @@ def test_weights_count_frames_as_often(seed: int) -> None:
     pairs = pair_frames(predictions, truth, classes=CLASSES)
     weights = rng.integers(0, 4, (2, 3))
     matches = match(gather(pairs))
-    for own, sample in zip(average_precisions(matches, weights), weights, strict=True):
+    for sample in weights:
+        own = average_precision(matches, sample)
         written_out = [
             frame for frame, times in zip(pairs, sample, strict=True) for _ in range(times)
         ]

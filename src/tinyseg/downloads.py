@@ -7,9 +7,7 @@ Refuses, with the way to do it by hand, where there is no network.
 
 import hashlib
 import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -18,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tinyseg.errors import WeightsError
+from tinyseg.files import whole_file
 
 CACHE_VARIABLE = "TINYSEG_CACHE"
 CHUNK_BYTES = 2**20
@@ -86,7 +85,7 @@ def fetch(wanted: Download, folder: Path | None = None, *, on_progress: OnProgre
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _whole_file(path) as file:
+        with whole_file(path) as file:
             _download(wanted, file, on_progress)
     except WeightsError as error:
         raise error.at(path=path) from None
@@ -117,20 +116,6 @@ def _download(wanted: Download, file: BinaryIO, on_progress: OnProgress) -> None
         rule = "the file's sha256 is not the published one"
         expected = f"{wanted.sha256_prefix}..."
         raise WeightsError(rule, where=wanted.url, expected=expected, got=found)
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file open for writing that takes the path's place if the block ends well."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

@@ -121,8 +121,13 @@ def check_place(*paths: Path | None) -> None:
 
 def write_json(path: Path, document: object) -> None:
     """The document, indented, whole or not at all."""
+    write_file(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """These bytes, whole or not at all; raises DataError where the system refuses."""
     try:
-        write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        write_whole(path, content)
     except OSError as error:
         raise DataError("cannot be written", path=path, got=error.strerror or error) from None
 

@@ -18,18 +18,17 @@ from tinyseg.cli.common import (
     named_alike,
     open_with,
     read_all_labels,
+    write_file,
 )
 from tinyseg.cli.given import read_given
 from tinyseg.data import DataSet, Item
 from tinyseg.doctor import Findings, Place, examine, plan_of
-from tinyseg.errors import DataError
 from tinyseg.evaluate.bootstrap import RESAMPLES, intervals
 from tinyseg.evaluate.breakdown import breakdown
 from tinyseg.evaluate.compare import Comparison, compare
 from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.evaluate.score import score_pairs
 from tinyseg.evaluate.shapes import ShapeRules
-from tinyseg.files import write_whole
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.labels import judged_classes
 from tinyseg.predictions import Predictions
@@ -181,9 +180,6 @@ def _told(found: Findings) -> tuple[Finding, ...]:
 
 def _write(out: Path, page: Page) -> None:
     content = to_html(page)
-    try:
-        write_whole(out, content)
-    except OSError as error:
-        raise DataError("cannot be written", path=out, got=error.strerror or error) from error
+    write_file(out, content)
     megabytes, shown = len(content) / MEGA, len(page.sheets)
     console.print(f"{out}: {megabytes:.1f} MB, {shown} frames; open it in a browser")

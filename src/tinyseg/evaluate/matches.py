@@ -337,15 +337,6 @@ def average_precision(
     return np.asarray(precision_curves(matches, frame_weights).mean(axis=1))
 
 
-def average_precisions(
-    matches: Matches, frame_weights: Int64[np.ndarray, "samples frames"]
-) -> Float64[np.ndarray, "samples ious"]:
-    """`average_precision` of many samples, whose common part is done once."""
-    ranking = _rank(matches)
-    curves = [_curves(ranking, weights).mean(axis=1) for weights in frame_weights]
-    return np.array(curves, np.float64).reshape(len(frame_weights), len(ranking.use))
-
-
 def _curves(
     ranking: _Ranking, weights: Int64[np.ndarray, " frames"]
 ) -> Float64[np.ndarray, "ious recalls"]:

@@ -35,11 +35,6 @@ class Row:
     content: str
     """Picture, class and runs as they stand, which no two rows have alike."""
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every field can be used."""
-        return not (self.label_id is None or self.confidence is None or self.runs is None)
-
 
 def row_to_text(image_id: str, label_id: int, confidence: float, runs: Runs) -> str:
     """The row with its line feed; the confidence has the digits that give it back exactly."""
