@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import find_weights
 from tinyseg.cli.common import (
     OVERLAY_CUT,
@@ -134,6 +135,7 @@ def predict(
     Example: tinyseg predict photo.jpg
     Example: tinyseg predict 'frames/*.jpg' --weights runs/a --out found --tile 640 --overlay
     """
+    keep_freed_memory()
     sources = find_sources(images)
     files, own = _find_members(weights, model or [], calibration or [])
     members = [load(file) for file in files]
