@@ -1,10 +1,10 @@
 """How the C library hands out memory: large blocks are kept and used again.
 
 In: nothing. Out: a setting of this process. A training step, or a large view, takes and gives back
-some GB in blocks of 5 to 80 MB. glibc asks the system anew for each block over 32 MB and
-returns what lies free at the heap's end; the system then clears every page at its first touch, which is a fifth of the
-step (benchmarks/train_step.py). Kept memory is as much as the step's peak. Where the C library is
-another one, nothing happens.
+some GB in blocks of 5 to 80 MB. glibc asks the system anew for each block over 32 MB and returns
+what lies free at the heap's end; the system then clears every page at its first touch, which is a
+fifth of the step (benchmarks/train_step.py). Kept memory is as much as the step's peak. Where the C
+library is another one, nothing happens.
 """
 
 import ctypes
