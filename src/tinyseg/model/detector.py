@@ -94,7 +94,7 @@ class Detector(nn.Module):
         self.mean: Tensor
         self.std: Tensor
         self.mixed = False
-        """Whether backbone and pyramid run in bfloat16."""
+        """Whether backbone, pyramid and mask head run in bfloat16."""
         self.normalise: Normalise = own_count
         """Counts that the losses are divided by; training on several processes puts its own."""
         self.planner: Callable[[Detector, int, tuple[int, int]], Plan] = keep_all
@@ -214,7 +214,9 @@ class Detector(nn.Module):
 
             def part(*maps: Tensor, group: RoiGroup = group) -> Tensor:
                 pooled = self._pool(list(maps), group.boxes, MASK_POOL, padded_hw)
-                return self.mask_head(pooled, labels[group.place])
+                with torch.autocast(pooled.device.type, torch.bfloat16, enabled=self.mixed):
+                    grids = self.mask_head(pooled, labels[group.place])
+                return grids.to(pooled.dtype)
 
             read.append(maybe_again(plan.mask_head, part, *maps))
         return torch.cat(read)

@@ -25,7 +25,8 @@ class Train(Section):
     """Decay of the averaged weights that are the run's result; 0: the last weights are."""
     clip_norm: float = Field(default=5.0, gt=0)
     mixed: bool = False
-    """Backbone and pyramid in bfloat16, the rest in float32; on a CPU depthwise convolutions too.
+    """Backbone, pyramid and mask head in bfloat16, the rest in float32; on a CPU depthwise
+    convolutions too.
     Faster on processors with bfloat16 instructions (benchmarks/train_step.py), slower on others."""
     save_every: int = Field(default=250, ge=1)
     keep: int = Field(default=3, ge=1)
