@@ -152,6 +152,17 @@ def test_a_key_that_rows_set_is_refused(setting: str) -> None:
     check_settings(["train.steps=3", "sampling.repeat=0.3"], scaled(1.0))
 
 
+def test_tiles_have_the_zoom_of_whole_frames_at_the_rows_resolutions() -> None:
+    """3384 x 2710 pixels at the slides' three ranges: 1800 wide, 1800 high, and all between."""
+    learnt = {name: settings[0] for name, settings in scaled(1.0, tile=448).items()}
+    assert learnt == {
+        "1500,1800": "sampling.sources=[{kind: tile, view: 448, zoom: [0.532, 0.532]}]",
+        "1800,2400": "sampling.sources=[{kind: tile, view: 448, zoom: [0.664, 0.664]}]",
+        "varied": "sampling.sources=[{kind: tile, view: 448, zoom: [0.554, 0.664]}]",
+    }
+    assert [s[1:] for s in scaled(1.0, tile=448).values()] == [s[1:] for s in scaled(1.0).values()]
+
+
 def replace_steps(recipe: Recipe, steps: int) -> Recipe:
     train = recipe.train.model_copy(update={"steps": steps})
     return recipe.model_copy(update={"train": train})

@@ -39,6 +39,8 @@ from tinyseg.train.validation import judge
 from tinyseg.views import LocationPrior, learn_prior
 
 TABLE_NAME = "table.md"
+WAD_HW = (2710, 3384)
+"""Height and width of the challenge's frames, of which the slides' resolutions are told."""
 MULTI_SCALE = (1500, 1800, 2400)
 """Short sides of the row "+ MS", at the slides' resolutions."""
 
@@ -106,6 +108,13 @@ def ablate(
         float,
         typer.Option(help="All of the slides' resolutions times this, in training and use."),
     ] = 1.0,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            help="Learn from square tiles of this side, at the zooms that whole frames of the "
+            "rows' resolutions have: far less to compute in a step."
+        ),
+    ] = None,
     budget: Annotated[float, typer.Option(help="Megapixels of zoomed views a frame.")] = 12.0,
     only: Annotated[
         list[str] | None, typer.Option(help="Only the rows of these names; may be repeated.")
@@ -121,7 +130,7 @@ def ablate(
     Example: tinyseg ablate --data wad --list train.txt --val-list val.txt --coco coco --out abl
     --set train.steps=200 --resolution 0.5
     """
-    scales = scaled(resolution)
+    scales = scaled(resolution, tile)
     check_settings(settings or [], scales)
     base = with_settings(find_recipe(recipe), settings or [])
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
@@ -202,11 +211,12 @@ def choose_rows(only: list[str] | None) -> tuple[Row, ...]:
     return ROWS if not only else tuple(row for row in ROWS if row.name in only)
 
 
-def scaled(resolution: float) -> dict[str, tuple[str, ...]]:
+def scaled(resolution: float, tile: int | None = None) -> dict[str, tuple[str, ...]]:
     """Settings of each range of resolutions: the slides' (short side, longest side), scaled.
 
     "1500,1800" and "1800,2400" are trained and used at that size; "varied" draws the short side
-    from all in between in training, and is used at the larger size.
+    from all in between in training, and is used at the larger size. With `tile` what is learnt
+    from are tiles of that side, zoomed as a frame of the challenge is at that size.
     """
 
     def use(short: int, longest: int) -> tuple[str, str]:
@@ -216,6 +226,9 @@ def scaled(resolution: float) -> dict[str, tuple[str, ...]]:
     def learn(low: int, high: int, longest: int) -> str:
         sides = [round(low * resolution), round(high * resolution)]
         limit = round(longest * resolution)
+        if tile is not None:
+            zooms = [round(min(side / WAD_HW[0], limit / WAD_HW[1]), 3) for side in sides]
+            return f"sampling.sources=[{{kind: tile, view: {tile}, zoom: {zooms}}}]"
         return f"sampling.sources=[{{kind: whole, short_side: {sides}, longest_side: {limit}}}]"
 
     return {
