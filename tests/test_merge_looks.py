@@ -92,9 +92,14 @@ def test_duplicates_from_flips_and_scales_take_a_vote() -> None:
     rules = MergeRules(unseen=0.0)
     merged = merge([Seen(v, p) for v, p in zip(views, parts, strict=True)], FRAME_HW, rules)
     assert len(merged) == 1
-    # The finer look counts twice: 2 of 4 are enough for a pixel.
-    assert boxes(merged) == [[10, 10, 30, 32]]
+    assert boxes(merged) == [[10, 10, 30, 30]]
     assert merged.scores.tolist() == pytest.approx([0.5])
+
+
+def test_a_sure_look_outvotes_two_unsure_ones() -> None:
+    parts = [found(((10, 10, 30, 30), 1, 0.3)), found(((10, 10, 30, 32), 1, 0.9))]
+    merged = merge([Seen(WHOLE, parts[k > 1], k) for k in range(3)], FRAME_HW, RULES)
+    assert boxes(merged) == [[10, 10, 30, 32]]
 
 
 def test_soft_masks_are_averaged_not_their_pixels() -> None:
@@ -113,11 +118,11 @@ def test_soft_masks_are_averaged_not_their_pixels() -> None:
     assert boxes(merged) == [[10, 10, 14, 14]]
 
 
-def test_scores_are_weighed_by_model_and_by_who_could_have_seen() -> None:
+def test_the_score_is_the_surest_looks_less_if_others_could_have_seen_it() -> None:
     first, second = found(((10, 10, 30, 30), 0, 0.9)), found(((10, 10, 30, 30), 0, 0.3))
     rules = MergeRules(model_weights=(3.0, 1.0))
     both = merge([Seen(WHOLE, first, 0), Seen(WHOLE, second, 1)], FRAME_HW, rules)
-    assert both.scores.tolist() == pytest.approx([(3 * 0.9 + 0.3) / 4])
+    assert both.scores.tolist() == [0.9]
     alone = merge([Seen(WHOLE, first, 0), Seen(WHOLE, found(), 1)], FRAME_HW, rules)
     assert alone.scores.tolist() == pytest.approx([0.9 * (3 / 4) ** 0.5])
 

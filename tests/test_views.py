@@ -310,6 +310,17 @@ def test_whole_respects_both_sides(hw: tuple[int, int], short: int, longest: int
     assert np.abs(np.array(view.out_hw) - np.array(hw) * scale).max() <= 1
 
 
+def test_a_small_frame_is_magnified_no_more_than_it_may_be() -> None:
+    plan = whole(short_side=1800, longest_side=2400, largest_zoom=1.5)
+    assert [looked_at(plan, hw)[0].out_hw for hw in ((480, 640), (1800, 2000), (2710, 3384))] == [
+        (720, 960),
+        (1800, 2000),
+        (1800, 2248),
+    ]
+    with pytest.raises(DataError, match="zoom"):
+        whole(largest_zoom=0.0)
+
+
 def test_together_is_one_list() -> None:
     plan = together(whole(short_side=30, longest_side=90), tiles(size=40, overlap=10), together())
     found = looked_at(plan, HW)

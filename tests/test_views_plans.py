@@ -14,6 +14,7 @@ from tinyseg.cli import app, main
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
+from tinyseg.predict.plan_choice import make_plan, read_choice
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.recipes import find_recipe, with_settings
 from tinyseg.report.plan_picture import draw_plan
@@ -189,6 +190,22 @@ def test_views_of_weights_are_those_of_their_own_prior_and_plan(
     assert said(*own) != without
     assert said(*own) == said(*own, "--prior", str(prior))
     assert said(*own) != said("--prior", str(prior))  # the preset's sizes are not the network's
+
+
+def test_a_files_focus_says_what_its_closer_looks_are(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        "parts: [{focus: {budget_mp: 2, zoom: 1.5, view: [320, 640], answers_for: [0, 48],"
+        " short_side: 300, longest_side: 400, largest_zoom: 0.5}}]"
+    )
+    plan = make_plan(read_choice(path))
+    info = FrameInfo((800, 1000), None)
+    first, then = plan.first(info), plan.then(info, Instances.empty())
+    assert [p.view.out_hw for p in first] == [(300, 375)]
+    assert {(p.view.out_hw, p.view.scale_xy, p.view.answers_for) for p in then} == {
+        ((320, 640), (1.5, 1.5), (0.0, 48.0))
+    }
+    assert 1 <= len(then) <= 2_000_000 // (320 * 640)
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,12 @@ class MergeRules:
     conflict_iou: Share = 0.6
     """And one that overlaps a better one of another class by more than this."""
     unseen: NonNegativeFloat = 0.5
-    """Scores are multiplied by (looks that found it / looks that could have) to this power."""
+    """An object has its surest look's score, times (looks that found it / looks that could have) to
+    this power."""
     cut: Share = 0.5
     """Scores of what only looks found whose border cuts it are multiplied by this."""
     model_weights: tuple[PositiveFloat, ...] = ()
-    """Weight of each model in scores and masks; 1 where there is none."""
+    """Weight of each model in masks and among the looks that could have; 1 where there is none."""
     exclusive: bool = False
     """A pixel belongs to one instance, the better one."""
     keep: PositiveInt = 300

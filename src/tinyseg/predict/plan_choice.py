@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from tinyseg.errors import RecipeError
 from tinyseg.recipes import FocusViews, PlanChoice, PlanPart, Recipe, TileViews, WholeViews
 from tinyseg.views import (
+    EVERY_SIZE,
     LocationPrior,
     Plan,
     Zoomed,
@@ -63,7 +64,8 @@ def _whole(views: WholeViews) -> Plan:
     return whole(
         short_side=views.short_side,
         longest_side=views.longest_side,
-        answers_for=views.answers_for or (0.0, inf),
+        largest_zoom=views.largest_zoom or inf,
+        answers_for=views.answers_for or EVERY_SIZE,
     )
 
 
@@ -73,7 +75,7 @@ def _tiles(views: TileViews) -> Plan:
         overlap=_overlap(views),
         zoom=views.zoom,
         band=views.band,
-        answers_for=views.answers_for or (0.0, inf),
+        answers_for=views.answers_for or EVERY_SIZE,
     )
 
 
@@ -84,9 +86,18 @@ def _overlap(views: TileViews) -> int:
 
 
 def _focus(views: FocusViews, own: LocationPrior | None) -> Plan:
-    first = whole(short_side=views.short_side, longest_side=views.longest_side)
+    first = whole(
+        short_side=views.short_side,
+        longest_side=views.longest_side,
+        largest_zoom=views.largest_zoom or inf,
+    )
     prior = own if views.prior is None else read_prior(views.prior)
-    zoomed = Zoomed(budget_mp=views.budget_mp, zoom=views.zoom)
+    zoomed = Zoomed(
+        budget_mp=views.budget_mp,
+        zoom=views.zoom,
+        out_hw=views.view,
+        answers_for=views.answers_for or EVERY_SIZE,
+    )
     return focus(zoomed, source=views.source, prior=prior, first=first)
 
 
@@ -161,6 +172,7 @@ def focus_choice(recipe: Recipe) -> PlanChoice:
         budget_mp=limits.budget_mp,
         short_side=limits.short_side,
         longest_side=limits.longest_side,
+        largest_zoom=limits.largest_zoom,
     )
     return PlanChoice(parts=(PlanPart(focus=views),))
 
@@ -175,7 +187,11 @@ NAMED: dict[str, Callable[[Recipe, int | None], PlanChoice]] = {
 
 def _whole_of(recipe: Recipe) -> WholeViews:
     limits = recipe.predict
-    return WholeViews(short_side=limits.short_side, longest_side=limits.longest_side)
+    return WholeViews(
+        short_side=limits.short_side,
+        longest_side=limits.longest_side,
+        largest_zoom=limits.largest_zoom,
+    )
 
 
 def with_scales(choice: PlanChoice, short_sides: Sequence[int]) -> PlanChoice:

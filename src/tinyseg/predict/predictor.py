@@ -68,12 +68,15 @@ class Predictor:
 
     def look(self, images: Sequence[Image], infos: Sequence[FrameInfo]) -> list[list[Seen]]:
         """What is seen on each frame, in its pixels: the plan's first views, then its second."""
-        first = [self.plan.first(info) for info in infos]
+        # What several parts of a plan, or both passes, ask for needs one look.
+        first = [list(dict.fromkeys(self.plan.first(info))) for info in infos]
         seen = self._pass(images, first)
         found = [Instances.concatenate([s.instances for s in each]) for each in seen]
         then = [self.plan.then(info, each) for info, each in zip(infos, found, strict=True)]
-        # A view of both passes needs one look.
-        then = [[p for p in new if p not in old] for new, old in zip(then, first, strict=True)]
+        then = [
+            [p for p in dict.fromkeys(new) if p not in old]
+            for new, old in zip(then, first, strict=True)
+        ]
         more = self._pass(images, then)
         return [[*a, *b] for a, b in zip(seen, more, strict=True)]
 

@@ -29,6 +29,7 @@ class WholeViews(Section):
 
     short_side: Side = 1800
     longest_side: Side | None = 2400
+    largest_zoom: PositiveFloat | None = None
     answers_for: Range = None
 
 
@@ -48,10 +49,15 @@ class FocusViews(Section):
 
     budget_mp: PositiveFloat = 12.0
     zoom: PositiveFloat = 2.0
+    view: tuple[Side, Side] = (512, 1024)
+    """Height and width of a closer look in view pixels."""
+    answers_for: Range = (0.0, 96.0)
+    """Sizes that the closer looks answer for."""
     source: Literal["prior", "first", "both"] = "both"
     prior: Path | None = None
     short_side: Side = 1800
     longest_side: Side = 2400
+    largest_zoom: PositiveFloat | None = None
 
 
 class PlanPart(Section):
@@ -81,6 +87,8 @@ class Predict(Section):
 
     short_side: Side = 1800
     longest_side: Side = 2400
+    largest_zoom: PositiveFloat | None = None
+    """Sides of a whole frame's view, and how much a small frame is magnified at most."""
     min_score: float = Field(default=0.01, ge=0, le=1)
     detections: int = Field(default=300, ge=1)
     """Lowest score and largest number of instances that are kept, of a view and of a frame."""

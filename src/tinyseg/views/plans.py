@@ -15,18 +15,21 @@ def whole(
     *,
     short_side: int = 1800,
     longest_side: int | None = 2400,
+    largest_zoom: float = inf,
     answers_for: tuple[float, float] = EVERY_SIZE,
 ) -> Plan:
     """The whole frame in one view, its short side brought to `short_side` unless the other side
-    would then be over `longest_side`."""
+    would then be over `longest_side`, or the frame be magnified more than `largest_zoom` times."""
     longest = inf if longest_side is None else longest_side
     if min(short_side, longest) < 1:
         got = f"{short_side}, {longest_side}"
         raise DataError("a whole view needs sides of at least 1 pixel", got=got)
+    if not largest_zoom > 0:
+        raise DataError("a whole view needs a zoom above 0", got=largest_zoom)
 
     def first(info: FrameInfo) -> list[Planned]:
         height, width = info.hw
-        scale = min(short_side / min(info.hw), longest / max(info.hw))
+        scale = min(short_side / min(info.hw), longest / max(info.hw), largest_zoom)
         out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
         rect = (0.0, 0.0, float(width), float(height))
         return [Planned(View(rect, out_hw, answers_for=answers_for))]
