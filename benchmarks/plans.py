@@ -1,13 +1,14 @@
 """What each plan of views is worth with the same weights on labelled frames: one table.
 
     python benchmarks/plans.py --weights A [--weights B --weights C] [--data DIR] [--list FILE]
-        [--prior-list FILE] [--budget 12] [--only whole,focus] [--json FILE]
+        [--fold C=LEFT_OUT.txt ...] [--plan FILE] [--only whole,focus] [--json FILE] [--out DIR]
 
-Rows: the whole frame in one view; native tiles over the whole frame; tiles as closely zoomed as
-focus' views, in the band of rows where WAD's objects are, with as many pixels as focus; focus;
-focus at two scales and mirrored; and focus with the first two and all three weights. The prior is
-the one in the first weights, or learnt on the frames of --prior-list. Pixels are those that the
-networks saw, all looks counted; seconds are wall time from pixels to merged masks.
+Rows: the whole frame in one view; native tiles over the whole frame; tiles in the band of rows
+where WAD's objects are, with as many pixels as focus; focus as the weights' recipe says, or the
+plan of --plan; the same at two scales and mirrored; and with the first two and all three weights.
+The prior is the one in the first weights. With --fold each fold's frames are seen by that fold's
+weights, with their prior, and all folds are scored together. Pixels are those that the networks
+saw, all looks counted; seconds are wall time from pixels to merged masks. --out writes predictions.
 """
 
 import argparse
@@ -20,27 +21,17 @@ from pathlib import Path
 import torch
 from _report import machine, table
 
+from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import Item, open_data
 from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.predict import Predictor
 from tinyseg.predict.members import Member, load_member, own_prior
-from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.predict.plan_choice import focus_choice, make_plan, read_choice, whole_choice
+from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.progress import progress_bar
-from tinyseg.recipes import FocusViews, Predict
-from tinyseg.views import (
-    FrameInfo,
-    LocationPrior,
-    Plan,
-    Zoomed,
-    camera_of,
-    flipped,
-    focus,
-    learn_prior,
-    tiles,
-    together,
-    whole,
-)
+from tinyseg.recipes import PlanChoice, PlanPart, Recipe, TileViews, WholeViews
+from tinyseg.views import FrameInfo, camera_of, tiles
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
 BAND = (1500, 2300)
@@ -49,11 +40,19 @@ BAND = (1500, 2300)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A row of the table: a plan, and how many of the networks look through it."""
+    """A row of the table: a choice of views, and how many of the networks look through it."""
 
     name: str
-    plan: Plan
+    choice: PlanChoice
     models: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Networks, and the frames that they are judged on."""
+
+    members: Sequence[Member]
+    items: Sequence[Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +64,31 @@ class Outcome:
     seconds: float
 
 
-def ways(limits: Predict, prior: LocationPrior | None, budget: float) -> list[Way]:
+def ways(recipe: Recipe, given: PlanChoice | None) -> list[Way]:
     """All rows; those with more networks than were given are left out later."""
-    first = whole(short_side=limits.short_side, longest_side=limits.longest_side)
-    half = whole(short_side=limits.short_side // 2, longest_side=limits.longest_side // 2)
-    focused = focus(
-        Zoomed(budget_mp=budget, zoom=FocusViews().zoom), source="both", prior=prior, first=first
-    )
-    native = tiles(size=640, overlap=160, answers_for=(0.0, 320.0))
-    zoom = band_zoom(budget)
-    band = tiles(
+    limits = recipe.predict
+    focused = given or focus_choice(recipe)
+    first = whole_choice(recipe).parts
+    half = WholeViews(short_side=limits.short_side // 2, longest_side=limits.longest_side // 2)
+    native = TileViews(size=640, overlap=160, answers_for=(0.0, 320.0))
+    zoom = band_zoom(sum(p.focus.budget_mp for p in focused.parts if p.focus is not None))
+    band = TileViews(
         size=640, overlap=round(160 / zoom), zoom=zoom, band=BAND, answers_for=(0.0, 200.0)
     )
+    more = PlanChoice(parts=(*focused.parts, PlanPart(whole=half)), flip=True)
     return [
-        Way("whole", first),
-        Way("whole + native tiles everywhere", together(first, native)),
-        Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", together(first, band)),
+        Way("whole", PlanChoice(parts=first)),
+        Way("whole + native tiles everywhere", _with(first, native)),
+        Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", _with(first, band)),
         Way("focus", focused),
-        Way("focus + scales + flip", flipped(together(focused, half))),
+        Way("focus + scales + flip", more),
         Way("focus with two models", focused, 2),
         Way("focus with three models", focused, 3),
     ]
+
+
+def _with(first: tuple[PlanPart, ...], tiles: TileViews) -> PlanChoice:
+    return PlanChoice(parts=(*first, PlanPart(tiles=tiles)))
 
 
 def band_zoom(budget: float) -> float:
@@ -99,24 +102,30 @@ def band_zoom(budget: float) -> float:
         zoom += 0.05
 
 
-def measure(way: Way, members: Sequence[Member], items: Sequence[Item]) -> Outcome:
-    """The way on all frames."""
-    predictor = Predictor(members[: way.models], way.plan)
+def measure(way: Way, folds: Sequence[Fold], out: Path | None) -> Outcome:
+    """The way on all frames of all folds."""
     found, truth = list[FramePredictions](), list[FrameLabels]()
     pixels, seconds = 0, 0.0
-    with progress_bar(way.name, len(items)) as bar:
-        for item in items:
-            frame = item.read()
-            start = time.perf_counter()
-            (seen,) = predictor.look([frame.image], [FrameInfo(frame.hw, camera_of(frame.name))])
-            merged = predictor.merge(seen, frame.hw)
-            seconds += time.perf_counter() - start
-            pixels += sum(s.view.out_hw[0] * s.view.out_hw[1] for s in seen)
-            found.append(FramePredictions(frame.name, frame.name, frame.hw, merged))
-            truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
-            bar.advance(item.name)
-    scores = score(Predictions(predictor.classes, tuple(found)), truth, classes=predictor.classes)
-    return Outcome(scores, pixels / 1e6 / len(items), seconds / len(items))
+    with progress_bar(way.name, sum(len(fold.items) for fold in folds)) as bar:
+        for fold in folds:
+            members = fold.members[: way.models]
+            predictor = Predictor(members, make_plan(way.choice, own_prior(members)))
+            for item in fold.items:
+                frame = item.read()
+                start = time.perf_counter()
+                info = FrameInfo(frame.hw, camera_of(frame.name))
+                (seen,) = predictor.look([frame.image], [info])
+                merged = predictor.merge(seen, frame.hw)
+                seconds += time.perf_counter() - start
+                pixels += sum(s.view.out_hw[0] * s.view.out_hw[1] for s in seen)
+                found.append(FramePredictions(frame.name, frame.name, frame.hw, merged))
+                truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
+                bar.advance(item.name)
+    predictions = Predictions(folds[0].members[0].recipe.classes, tuple(found))
+    if out is not None:
+        write_predictions(out / way.name.replace(" ", "_") / "predictions.json", predictions)
+    scores = score(predictions, truth, classes=predictions.classes)
+    return Outcome(scores, pixels / 1e6 / len(found), seconds / len(found))
 
 
 HEADS = (
@@ -144,41 +153,53 @@ def small_ones(averages: Averages) -> list[float]:
     return [averages.ap, averages.ap_small, averages.ap_tiny]
 
 
-def prior_of(
-    members: Sequence[Member], data: Path, listed: Path | None, classes: Sequence[str]
-) -> LocationPrior | None:
-    """The prior learnt on listed frames; without a list that of the weights."""
-    if listed is None:
-        return own_prior(members)
-    items = open_data(data, listed=listed, classes=classes).items
-    return learn_prior(item.read_labels() for item in items)
+def read_folds(given: argparse.Namespace) -> list[Fold]:
+    """The folds with their frames, or all weights with the listed frames."""
+    if given.fold:
+        pairs = [text.rpartition("=")[::2] for text in given.fold]
+        return [
+            Fold([member], items_of(given.data, Path(listed), member))
+            for member, listed in (
+                (load_member(Path(weights)), listed) for weights, listed in pairs
+            )
+        ]
+    members = [load_member(path) for path in given.weights]
+    return [Fold(members, items_of(given.data, given.list, members[0]))]
+
+
+def items_of(data: Path, listed: Path | None, member: Member) -> Sequence[Item]:
+    """The frames of a list, all if there is none."""
+    return open_data(data, listed=listed, classes=member.recipe.classes).items
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--weights", type=Path, action="append", required=True)
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--weights", type=Path, action="append")
+    who.add_argument("--fold", action="append", help="WEIGHTS=LIST: the frames it never saw")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--list", type=Path, help="the frames that are scored; all if not given")
-    parser.add_argument("--prior-list", type=Path, help="the frames that the prior is learnt on")
-    parser.add_argument("--budget", type=float, default=FocusViews().budget_mp)
+    parser.add_argument("--plan", type=Path, help="a plan's file, in place of focus")
     parser.add_argument("--only", help="beginnings of rows' names, with commas between")
     parser.add_argument("--json", type=Path, help="all figures, for later")
+    parser.add_argument("--out", type=Path, help="a folder of predictions for each row")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    members = [load_member(path) for path in given.weights]
-    classes = members[0].recipe.classes
-    items = open_data(given.data, listed=given.list, classes=classes).items
-    prior = prior_of(members, given.data, given.prior_list, classes)
+    keep_freed_memory()
+    folds = read_folds(given)
     wanted = tuple((given.only or "").split(","))
+    choice = None if given.plan is None else read_choice(given.plan)
+    members = folds[0].members
     outcomes = {
-        way.name: measure(way, members, items)
-        for way in ways(members[0].recipe.predict, prior, given.budget)
+        way.name: measure(way, folds, given.out)
+        for way in ways(members[0].recipe, choice)
         if way.models <= len(members) and way.name.startswith(wanted)
     }
     print(table(HEADS, [row(name, outcome) for name, outcome in outcomes.items()]))
     counts = {str(outcome.scores.counts) for outcome in outcomes.values()}
-    print(f"\n{len(items)} frames, {' '.join(counts)}; {machine()}")
+    frames = sum(len(fold.items) for fold in folds)
+    print(f"\n{frames} frames, {' '.join(counts)}; {machine()}")
     if given.json:
         told = {name: asdict(outcome) for name, outcome in outcomes.items()}
         given.json.write_text(json.dumps(told, indent=1))
