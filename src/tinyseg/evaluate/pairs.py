@@ -95,7 +95,9 @@ def pair_frames(
     missing = [frame.name for frame in frames if frame.missing]
     if missing and not allow_missing:
         got = f"{len(missing)} of {len(frames)} missing, such as {', '.join(missing[:3])}"
-        raise PredictionsError("every labelled frame needs its predictions", got=got)
+        expected = "the frames of a --list alone, or --allow-missing to count the others as empty"
+        rule = "every labelled frame needs its predictions"
+        raise PredictionsError(rule, expected=expected, got=got)
     return frames
 
 
