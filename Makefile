@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
-.PHONY: real-weights faults kill-storm demo test check bench fuzz wheel-test clean
+.PHONY: weights folds faults kill-storm demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -23,40 +23,26 @@ check: .venv/installed  ## style and types only
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 
-demo: .venv/installed  ## scenes -> training -> predictions -> table and overlays, on a CPU
+demo: .venv/installed  ## rendered street scenes -> predictions, scores, overlays, report, submission
 	rm -rf $(DEMO)
-	$(BIN)/tinyseg synth --out $(DEMO)/train --count 24 --seed 1
-	$(BIN)/tinyseg synth --out $(DEMO)/val --count 4 --seed 2
-	$(BIN)/tinyseg train --recipe lite --data $(DEMO)/train --out $(DEMO)/run --set train.steps=300
-	$(BIN)/tinyseg predict $(DEMO)/val/train_color --weights $(DEMO)/run --out $(DEMO)/found \
-		--tile 640 --overlay
-	$(BIN)/tinyseg evaluate $(DEMO)/found --data $(DEMO)/val --json $(DEMO)/scores.json
-	$(BIN)/tinyseg show --data $(DEMO)/val --out $(DEMO)/labels
-	$(BIN)/tinyseg report $(DEMO)/found --data $(DEMO)/val --out $(DEMO)/report.html
-	@echo "look at $(DEMO)/found/*_overlay.jpg (found), $(DEMO)/labels/*_overlay.jpg (true), $(DEMO)/report.html"
+	$(BIN)/tinyseg synth --out $(DEMO)/scenes --count 4 --seed 2
+	$(BIN)/tinyseg predict $(DEMO)/scenes/train_color --out $(DEMO)/found --overlay
+	$(BIN)/tinyseg evaluate $(DEMO)/found --data $(DEMO)/scenes --json $(DEMO)/scores.json
+	$(BIN)/tinyseg show --data $(DEMO)/scenes --out $(DEMO)/labels
+	$(BIN)/tinyseg report $(DEMO)/found --data $(DEMO)/scenes --out $(DEMO)/report.html
+	$(BIN)/tinyseg submit $(DEMO)/found --out $(DEMO)/submission.csv
+	@echo
+	@echo "4 rendered frames of 3384 x 2710 were looked at by the package's own weights. Now open"
+	@echo "  $(DEMO)/report.html             what is right, what is wrong, and every frame down to its pixels"
+	@echo "  $(DEMO)/found/*_overlay.jpg     what was found"
+	@echo "  $(DEMO)/labels/*_overlay.jpg    what is there"
+	@echo "  $(DEMO)/scores.json, $(DEMO)/submission.csv, $(DEMO)/found/predictions.json"
 
-# Anchors from 8 pixels, views of 448; COCO in mosaics that have the sizes of WAD's tiles.
-TINY := --recipe lite --set train.mixed=true --set network.proposals.similarity=larger \
-	--set network.proposals.nwd_scale=8 --set 'network.proposals.anchor_sizes=[8,18,40,88,194]'
-TILES := {kind: tile, share: 2, data: [0], view: 448, zoom: [0.6, 2.5]}
-MOSAIC := view: 448, grid: [1, 3], weights: [3, 2, 1]}
+weights: .venv/installed  ## the package's weights from the data folders of DATA: 3.5 hours on one core
+	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS)
 
-real-weights: .venv/installed  ## the weights of NOTES.md's table of plans, from DATA: 1.5 hours on a core each
-	mkdir -p $(RUNS)
-	ls $(DATA)/coco/train2017 $(DATA)/coco/val2017 | grep jpg | sort | awk 'NR % 10 != 1' > $(RUNS)/coco.txt
-	cd $(DATA)/cityscapes/leftImg8bit && ls */*/*.png | xargs -n 1 basename -s _leftImg8bit.png > $(abspath $(RUNS))/cityscapes.txt
-	$(BIN)/tinyseg train $(TINY) --init imagenet --out $(RUNS)/pre \
-		--data $(DATA)/coco --list $(RUNS)/coco.txt --share 0.85 --zoom 1 \
-		--data $(DATA)/cityscapes --list $(RUNS)/cityscapes.txt --share 0.15 --zoom 0.5 \
-		--set 'sampling.sources=[{kind: mosaic, $(MOSAIC)]' --set train.steps=2400 --set train.ema=0.998
-	for run in "A 2300 1" "B 1200 2"; do set -- $$run; \
-	$(BIN)/tinyseg train $(TINY) --init $(RUNS)/pre --out $(RUNS)/fine$$1 \
-		--data $(REAL) --list $(REAL)/train.txt --share 1 --zoom 1 \
-		--data $(DATA)/coco --list $(RUNS)/coco.txt --share 0.8 --zoom 1 \
-		--data $(DATA)/cityscapes --list $(RUNS)/cityscapes.txt --share 0.2 --zoom 0.5 \
-		--set 'sampling.sources=[$(TILES), {kind: mosaic, share: 1, data: [1, 2], $(MOSAIC)]' \
-		--set train.steps=$$2 \
-		--set train.seed=$$3 --set train.ema=0.999 --set train.learning_rate=0.0003 || exit 1; done
+folds: .venv/installed  ## and what plans are worth on frames that were left out of training
+	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS) folds
 
 bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/label_map.py --data $(REAL)
