@@ -61,7 +61,7 @@ weights)
     fine_tune "$out/final" "$data/wad/train.txt" 3300 7 0.999
     # predict.* is what the folds said is best
     tinyseg export "$out/final" --out "$out/tinyseg-lite.safetensors" --card "$here/card.yaml" \
-        --licence "$(cat "$here/licence.txt")" $(sed 's/#.*//; s/^/--set /' "$here/use.txt")
+        --licence "$(cat "$here/../src/tinyseg/weights/LICENCE")" $(sed 's/#.*//; s/^/--set /' "$here/use.txt")
     ;;
 folds)
     words=""
