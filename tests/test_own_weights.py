@@ -12,9 +12,9 @@ from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.data.synthetic import write_wad
 from tinyseg.evaluate.score import score
+from tinyseg.labels import WAD_CLASSES
 from tinyseg.predict import load_predictor
 from tinyseg.predictions import read_predictions
-from tinyseg.labels import WAD_CLASSES
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "wad"
