@@ -70,6 +70,8 @@ wheel-test: .venv/installed  ## build the wheel and run it in an environment of 
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/*.whl
 	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg --help
 	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg synth --out $(CURDIR)/.venv-wheel/scenes --count 1
+	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg predict $(CURDIR)/.venv-wheel/scenes/train_color \
+		--out $(CURDIR)/.venv-wheel/found
 
 clean:
 	rm -rf .venv .venv-wheel $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache
