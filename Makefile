@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
-.PHONY: weights folds faults kill-storm demo test check bench fuzz wheel-test clean
+.PHONY: weights folds table faults kill-storm demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -38,11 +38,14 @@ demo: .venv/installed  ## rendered street scenes -> predictions, scores, overlay
 	@echo "  $(DEMO)/labels/*_overlay.jpg    what is there"
 	@echo "  $(DEMO)/scores.json, $(DEMO)/submission.csv, $(DEMO)/found/predictions.json"
 
-weights: .venv/installed  ## the package's weights from the data folders of DATA: 3.5 hours on one core
+weights: .venv/installed  ## the package's weights from the data folders of DATA: 3 hours on one core
 	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS)
 
 folds: .venv/installed  ## and what plans are worth on frames that were left out of training
 	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS) folds
+
+table: .venv/installed  ## the slides' table with the lite network: an hour more
+	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS) table
 
 bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/label_map.py --data $(REAL)

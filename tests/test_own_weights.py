@@ -14,6 +14,7 @@ from tinyseg.data.synthetic import write_wad
 from tinyseg.evaluate.score import score
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.predict import load_predictor
+from tinyseg.predict.plan_choice import default_choice
 from tinyseg.predictions import read_predictions
 
 ROOT = Path(__file__).parents[1]
@@ -25,8 +26,9 @@ def test_they_are_small_and_complete() -> None:
     detector, recipe = load_detector(file)
     assert recipe.name == "tis_lite"
     assert recipe.classes == WAD_CLASSES
-    assert recipe.predict.plan == "focus"
-    assert recipe.predict.largest_zoom is not None
+    (part,) = default_choice(recipe).parts
+    assert part.focus is not None
+    assert part.focus.largest_zoom == 1
     assert sum(p.numel() for p in detector.parameters()) < 6_000_000
     assert file.stat().st_size <= 12_000_000
     assert read_weights_prior(file) is not None

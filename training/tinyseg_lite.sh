@@ -4,12 +4,20 @@
 #     training/tinyseg_lite.sh DATA OUT          the weights: OUT/tinyseg-lite.safetensors
 #     training/tinyseg_lite.sh DATA OUT folds    three runs that each leave frames of train.txt out,
 #                                                and what plans are worth on what they left out
+#     training/tinyseg_lite.sh DATA OUT table    the slides' table, two seeds, and another backbone
 #
 # DATA holds wad/, coco/ and cityscapes/. A run that was cut off goes on where it was; what is there
-# is not made again. About 3.5 hours on one core of an AMD EPYC; the folds take half an hour more.
+# is not made again. About 3 hours on one core of an AMD EPYC; folds take 40 minutes more, the table
+# an hour.
 set -eu
 data=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); what=${3:-weights}
 here=$(dirname "$(realpath "$0")")
+
+tiny="--set network.proposals.similarity=larger --set network.proposals.nwd_scale=8 \
+    --set network.proposals.anchor_sizes=[8,18,40,88,194]"
+
+# Chosen on the folds: zoom 1.4 and sizes up to 150 px against 2 and 96, 1 and 320 and others.
+plan="{parts: [{focus: {budget_mp: 9, zoom: 1.4, view: [640, 1280], answers_for: [0, 150], largest_zoom: 1}}]}"
 
 lists() {  # each tenth picture of COCO is kept to look at
     ls "$data"/coco/train2017 "$data"/coco/val2017 | grep jpg | sort | awk 'NR % 10 != 1' > "$out/coco.txt"
@@ -31,9 +39,7 @@ pre_train() {  # COCO and Cityscapes in mosaics, so that their objects have the 
     sources="sampling.sources=[{kind: mosaic, $mosaic}]"
     # First without CA and PA, whose steps take half as long again.
     learn "$out/pre" --recipe lite --init imagenet $everyday --set "$sources" \
-        --set train.steps=2400 --set train.ema=0.998 \
-        --set network.proposals.similarity=larger --set network.proposals.nwd_scale=8 \
-        --set 'network.proposals.anchor_sizes=[8,18,40,88,194]'
+        --set train.steps=2400 --set train.ema=0.998 $tiny
     learn "$out/pre_tis" --recipe tis_lite --init "$out/pre" $everyday --set "$sources" \
         --set train.steps=2400 --set train.ema=0.998 --set train.seed=1 \
         --set network.boxes.sampled=128
@@ -59,9 +65,9 @@ pre_train
 case $what in
 weights)
     fine_tune "$out/final" "$data/wad/train.txt" 3300 7 0.999
-    # predict.* is what the folds said is best
     tinyseg export "$out/final" --out "$out/tinyseg-lite.safetensors" --card "$here/card.yaml" \
-        --licence "$(cat "$here/../src/tinyseg/weights/LICENCE")" $(sed 's/#.*//; s/^/--set /' "$here/use.txt")
+        --licence "$(cat "$here/../src/tinyseg/weights/LICENCE")" \
+        --set "predict.plan=$plan" --set predict.largest_zoom=1 --set predict.min_score=0.02
     ;;
 folds)
     words=""
@@ -70,6 +76,21 @@ folds)
         fine_tune "$out/fold$k" "$out/train$k.txt" 500 $k 0.995
         words="$words --fold $out/fold$k=$here/fold$k.txt"
     done
-    python "$here/../benchmarks/plans.py" --data "$data/wad" $words --out "$out/folds"
+    echo "$plan" > "$out/plan.yaml"
+    python "$here/../benchmarks/plans.py" --data "$data/wad" $words --plan "$out/plan.yaml" \
+        --out "$out/folds"
+    ;;
+table)
+    learn "$out/other" --recipe lite --init imagenet --set network.backbone=tf_efficientnet_lite1 \
+        --data "$data/wad" --list "$data/wad/train.txt" --share 0.5 --zoom 1 \
+        --data "$data/cityscapes" --list "$out/cityscapes.txt" --share 0.1 --zoom 0.5 \
+        --data "$data/coco" --list "$out/coco.txt" --share 0.4 --zoom 1 \
+        --set "sampling.sources=[{kind: tile, data: [0], view: 448, zoom: [0.5, 2.5]}, {kind: mosaic, share: 2, data: [1, 2], $mosaic}]" \
+        --set train.steps=700 --set train.warm_up=60 --set train.ema=0.997 \
+        --set network.boxes.sampled=128 $tiny
+    tinyseg ablate --data "$data/wad" --list "$data/wad/train.txt" --val-list "$data/wad/val.txt" \
+        --init "$out/pre" --other "$out/other" --out "$out/table" --recipe lite --tile 448 \
+        --seeds 2 --set train.steps=250 --set train.warm_up=40 --set train.ema=0.99 \
+        --set train.mixed=true --set train.picture_every=0 --set network.boxes.sampled=128 $tiny
     ;;
 esac
