@@ -210,7 +210,8 @@ def fixed(frames: Sequence[FrameLabels], plan: Plan) -> Sum:
 
 def zoomed(frame: FrameLabels, budget: float) -> Zoomed:
     """Views for a share of the frame's pixels at 2x."""
-    return Zoomed(budget_mp=budget * 4 * frame.hw[0] * frame.hw[1] / 1e6)
+    megapixels = budget * 4 * frame.hw[0] * frame.hw[1] / 1e6
+    return Zoomed(megapixels, 2.0, (512, 1024), (0.0, 96.0))
 
 
 def main() -> None:

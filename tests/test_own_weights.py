@@ -26,9 +26,8 @@ def test_they_are_small_and_complete() -> None:
     detector, recipe = load_detector(file)
     assert recipe.name == "tis_lite"
     assert recipe.classes == WAD_CLASSES
-    (part,) = default_choice(recipe).parts
-    assert part.focus is not None
-    assert part.focus.largest_zoom == 1
+    focused = [part.focus for part in default_choice(recipe).parts]
+    assert [one is not None and one.largest_zoom == 1 for one in focused] == [True, True]
     assert sum(p.numel() for p in detector.parameters()) < 6_000_000
     assert file.stat().st_size <= 12_000_000
     assert read_weights_prior(file) is not None

@@ -48,10 +48,10 @@ class FocusViews(Section):
     of millions of view pixels; see `views.focus`."""
 
     budget_mp: PositiveFloat = 12.0
-    zoom: PositiveFloat = 2.0
-    view: tuple[Side, Side] = (512, 1024)
+    zoom: PositiveFloat = 1.4
+    view: tuple[Side, Side] = (640, 1280)
     """Height and width of a closer look in view pixels."""
-    answers_for: Range = (0.0, 96.0)
+    answers_for: Range = (0.0, 80.0)
     """Sizes that the closer looks answer for."""
     source: Literal["prior", "first", "both"] = "both"
     prior: Path | None = None

@@ -32,7 +32,7 @@ LEAST = 1e-3
 UNKNOWN = 0.3
 """Small instances expected in a frame of which nothing is known, per octave."""
 
-SMALL = (0.0, 96.0)
+CLOSER = (0.0, 80.0)
 """Sizes, square roots of box areas in frame pixels, that the zoomed views answer for."""
 
 
@@ -41,9 +41,9 @@ class Zoomed:
     """The zoomed views: their pixels together, their zoom and size, and what they answer for."""
 
     budget_mp: float = 12.0
-    zoom: float = 2.0
-    out_hw: tuple[int, int] = (512, 1024)
-    answers_for: tuple[float, float] = SMALL
+    zoom: float = 1.4
+    out_hw: tuple[int, int] = (640, 1280)
+    answers_for: tuple[float, float] = CLOSER
 
     def __post_init__(self) -> None:
         if not (0 < self.zoom < inf and min(self.out_hw) >= 32 and self.most >= 1):
