@@ -81,7 +81,7 @@ def ways(recipe: Recipe, given: PlanChoice | None) -> list[Way]:
         Way("whole + native tiles everywhere", _with(first, native)),
         Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", _with(first, band)),
         Way("focus", focused),
-        Way("focus + scales + flip", more),
+        Way("mirrored focus + second scale", more),
         Way("focus with two models", focused, 2),
         Way("focus with three models", focused, 3),
     ]
