@@ -123,7 +123,9 @@ def measure(way: Way, folds: Sequence[Fold], out: Path | None) -> Outcome:
                 bar.advance(item.name)
     predictions = Predictions(folds[0].members[0].recipe.classes, tuple(found))
     if out is not None:
-        write_predictions(out / way.name.replace(" ", "_") / "predictions.json", predictions)
+        folder = out / way.name.replace(" ", "_")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_predictions(folder / "predictions.json", predictions)
     scores = score(predictions, truth, classes=predictions.classes)
     return Outcome(scores, pixels / 1e6 / len(found), seconds / len(found))
 

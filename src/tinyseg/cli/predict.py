@@ -69,7 +69,7 @@ def predict(
         str | None,
         typer.Option(
             help="A weights file, a run's folder, an ensemble's file, or a name: tinyseg-lite (the "
-            "package's own, where it brings one; used if nothing is said), coco-r50 "
+            "package's own; used if nothing is said), coco-r50 "
             "(torchvision's, downloaded once)."
         ),
     ] = None,
