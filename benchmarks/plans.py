@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
@@ -182,7 +183,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--list", type=Path, help="the frames that are scored; all if not given")
     parser.add_argument("--plan", type=Path, help="a plan's file, in place of focus")
-    parser.add_argument("--only", help="beginnings of rows' names, with commas between")
+    parser.add_argument("--only", default="*", help="patterns of rows' names: whole,focus*")
     parser.add_argument("--json", type=Path, help="all figures, for later")
     parser.add_argument("--out", type=Path, help="a folder of predictions for each row")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -190,13 +191,13 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     keep_freed_memory()
     folds = read_folds(given)
-    wanted = tuple((given.only or "").split(","))
+    wanted = given.only.split(",")
     choice = None if given.plan is None else read_choice(given.plan)
     members = folds[0].members
     outcomes = {
         way.name: measure(way, folds, given.out)
         for way in ways(members[0].recipe, choice)
-        if way.models <= len(members) and way.name.startswith(wanted)
+        if way.models <= len(members) and any(fnmatch(way.name, one) for one in wanted)
     }
     print(table(HEADS, [row(name, outcome) for name, outcome in outcomes.items()]))
     counts = {str(outcome.scores.counts) for outcome in outcomes.values()}

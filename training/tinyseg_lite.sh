@@ -88,11 +88,11 @@ table)
         --data "$data/cityscapes" --list "$out/cityscapes.txt" --share 0.1 --zoom 0.5 \
         --data "$data/coco" --list "$out/coco.txt" --share 0.4 --zoom 1 \
         --set "sampling.sources=[{kind: tile, data: [0], view: 448, zoom: [0.5, 2.5]}, {kind: mosaic, share: 2, data: [1, 2], $mosaic}]" \
-        --set train.steps=700 --set train.warm_up=60 --set train.ema=0.997 \
+        --set train.steps=500 --set train.warm_up=60 --set train.ema=0.997 \
         --set network.boxes.sampled=128 $tiny
     tinyseg ablate --data "$data/wad" --list "$data/wad/train.txt" --val-list "$data/wad/val.txt" \
         --init "$out/pre" --other "$out/other" --out "$out/table" --recipe lite --tile 448 \
-        --seeds 2 --set train.steps=250 --set train.warm_up=40 --set train.ema=0.99 \
+        --seeds 2 --budget 7 --set train.steps=250 --set train.warm_up=40 --set train.ema=0.99 \
         --set train.mixed=true --set train.picture_every=0 --set network.boxes.sampled=128 $tiny
     ;;
 esac
