@@ -53,11 +53,12 @@ class Plan:
 
 
 def together(*plans: Plan) -> Plan:
-    """The views of all plans, in order; the second passes know what all first ones found."""
+    """The views of all plans, in order, and each remark once; the second passes know what all first
+    ones found."""
     return Plan(
         lambda info: [planned for plan in plans for planned in plan.first(info)],
         lambda info, found: [planned for plan in plans for planned in plan.then(info, found)],
-        lambda info: tuple(remark for plan in plans for remark in plan.remarks(info)),
+        lambda info: tuple(dict.fromkeys(r for plan in plans for r in plan.remarks(info))),
     )
 
 
