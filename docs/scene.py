@@ -1,6 +1,6 @@
 """The README's picture: an overlay of `make demo` made smaller, without the upper sky.
 
-    python docs/scene.py demo-out/found/synth_000001_Camera_6_overlay.jpg docs/scene.jpg
+python docs/scene.py demo-out/found/synth_000001_Camera_6_overlay.jpg docs/scene.jpg
 """
 
 import sys

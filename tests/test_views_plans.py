@@ -14,9 +14,9 @@ from tinyseg.cli import app, main
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
-from tinyseg.predict.plan_choice import make_plan, read_choice
+from tinyseg.predict.plan_choice import Wishes, choose, make_plan, read_choice
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
-from tinyseg.recipes import find_recipe, with_settings
+from tinyseg.recipes import PlanChoice, find_recipe, with_settings
 from tinyseg.report.plan_picture import draw_plan
 from tinyseg.views import (
     FrameInfo,
@@ -205,6 +205,12 @@ def test_a_files_focus_says_what_its_closer_looks_are(tmp_path: Path) -> None:
     assert {(p.view.out_hw, p.view.answers_for) for p in then} == {((320, 640), (0.0, 48.0))}
     assert np.allclose([p.view.scale_xy for p in then], 1.5)
     assert 1 <= len(then) <= 2_000_000 // (320 * 640)
+
+
+def test_several_closer_looks_share_a_budget() -> None:
+    own = PlanChoice.model_validate({"parts": [{"focus": {"budget_mp": m}} for m in (7, 4)]})
+    chosen = choose(Wishes(budget_mp=5.5), find_recipe("lite"), own)
+    assert [p.focus.budget_mp for p in chosen.parts if p.focus is not None] == [3.5, 2.0]
 
 
 @pytest.mark.parametrize(

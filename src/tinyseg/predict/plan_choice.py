@@ -131,20 +131,22 @@ def _named_choice(wishes: Wishes, recipe: Recipe, own: PlanChoice | None) -> Pla
 
 
 def _with_focus(choice: PlanChoice, wishes: Wishes) -> PlanChoice:
-    """The choice with this budget and prior where it focuses; refused where it does not."""
-    if all(part.focus is None for part in choice.parts):
+    """The choice with this budget and prior where it focuses; refused where it does not. Several
+    parts share the budget as they did."""
+    budgets = [part.focus.budget_mp for part in choice.parts if part.focus is not None]
+    if not budgets:
         rule = "a budget and a prior belong to the plan focus"
         got = wishes.plan or "a plan without focus"
         raise RecipeError(rule, where="--plan", expected="--plan focus", got=got)
-    wished = {"budget_mp": wishes.budget_mp, "prior": wishes.prior}
-    said = {key: value for key, value in wished.items() if value is not None}
-    parts = [
-        part
-        if part.focus is None
-        else part.model_copy(update={"focus": part.focus.model_copy(update=said)})
-        for part in choice.parts
-    ]
-    return choice.model_copy(update={"parts": tuple(parts)})
+    more = 1.0 if wishes.budget_mp is None else wishes.budget_mp / sum(budgets)
+
+    def wished(part: PlanPart) -> PlanPart:
+        if part.focus is None:
+            return part
+        said = {"budget_mp": part.focus.budget_mp * more, "prior": wishes.prior or part.focus.prior}
+        return part.model_copy(update={"focus": part.focus.model_copy(update=said)})
+
+    return choice.model_copy(update={"parts": tuple(wished(part) for part in choice.parts)})
 
 
 def default_choice(recipe: Recipe) -> PlanChoice:
