@@ -54,6 +54,7 @@ bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/roi_align.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/submission.py
+	$(BIN)/python benchmarks/predict_time.py --data $(REAL) --list $(REAL)/val.txt
 
 fuzz: .venv/installed  ## run-length codecs and damaged submissions, many more than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
