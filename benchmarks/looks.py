@@ -22,6 +22,7 @@ from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import open_data
 from tinyseg.evaluate.score import Scores, score
 from tinyseg.frame import FrameLabels
+from tinyseg.image import read_image
 from tinyseg.merge import MergeRules, Seen, merge
 from tinyseg.predict import Predictor
 from tinyseg.predict.members import load_member
@@ -82,10 +83,10 @@ def look(data: Path, folds: Sequence[str]) -> Iterator[Looked]:
         predictors = {kind: Predictor([member], plan) for kind, plan in KINDS.items()}
         with progress_bar(listed, len(items)) as bar:
             for item in items:
-                frame = item.read()
-                info = [FrameInfo.named(frame.name, frame.hw)]
-                seen = {kind: p.look([frame.image], info)[0] for kind, p in predictors.items()}
-                yield Looked(item.read_labels(), seen)
+                image, labels = read_image(item.image_path), item.read_labels()
+                info = [FrameInfo.named(labels.name, labels.hw)]
+                seen = {kind: p.look([image], info)[0] for kind, p in predictors.items()}
+                yield Looked(labels, seen)
                 bar.advance(item.name)
 
 

@@ -59,6 +59,7 @@ fine_tune() {  # fine_tune RUN LIST STEPS SEED EMA: two of three views from stre
         --set train.steps="$3" --set train.seed="$4" --set train.ema="$5" \
         --set train.learning_rate=0.0003 --set network.boxes.sampled=128 \
         --set network.proposals.kept=[500,600]
+    # The run's own prior counts the rendered scenes too, which name the same cameras.
     tinyseg prior --data "$data/wad" --list "$2" --into "$1"
 }
 

@@ -2,9 +2,10 @@
 
     images -> backbone -> pyramid -> proposals -> box head -> mask head -> instances
 
-Backbone and pyramid may run in bfloat16; proposals and heads stay in float32 (over the whole
-network it gave NaN within 100 steps). Images are uint8 RGB of one size; the detector normalises
-them and pads them to a multiple of `pad_to`. Masks leave as 28 x 28 grids over their boxes.
+Backbone, pyramid and mask head may run in bfloat16; proposals and box head stay in float32 (over
+the whole network it gave NaN within 100 steps). Images are uint8 RGB of one size; the detector
+normalises them and pads them to a multiple of `pad_to`. Masks leave as 28 x 28 grids over their
+boxes.
 """
 
 from collections.abc import Callable
@@ -146,8 +147,8 @@ class Detector(nn.Module):
         parts = zip(logits.split(counts), deltas.split(counts), proposals, strict=True)
         found = [self.box_head.select(scores, code, boxes, hw) for scores, code, boxes in parts]
         pooled = self._pool(maps, [f.boxes for f in found], MASK_POOL, padded_hw)
-        grids = self.mask_head(pooled, torch.cat([f.labels for f in found])).sigmoid()
-        return list(zip(found, grids.split([len(f.boxes) for f in found]), strict=True))
+        grids = self._draw(pooled, torch.cat([f.labels for f in found])).sigmoid()
+        return list(zip(found, torch.split(grids, [len(f.boxes) for f in found]), strict=True))
 
     def _features(
         self, images: UInt8[Tensor, "b 3 h w"], plan: Plan = KEEP_ALL
@@ -214,12 +215,18 @@ class Detector(nn.Module):
 
             def part(*maps: Tensor, group: RoiGroup = group) -> Tensor:
                 pooled = self._pool(list(maps), group.boxes, MASK_POOL, padded_hw)
-                with torch.autocast(pooled.device.type, torch.bfloat16, enabled=self.mixed):
-                    grids = self.mask_head(pooled, labels[group.place])
-                return grids.to(pooled.dtype)
+                return self._draw(pooled, labels[group.place])
 
             read.append(maybe_again(plan.mask_head, part, *maps))
         return torch.cat(read)
+
+    def _draw(
+        self, pooled: Float[Tensor, "*levels n c 14 14"], labels: Int64[Tensor, " n"]
+    ) -> Float[Tensor, "n 28 28"]:
+        """The mask head's logits, not in bfloat16."""
+        with torch.autocast(pooled.device.type, torch.bfloat16, enabled=self.mixed):
+            grids: Tensor = self.mask_head(pooled, labels)
+        return grids.to(pooled.dtype)
 
     def _pool(
         self,

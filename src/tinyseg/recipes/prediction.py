@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, model_validator
 
 from tinyseg.recipes.section import Section
+from tinyseg.views.focus import Zoomed
 
 Side = Annotated[int, Field(ge=32)]
 
@@ -43,15 +44,19 @@ class TileViews(Section):
     answers_for: Range = None
 
 
+CLOSER = Zoomed()
+"""What closer looks are unless told otherwise."""
+
+
 class FocusViews(Section):
     """A first look at the whole frame, then closer looks where tiny instances may be, for a budget
     of millions of view pixels; see `views.focus`."""
 
-    budget_mp: PositiveFloat = 12.0
-    zoom: PositiveFloat = 1.4
-    view: tuple[Side, Side] = (640, 1280)
+    budget_mp: PositiveFloat = CLOSER.budget_mp
+    zoom: PositiveFloat = CLOSER.zoom
+    view: tuple[Side, Side] = CLOSER.out_hw
     """Height and width of a closer look in view pixels."""
-    answers_for: Range = (0.0, 80.0)
+    answers_for: Range = CLOSER.answers_for
     """Sizes that the closer looks answer for."""
     source: Literal["prior", "first", "both"] = "both"
     prior: Path | None = None

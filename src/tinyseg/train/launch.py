@@ -3,7 +3,7 @@
     torchrun --nproc-per-node 4 -m tinyseg train ...
 
 Distributed data parallel (Li et al. 2020, PyTorch Distributed) averages gradients over processes.
-Precision is Fabric's 32-true: bfloat16 is the detector's own autocast of backbone and pyramid.
+Precision is Fabric's 32-true: bfloat16 is the detector's own autocast.
 """
 
 import os
