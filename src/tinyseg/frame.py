@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from tinyseg.errors import DataError
+from tinyseg.errors import DataError, TinysegError
 from tinyseg.masks import CropMasks
 
 
@@ -17,8 +17,8 @@ class Instances:
     """n objects: boxes x0, y0, x1, y1 in pixels, masks, class indices, and scores 0 ... 1.
 
     A label from a file has no uncertainty: its score is 1. Boxes are what a detector or an
-    annotator says, and need not be tight around the mask. Raises DataError where counts differ or
-    a score lies outside 0 ... 1.
+    annotator says, and need not be tight around the mask; a label that is a box alone has the empty
+    mask. Raises DataError where counts differ or a score lies outside 0 ... 1.
     """
 
     boxes: Float64[np.ndarray, "_n 4"]
@@ -35,6 +35,11 @@ class Instances:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    @property
+    def has_mask(self) -> Bool[np.ndarray, " n"]:
+        """False for the instances of which only a box is known."""
+        return np.asarray(self.masks.grid_hw.prod(axis=1) > 0)
 
     def select(self, which: Int64[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> "Instances":
         """The instances at these indices, in this order, or those where a boolean array is true."""
@@ -69,23 +74,33 @@ class FrameLabels:
     """What is labelled on a frame of height and width `hw`, without its picture.
 
     `ignore` is the union of its masks: riders, groups, crowds, and pixels nobody labelled; what
-    lies there is not judged.
+    lies there is not judged. `unlabelled` are the class indices that the data set does not label,
+    so that an object of them may stand in the picture without a label. `left_out` has the class
+    name of every label outside the class list, one for each object. `faults` are objects that are
+    broken and therefore in none of these, each with its reason.
     """
 
     name: str
     hw: tuple[int, int]
     instances: Instances
     ignore: CropMasks
+    unlabelled: frozenset[int] = frozenset()
+    left_out: tuple[str, ...] = ()
+    faults: tuple[TinysegError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture, RGB, with its labelled instances and the region that is not judged."""
+    """One picture, RGB, with its labelled instances and the region that is not judged.
+
+    `unlabelled` are the class indices of which the picture may show objects without a label.
+    """
 
     name: str
     image: UInt8[np.ndarray, "height width 3"]
     instances: Instances
     ignore: CropMasks
+    unlabelled: frozenset[int] = frozenset()
 
     @property
     def hw(self) -> tuple[int, int]:
@@ -98,4 +113,4 @@ class Frame:
         if image.shape[:2] != labels.hw:
             rule = "image and label need one size (height, width)"
             raise DataError(rule, where=labels.name, expected=image.shape[:2], got=labels.hw)
-        return Frame(labels.name, image, labels.instances, labels.ignore)
+        return Frame(labels.name, image, labels.instances, labels.ignore, labels.unlabelled)

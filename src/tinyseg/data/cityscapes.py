@@ -7,13 +7,15 @@ that class; 0 ... 23 is background. Riders, groups and classes outside the chose
 frame's ignore region. Refused: other values, and a name that occurs in two splits.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int16
 
-from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, Found, labels_from_map, pair
+from tinyseg.data.found import Found
+from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, labels_from_map, pair
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import read_label
@@ -37,7 +39,11 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
     """The frames of the folder, by name."""
     images = _by_name(path / "leftImg8bit", f"{IMAGE_SUFFIX}.png", f"{IMAGE_SUFFIX}.jpg")
     labels = _by_name(path / "gtFine", LABEL_SUFFIX)
-    return pair(images, labels, lambda name: partial(read_labels, labels[name], name, classes))
+
+    def reader(name: str) -> Callable[[], FrameLabels]:
+        return partial(read_labels, labels[name], name, classes)
+
+    return pair(images, labels, reader, labelled=CLASSES)
 
 
 def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:

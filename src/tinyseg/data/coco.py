@@ -23,7 +23,7 @@ import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.wad import Files, Found
+from tinyseg.data.found import Files, Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import index_of
@@ -66,7 +66,8 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
                 frames[name] = image_path, partial(read_labels, json_path, image, annotations)
             else:
                 missing.append(name)
-    return dict(sorted(frames.items())), sorted(missing)
+    labelled = tuple(class_ids(path))
+    return Found(dict(sorted(frames.items())), tuple(sorted(missing)), labelled)
 
 
 def coco_class_names(path: Path) -> tuple[str, ...]:

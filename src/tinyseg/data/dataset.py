@@ -8,11 +8,11 @@ A new format is one module with `fits`, `find`, `class_ids` and `LAYOUT`, and a 
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyseg.data import cityscapes, coco, labelme, wad, yolo
-from tinyseg.data.wad import Found
+from tinyseg.data.found import Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.image import read_image
@@ -21,16 +21,30 @@ from tinyseg.labels import WAD_CLASSES, canonical
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One frame of a data set, read when asked; `name` is unique in its data set."""
+    """One frame of a data set, read when asked; `name` is unique in its data set.
+
+    `load` gives all that can be read, and the broken objects as faults. Reading raises the first
+    fault, or hands each to `on_fault` and goes on without that object.
+    """
 
     name: str
     image_path: Path
-    read_labels: Callable[[], FrameLabels]
+    load: Callable[[], FrameLabels]
+    unlabelled: frozenset[int] = frozenset()
 
-    def read(self) -> Frame:
+    def read_labels(self, on_fault: Callable[[TinysegError], None] | None = None) -> FrameLabels:
+        """The frame's labels without its picture."""
+        labels = self.load()
+        for fault in labels.faults:
+            if on_fault is None:
+                raise fault
+            on_fault(fault)
+        return replace(labels, unlabelled=self.unlabelled) if self.unlabelled else labels
+
+    def read(self, on_fault: Callable[[TinysegError], None] | None = None) -> Frame:
         """The picture with its labels; every error names a file of the frame."""
         try:
-            return Frame.of(read_image(self.image_path), self.read_labels())
+            return Frame.of(read_image(self.image_path), self.read_labels(on_fault))
         except TinysegError as error:
             if error.path is not None:
                 raise
@@ -42,12 +56,18 @@ class DataSet:
     """Items in order, with the class list that their labels index.
 
     `missing` are the names that are listed (or half there) without both a picture and a label.
+    `unlabelled` are the class indices that this data set does not label. `splits`, `split` and
+    `remarks` are as in found.py.
     """
 
     format: str
     classes: tuple[str, ...]
     items: tuple[Item, ...]
     missing: tuple[str, ...]
+    unlabelled: frozenset[int] = frozenset()
+    splits: tuple[str, ...] = ()
+    split: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +96,19 @@ def open_data(
     format: str | None = None,
     classes: Sequence[str] = WAD_CLASSES,
     listed: Path | None = None,
+    labelled: Sequence[str] | None = None,
 ) -> DataSet:
     """The data set at a path, without reading a picture or a label.
 
     Without `format` it is recognised. Items come sorted by name, or in the order of the file
     `listed`, which names the frames to keep, one a line: stems or file names, or one of the WAD's
-    video lists. Raises DataError where no item is left.
+    video lists. `labelled` names the classes that the data set labels, where its files do not say
+    so themselves. Raises DataError where no item is left.
     """
     names = _checked_classes(classes)
     chosen = recognise(path) if format is None else _checked_format(format)
-    found, missing = FORMATS[chosen].find(path, names)
+    listing = FORMATS[chosen].find(path, names)
+    found, missing = listing.frames, list(listing.missing)
     if listed is not None:
         kept, missing = _select(list(found), listed)
         found = {name: found[name] for name in kept}
@@ -94,8 +117,18 @@ def open_data(
         source = None if listed is None else f"listed in {listed}"
         expected, got = FORMATS[chosen].layout, f"{len(missing)} without one of the two"
         raise DataError(rule, path=path, where=source, expected=expected, got=got)
-    items = tuple(Item(name, *files) for name, files in found.items())
-    return DataSet(chosen, names, items, tuple(missing))
+    unlabelled = _unlabelled(names, listing.labelled if labelled is None else labelled)
+    items = tuple(Item(name, *files, unlabelled) for name, files in found.items())
+    about = (listing.splits, listing.split, listing.remarks)
+    return DataSet(chosen, names, items, tuple(missing), unlabelled, *about)
+
+
+def _unlabelled(classes: tuple[str, ...], labelled: Sequence[str] | None) -> frozenset[int]:
+    """The classes of the list that are not among those that the data set labels."""
+    if labelled is None:
+        return frozenset()
+    own = {canonical(name) for name in labelled}
+    return frozenset(i for i, name in enumerate(classes) if canonical(name) not in own)
 
 
 def class_ids(path: Path, format: str | None = None) -> dict[str, int]:

@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.wad import Files, Found
+from tinyseg.data.found import Files, Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import canonical, index_of
@@ -74,7 +74,7 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
             missing.append(sheet.stem)
         else:
             found[sheet.stem] = picture, partial(read_labels, sheet, classes)
-    return found, missing
+    return Found(found, tuple(missing))
 
 
 def class_ids(path: Path) -> dict[str, int]:

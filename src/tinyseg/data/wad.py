@@ -15,18 +15,13 @@ import numpy as np
 from jaxtyping import Int16, UInt16
 
 from tinyseg import masks as mask_ops
+from tinyseg.data.found import Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import read_label
 from tinyseg.labels import WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, WAD_RIDER, index_of
 
 LAYOUT = "a folder with train_color/ and train_label/"
-
-Files = tuple[Path, Callable[[], FrameLabels]]
-"""Where a frame's picture lies, and what reads its labels."""
-
-Found = tuple[dict[str, Files], list[str]]
-"""Frames by name, and the names of which one of the two files is missing."""
 
 IGNORE, BACKGROUND, UNKNOWN = -1, -2, -3
 """What a label value can mean other than a class index (0 and above)."""
@@ -48,7 +43,11 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
         p.stem.removesuffix(_LABEL_SUFFIX): p
         for p in path.glob(f"train_label/*{_LABEL_SUFFIX}.png")
     }
-    return pair(images, labels, lambda name: partial(read_labels, labels[name], name, classes))
+
+    def reader(name: str) -> Callable[[], FrameLabels]:
+        return partial(read_labels, labels[name], name, classes)
+
+    return pair(images, labels, reader, labelled=tuple(WAD_IDS.values()))
 
 
 def class_ids(path: Path) -> dict[str, int]:
@@ -71,10 +70,13 @@ def pair(
     images: dict[str, Path],
     labels: dict[str, Path],
     reader: Callable[[str], Callable[[], FrameLabels]],
+    *,
+    labelled: tuple[str, ...],
 ) -> Found:
     """The names that have both files, with the label reader of each, and those that have one."""
     both = sorted(images.keys() & labels.keys())
-    return {n: (images[n], reader(n)) for n in both}, sorted(images.keys() ^ labels.keys())
+    frames = {n: (images[n], reader(n)) for n in both}
+    return Found(frames, tuple(sorted(images.keys() ^ labels.keys())), labelled)
 
 
 def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:

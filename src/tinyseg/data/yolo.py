@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.wad import Files, Found
+from tinyseg.data.found import Files, Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import image_hw
@@ -63,7 +63,7 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
         first = label_file(next(iter(found.values()))[0])
         rule = "no picture has a text file of labels"
         raise DataError(rule, path=description, expected=f"{first}, for one")
-    return dict(sorted(found.items())), []
+    return Found(dict(sorted(found.items())), labelled=names)
 
 
 def class_ids(path: Path) -> dict[str, int]:

@@ -10,6 +10,7 @@ runs.py     the two run-length forms: COCO's and the challenge's
 
 from tinyseg.masks.build import (
     cut_values,
+    filled,
     from_bitmaps,
     from_label_map,
     from_polygons,
@@ -43,6 +44,7 @@ __all__ = [
     "cut",
     "cut_values",
     "enclosed",
+    "filled",
     "from_bitmaps",
     "from_challenge_runs",
     "from_coco_counts",

@@ -60,6 +60,15 @@ def cut_values(
     return CropMasks.pack(boxes.astype(np.float64), grids) if grids else CropMasks.empty()
 
 
+def filled(boxes: Float64[np.ndarray, "n 4"]) -> CropMasks:
+    """The boxes themselves as masks in pixel form: every pixel whose centre lies inside."""
+    corners = np.ceil(boxes - 0.5).astype(np.int64).tolist()
+    grids = [
+        np.full((max(y1 - y0, 0), max(x1 - x0, 0)), 255, np.uint8) for x0, y0, x1, y1 in corners
+    ]
+    return CropMasks.pack_pixels([(x0, y0) for x0, y0, _, _ in corners], grids)
+
+
 def _rows_with_content(
     label: UInt16[np.ndarray, "height width"], background: int
 ) -> Bool[np.ndarray, " height"]:

@@ -8,7 +8,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -154,7 +154,7 @@ def _make_cell(frames: FrameStore, cell: Cell, source: Mosaic, recipe: Recipe) -
     seen = view.cut(learnable(frame, view, rules))
     chance = rng(seed, cell.index, "cell colour")
     image = jitter_colours(seen.image, chance, strength=rules.colour)
-    return Frame(seen.name, image, seen.instances, seen.ignore)
+    return replace(seen, image=image)
 
 
 def _make_view(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> Frame:
@@ -170,7 +170,7 @@ def _make_view(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> 
         if donor is not None and donor.hw == frame.hw:
             seen = paste_objects(seen, view, donor, rules, chance, horizon=horizon)
     image = jitter_colours(seen.image, rng(seed, index, "colour"), strength=rules.colour)
-    return Frame(seen.name, image, seen.instances, seen.ignore)
+    return replace(seen, image=image)
 
 
 def _donor(

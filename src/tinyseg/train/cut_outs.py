@@ -88,6 +88,7 @@ def paste(seen: Frame, piece: CutOut, box: Box, rules: Sampling) -> Frame:
         image,
         Instances.from_labels(mask_ops.tighten(masks), labels),
         CropMasks.concatenate([seen.ignore, mask_ops.tighten(hidden)]),
+        seen.unlabelled,
     )
 
 

@@ -86,7 +86,8 @@ def join_cells(parts: Sequence[Frame], cells: Sequence[Cell], out_hw: tuple[int,
         image[y0 : y0 + height, x0 : x0 + width] = part.image
     instances = Instances.concatenate([_moved(part.instances, cell) for part, cell in placed])
     ignore = CropMasks.concatenate([_shifted(part.ignore, cell) for part, cell in placed])
-    return Frame("+".join(part.name for part in parts), image, instances, ignore)
+    unlabelled = frozenset().union(*(part.unlabelled for part in parts))
+    return Frame("+".join(part.name for part in parts), image, instances, ignore, unlabelled)
 
 
 def _moved(instances: Instances, cell: Cell) -> Instances:

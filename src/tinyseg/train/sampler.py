@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from tinyseg import boxes as box_math
 from tinyseg import masks as mask_ops
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
@@ -156,21 +157,27 @@ def learnable(frame: Frame, view: View, rules: Sampling) -> Frame:
     """The frame with the objects that this view shows too little of moved to the ignore region, and
     those that it shows next to nothing of left out."""
     masks = frame.instances.masks
-    share = _visible_share(masks, view.rect)
+    share = _visible_share(frame.instances, view.rect)
     boxes = view.boxes_to_view(frame.instances.boxes)
     sides = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     kept = (share >= rules.min_visible) & (sides >= SMALLEST_SIDE)
     seen = (share > 0) & (share >= rules.drop_visible)
     ignored: Int64[np.ndarray, " k"] = np.flatnonzero(~kept & seen)
     instances: Instances = frame.instances.select(np.flatnonzero(kept))
-    ignore = CropMasks.concatenate([frame.ignore, masks.select(ignored)])
-    return Frame(frame.name, frame.image, instances, ignore)
+    boxes_alone = frame.instances.boxes[ignored[~frame.instances.has_mask[ignored]]]
+    hidden = [masks.select(ignored), mask_ops.filled(boxes_alone)]
+    ignore = CropMasks.concatenate([frame.ignore, *hidden])
+    return Frame(frame.name, frame.image, instances, ignore, frame.unlabelled)
 
 
 def _visible_share(
-    masks: CropMasks, rect: tuple[float, float, float, float]
+    instances: Instances, rect: tuple[float, float, float, float]
 ) -> Float64[np.ndarray, " n"]:
-    """Share of each mask's coverage that lies inside the rectangle."""
+    """Share of each mask's coverage, or of each box without a mask, inside the rectangle."""
+    masks, boxes = instances.masks, instances.boxes
     seen = [int(g.sum(dtype=np.int64)) for g in mask_ops.cut(masks, rect).grids()]
     whole = [max(int(g.sum(dtype=np.int64)), 1) for g in masks.grids()]
-    return np.array(seen, np.float64) / np.array(whole, np.float64)
+    of_masks = np.array(seen, np.float64) / np.array(whole, np.float64)
+    areas = np.maximum(box_math.areas(boxes), 1e-9)
+    of_boxes = box_math.areas(box_math.clip(boxes, rect)) / areas
+    return np.where(instances.has_mask, of_masks, of_boxes)

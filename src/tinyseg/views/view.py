@@ -62,16 +62,19 @@ class View:
         """What the view shows: image, instances and ignore region, in view pixels.
 
         Instances are cut to the view and their boxes tightened around what is visible; those of
-        which no cell is visible are left out.
+        which no cell is visible are left out. A box without a mask is cut as a box.
         """
-        seen = mask_ops.cut(frame.instances.masks, self.rect)
-        visible = np.flatnonzero(seen.grid_hw.prod(axis=1) > 0)
-        masks = self._masks_to_view(seen.select(visible))
-        instances = Instances(
-            masks.boxes, masks, frame.instances.labels[visible], frame.instances.scores[visible]
-        )
+        whole, has_mask = frame.instances, frame.instances.has_mask
+        seen = mask_ops.cut(whole.masks, self.rect)
+        cut_boxes = box_math.clip(whole.boxes, self.rect)
+        shown = np.where(has_mask, seen.grid_hw.prod(axis=1), box_math.areas(cut_boxes))
+        visible = np.flatnonzero(shown > 0)
+        masks, with_mask = self._masks_to_view(seen.select(visible)), has_mask[visible, None]
+        boxes = np.where(with_mask, masks.boxes, self.boxes_to_view(cut_boxes[visible]))
+        instances = Instances(boxes, masks, whole.labels[visible], whole.scores[visible])
         ignore = self._masks_to_view(mask_ops.cut(frame.ignore, self.rect))
-        return Frame(frame.name, self.cut_image(frame.image), instances, ignore)
+        image = self.cut_image(frame.image)
+        return Frame(frame.name, image, instances, ignore, frame.unlabelled)
 
     def cut_image(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The pixels of the view: averaged where it shrinks, interpolated where it zooms."""
