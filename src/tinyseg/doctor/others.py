@@ -25,12 +25,12 @@ from tinyseg.frame import FrameLabels
 
 def survey_other(path: Path, classes: tuple[str, ...], *, format: str) -> Survey:
     """The frames that the format's reader lists."""
-    found, missing = FORMATS[format].find(path, classes)
+    found = FORMATS[format].find(path, classes)
     sources = {
         name: Source(name, picture, partial(look_at_labels, name, read))
-        for name, (picture, read) in found.items()
+        for name, (picture, read) in found.frames.items()
     }
-    return Survey(sources, {name: Fault(kinds.HALF_MISSING, name) for name in missing})
+    return Survey(sources, {name: Fault(kinds.HALF_MISSING, name) for name in found.missing})
 
 
 def look_at_labels(name: str, read: Callable[[], FrameLabels]) -> LabelLook:
