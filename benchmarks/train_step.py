@@ -90,8 +90,8 @@ def torchvision_network(recipe: Recipe) -> MaskRCNN:
     network = MaskRCNN(
         TorchvisionBackbone(recipe),
         num_classes=classes,
-        min_size=recipe.sampling.view,
-        max_size=recipe.sampling.view,
+        min_size=recipe.sampling.view[0],
+        max_size=recipe.sampling.view[1],
         image_mean=[value / 255 for value in net.input.mean],
         image_std=[value / 255 for value in net.input.std],
         rpn_anchor_generator=AnchorGenerator(sizes, (proposals.aspect_ratios,) * len(sizes)),
@@ -283,7 +283,7 @@ def main() -> None:
         ratios = (f"{times[base].median_s / wall:.2f}", f"{base_cpu / cpu:.2f}")
         loss = f"{told[name][0]:.2f}"
         rows.append((name, milliseconds(wall), ratios[0], milliseconds(cpu), ratios[1], loss))
-    side, batch = recipe.sampling.view, recipe.train.batch
+    side, batch = recipe.sampling.view[0], recipe.train.batch
     what = f"step, {batch} x {side} x {side}"
     header = (what, "ms", "times as fast", "processor ms", "times as few", "mean loss")
     print(table(header, rows))

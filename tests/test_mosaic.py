@@ -253,7 +253,7 @@ def same(one: Batch, *parts: Batch) -> bool:
 
 
 def test_processes_rounds_and_threads_make_the_same_mosaics(tmp_path: Path) -> None:
-    sources = (Tile(data=(0,)), Mosaic(data=(1,), view=96), Mosaic())
+    sources = (Tile(data=(0,)), Mosaic(data=(1,), view=(96, 96)), Mosaic())
     four, two, one = (recipe(batch=size, sources=sources) for size in (4, 2, 1))
     expected = list(batches(two_sets(tmp_path), four, CPU, first=0, last=6))
     for threads in (1, 4):
@@ -279,7 +279,7 @@ def test_processes_rounds_and_threads_make_the_same_mosaics(tmp_path: Path) -> N
 
 def test_a_mosaic_on_the_command_line() -> None:
     told = "sampling.sources=[{kind: mosaic, view: 448, grid: [1, 2], weights: [2, 1], data: [1]}]"
-    expected = (Mosaic(view=448, grid=(1, 2), weights=(2, 1), data=(1,)),)
+    expected = (Mosaic(view=(448, 448), grid=(1, 2), weights=(2, 1), data=(1,)),)
     assert with_settings(lite(), [told]).sampling.sources == expected
     assert with_settings(lite(), ["sampling.sources=mosaics"]).sampling.sources == (Mosaic(),)
 

@@ -61,7 +61,7 @@ def test_settings_change_their_keys_and_nothing_else() -> None:
         ("train.steps=many", "train.steps: Input should be a valid integer"),
         ("train.steps=1.5", "train.steps: Input should be a valid integer"),
         ("train.steps=0", "train.steps: Input should be greater than or equal to 1"),
-        ("sampling.view=100", "sampling.view: Input should be a multiple of 32"),
+        ("sampling.view=100", "sampling.view.0: Input should be a multiple of 32"),
         ("train.seed=-1", "train.seed: "),
         ("train.mixed=perhaps", "train.mixed: Input should be a valid boolean"),
         ("train.learning_rate=.nan", "train.learning_rate: "),

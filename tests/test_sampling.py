@@ -278,7 +278,7 @@ def test_whole_frames_are_shown_once_where_tiles_share_a_frame() -> None:
 
 
 def test_a_tile_takes_its_own_rules_before_the_sections() -> None:
-    chosen = rules(sources=(Tile(view=96, zoom=(2.0, 2.0), near_share=0.0),), near_share=1.0)
+    chosen = rules(sources=(Tile(view=(96, 96), zoom=(2.0, 2.0), near_share=0.0),), near_share=1.0)
     views = [view_of(wide_frame(), i, chosen) for i in range(40)]
     assert {view.out_hw for view in views} == {(96, 96)}
     assert {view.rect[2] - view.rect[0] for view in views} == {48.0}

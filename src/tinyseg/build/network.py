@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from tinyseg.labels import index_of
-from tinyseg.model.backbones import STRIDES, TimmBackbone
+from tinyseg.model.backbones import STRIDES, TimmBackbone, freeze_stages
 from tinyseg.model.box_head import BoxHead, convolutions, mlp
 from tinyseg.model.context import ContextAttention
 from tinyseg.model.detector import Detector
@@ -31,6 +31,7 @@ def build_detector(recipe: Recipe) -> Detector:
     net = recipe.network
     classes, channels = len(recipe.classes) + 1, net.pyramid_channels
     backbone = TimmBackbone(net.backbone, norm_eps=net.norm_eps)
+    freeze_stages(backbone, net.frozen_stages)
     detector = Detector(
         backbone,
         _pyramid(net, backbone.channels),

@@ -41,6 +41,17 @@ class TimmBackbone(nn.Module):
         return list(self.body(images))
 
 
+def freeze_stages(backbone: TimmBackbone, count: int) -> None:
+    """Keep all weights up to the first `count` feature maps as they are."""
+    if count == 0:
+        return
+    last = backbone.body.feature_info.module_name()[count - 1]
+    parameters = list(backbone.body.named_parameters())
+    of_last = [place for place, (name, _) in enumerate(parameters) if name.startswith(f"{last}.")]
+    for _, parameter in parameters[: of_last[-1] + 1]:
+        parameter.requires_grad_(False)
+
+
 def _features(name: str, **options: Any) -> Any:
     """timm's network with fresh weights, as a list of feature maps."""
     return timm.create_model(name, pretrained=False, features_only=True, **options)

@@ -24,6 +24,7 @@ from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.proposals import READING, SMOOTH, Share
 from tinyseg.model.similarity import Kind, similarity
 from tinyseg.model.targets import Target
+from tinyseg.model.unlabelled import join_background
 
 CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
 POOL_SIZE = 7
@@ -57,6 +58,11 @@ class Sampled:
     labels: Int64[Tensor, " n"]
     objects: Int64[Tensor, " n"]
     positives: int
+
+    def with_mask(self, target: Target) -> "Sampled":
+        """The positives alone, of the objects that have a mask."""
+        kept = target.has_mask[self.objects[: self.positives]].nonzero()[:, 0]
+        return Sampled(self.boxes[kept], self.labels[kept], self.objects[kept], len(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +153,12 @@ class BoxHead(nn.Module):
         """Class loss over all sampled proposals, box loss over those with an object."""
         labels = torch.cat([s.labels for s in sampled])
         weights = self.class_weights
-        classes = functional.cross_entropy(logits, labels, weight=weights, reduction="sum")
         pairs = list(zip(sampled, targets, strict=True))
+        parts = zip(torch.split(logits, [len(s.labels) for s in sampled]), pairs, strict=True)
+        joined = [join_background(part, s.labels, t.unlabelled) for part, (s, t) in parts]
+        classes = functional.cross_entropy(
+            torch.cat(joined), labels, weight=weights, reduction="sum"
+        )
         truth = torch.cat([t.boxes[s.objects[: s.positives]] for s, t in pairs])
         boxes = torch.cat([s.boxes[: s.positives] for s in sampled])
         positive = (labels > 0).nonzero()[:, 0]

@@ -23,7 +23,7 @@ from tinyseg.frame import Instances
 from tinyseg.masks import from_roi_grids
 from tinyseg.model.backbones import keep_norm_statistics
 from tinyseg.model.box_head import POOL_SIZE as BOX_POOL
-from tinyseg.model.box_head import BoxHead, Candidates
+from tinyseg.model.box_head import BoxHead, Candidates, Sampled
 from tinyseg.model.losses import Losses, Normalise, own_count
 from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
 from tinyseg.model.mask_head import MaskHead, mask_loss
@@ -40,6 +40,7 @@ from tinyseg.model.sublinear import (
     run_links,
 )
 from tinyseg.model.targets import Target
+from tinyseg.model.unlabelled import taken_for_unlabelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +119,19 @@ class Detector(nn.Module):
         plan = self.planner(self, len(images), (int(images.shape[2]), int(images.shape[3])))
         hw, padded_hw, maps = self._features(images, plan)
         raw = maybe_again(plan.proposal_head, partial(self._propose, padded_hw), *maps)
-        objectness, proposal_box = self.proposals.losses(raw, targets, normalise=self.normalise)
         boxes = self.proposals.select(raw, hw)
         sampled = [self.box_head.sample(b, t) for b, t in zip(boxes, targets, strict=True)]
         logits, deltas = self._read_boxes(plan, maps, [s.boxes for s in sampled], padded_hw)
         box_class, box = self.box_head.losses(
             logits, deltas, sampled, targets, normalise=self.normalise
         )
-        positive = [s.boxes[: s.positives] for s in sampled]
-        labels = torch.cat([s.labels[: s.positives] for s in sampled])
-        grids = self._read_masks(plan, maps, positive, labels, padded_hw)
-        mask = mask_loss(grids, sampled, targets, normalise=self.normalise)
+        objectness, proposal_box = self.proposals.losses(
+            raw, targets, unsure=_unsure(logits, sampled, targets), normalise=self.normalise
+        )
+        drawn = [s.with_mask(t) for s, t in zip(sampled, targets, strict=True)]
+        labels = torch.cat([d.labels for d in drawn])
+        grids = self._read_masks(plan, maps, [d.boxes for d in drawn], labels, padded_hw)
+        mask = mask_loss(grids, drawn, targets, normalise=self.normalise)
         return Losses(objectness, proposal_box, box_class, box, mask)
 
     @torch.inference_mode()
@@ -238,6 +241,18 @@ class Detector(nn.Module):
         """Features of the boxes from the four finest levels."""
         strides = [padded_hw[0] / m.shape[2] for m in maps[:4]]
         return self.pool(maps[:4], boxes, size=size, strides=strides, aligned=self.rules.aligned)
+
+
+def _unsure(
+    logits: Float[Tensor, "n classes"], sampled: list[Sampled], targets: list[Target]
+) -> list[Float[Tensor, "_k 4"]]:
+    """Boxes that may hold an object which nobody labelled."""
+    return taken_for_unlabelled(
+        torch.split(logits, [len(s.boxes) for s in sampled]),
+        [s.boxes for s in sampled],
+        [s.labels for s in sampled],
+        [t.unlabelled for t in targets],
+    )
 
 
 def _to_instances(found: Candidates, grids: Float[Tensor, "n 28 28"]) -> Instances:

@@ -55,16 +55,15 @@ class MaskHead(nn.Module):
 
 def mask_loss(
     logits: Float[Tensor, "n 28 28"],
-    sampled: list[Sampled],
+    drawn: list[Sampled],
     targets: list[Target],
     *,
     normalise: Normalise = own_count,
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy against the share of each cell that the object covers."""
-    pairs = zip(sampled, targets, strict=True)
     wanted = [
-        t.masks.mean_coverage(s.objects[: s.positives], s.boxes[: s.positives], size=MASK_SIZE)
-        for s, t in pairs
+        t.masks.mean_coverage(d.objects, d.boxes, size=MASK_SIZE)
+        for d, t in zip(drawn, targets, strict=True)
     ]
     loss = functional.binary_cross_entropy_with_logits(
         logits, torch.cat(wanted).to(logits.dtype), reduction="sum"

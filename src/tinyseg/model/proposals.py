@@ -16,6 +16,7 @@ from torch.nn import functional
 from torchvision.ops import (
     Conv2dNormActivation,
     batched_nms,
+    box_iou,
     clip_boxes_to_image,
     remove_small_boxes,
 )
@@ -176,9 +177,17 @@ class Proposals(nn.Module):
         return box[kept]
 
     def losses(
-        self, raw: RawProposals, targets: list[Target], *, normalise: Normalise = own_count
+        self,
+        raw: RawProposals,
+        targets: list[Target],
+        *,
+        unsure: list[Float[Tensor, "_k 4"]] | None = None,
+        normalise: Normalise = own_count,
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Objectness and box loss over the sampled anchors of all images."""
+        """Objectness and box loss over the sampled anchors of all images.
+
+        Anchors like a box of `unsure`, which may be an object without a label, are no negatives.
+        """
         anchors = torch.cat(raw.anchors)
         visible = clip_boxes_to_image(anchors, raw.padded_hw)
         scores, deltas = torch.cat(raw.scores, dim=1), torch.cat(raw.deltas, dim=1)
@@ -194,6 +203,9 @@ class Proposals(nn.Module):
                 similarity=alike,
             )
             matched = leave_out(matched, target.ignored_share(visible))
+            if unsure is not None and len(unsure[image]):
+                near = box_iou(unsure[image], anchors).amax(dim=0)
+                matched = leave_out(matched, near, limit=self.rules.negative_iou)
             share = self.rules.positive_share
             generator, count = target.generator("anchors"), self.rules.sampled
             positive, negative = sample(

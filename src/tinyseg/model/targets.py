@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from tinyseg import masks as mask_ops
@@ -76,21 +76,32 @@ class Target:
     boxes: Float[Tensor, "n 4"]
     labels: Int64[Tensor, " n"]
     masks: SummedMasks
+    has_mask: Bool[Tensor, " n"]
+    """False for objects that are labelled by a box alone."""
     ignore: SummedMasks
+    unlabelled: Int64[Tensor, " u"]
+    """Labels of the classes of which objects may be in the view without a label."""
     seed: int = 0
     """What this view's random choices follow from, whatever stands beside it in a batch."""
 
     @staticmethod
     def of(
-        instances: Instances, ignore: CropMasks, device: torch.device, *, seed: int = 0
+        instances: Instances,
+        ignore: CropMasks,
+        device: torch.device,
+        *,
+        seed: int = 0,
+        unlabelled: frozenset[int] = frozenset(),
     ) -> "Target":
-        """From a view's instances and ignore region."""
+        """From a view's instances, its ignore region, and the class indices nobody labelled."""
         region = mask_ops.union(ignore)
         return Target(
             torch.from_numpy(instances.boxes.astype(np.float32)).to(device),
             torch.from_numpy(instances.labels + 1).to(device),
             SummedMasks.of(instances.masks, device),
+            torch.from_numpy(instances.has_mask).to(device),
             SummedMasks.of(region if region.coverage.size else CropMasks.empty(), device),
+            torch.tensor(sorted(unlabelled), dtype=torch.int64, device=device) + 1,
             seed,
         )
 

@@ -14,6 +14,9 @@ class Network(Section):
     """The detector's parts; sizes in channels."""
 
     backbone: str = "resnet50"
+    frozen_stages: int = Field(default=0, ge=0, le=4)
+    """Stages of the backbone, counted from the picture, whose weights stay as they started: their
+    maps are large and their backward pass costs as much as that of all others."""
     norm_eps: NonNegativeFloat | None = None
     pyramid_channels: int = Field(default=256, ge=8)
     norm: bool = False

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -23,6 +24,8 @@ from tinyseg.recipes.section import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=64, multiple_of=32)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(lambda s: (s, s) if isinstance(s, int) else s)]
+"""Height and width of a view in view pixels; one number for a square."""
 Zoom = tuple[PositiveFloat, PositiveFloat]
 DataSets = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
 """Places of data sets among those of the run, from 0 on."""
@@ -41,14 +44,14 @@ def _in_order(bounds: tuple[Number, Number], name: str) -> tuple[Number, Number]
 
 
 class Tile(Section):
-    """Square views of native frames; what is None is as the sampling section says."""
+    """Views of native frames, square or strips; what is None is as the sampling section says."""
 
     kind: Literal["tile"] = "tile"
     share: PositiveFloat = 1.0
     """How often, against the other sources' shares."""
     data: DataSets | None = None
     """The data sets it draws from; None: all."""
-    view: Side | None = None
+    view: Size | None = None
     zoom: Zoom | None = None
     near_share: Share | None = None
 
@@ -77,7 +80,7 @@ class Whole(Section):
 
 
 class Mosaic(Section):
-    """Square views of n x n cells, each a view of its own frame, so that objects become small.
+    """Views of n x n cells, each a view of its own frame, so that objects become small.
 
     A frame whose short side is under `large` fills its cell, nearly whole; of a larger one a cell
     shows a part. What is None is as the sampling section says.
@@ -86,7 +89,7 @@ class Mosaic(Section):
     kind: Literal["mosaic"] = "mosaic"
     share: PositiveFloat = 1.0
     data: DataSets | None = None
-    view: Side | None = None
+    view: Size | None = None
     grid: tuple[Cells, Cells] = (1, 4)
     """Fewest and most cells a side ..."""
     weights: tuple[NonNegativeFloat, ...] | None = None
@@ -125,7 +128,7 @@ WHOLE_1800_2400: tuple[AnySource, ...] = (Whole(short_side=(1800, 1800), longest
 """The slides' larger training scale."""
 VTR: tuple[AnySource, ...] = (Whole(short_side=(1500, 1800), longest_side=2400),)
 """Varied training resolution: all from the one scale to the other, in one run."""
-VTR_AND_TILES: tuple[AnySource, ...] = (*VTR, Tile(view=1024, zoom=(0.75, 1.5)))
+VTR_AND_TILES: tuple[AnySource, ...] = (*VTR, Tile(view=(1024, 1024), zoom=(0.75, 1.5)))
 """Whole frames at a variable resolution and native tiles, half of the steps each."""
 MOSAICS: tuple[AnySource, ...] = (Mosaic(),)
 """1 to 16 frames a view: what tiny objects are learnt from where frames show large ones."""
@@ -168,8 +171,7 @@ class Sampling(Section):
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)] = NATIVE_TILES
     """What the steps draw from, by their shares; or the name of one of MIXTURES."""
-    view: Side = 640
-    """Side of a tile in view pixels."""
+    view: Size = (640, 640)
     zoom: Zoom = (0.5, 2.0)
     """Each tile draws its zoom from this range, evenly in its logarithm."""
     near_share: Share = 0.8

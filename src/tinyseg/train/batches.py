@@ -228,7 +228,7 @@ def make_batch(
     stacked = np.stack([s.image.transpose(2, 0, 1) for s in samples])
     seeds = [int(rng(recipe.train.seed, i, "target").integers(2**62)) for i in indices]
     targets = [
-        Target.of(s.instances, s.ignore, device, seed=seed)
+        Target.of(s.instances, s.ignore, device, seed=seed, unlabelled=s.unlabelled)
         for s, seed in zip(samples, seeds, strict=True)
     ]
     return Batch(torch.from_numpy(stacked).to(device), targets, [s.name for s in samples])

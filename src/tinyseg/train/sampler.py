@@ -40,8 +40,7 @@ def shape_of(step: int, rules: Sampling, seed: int) -> Shape:
     shares = np.array([source.share for source in rules.sources])
     source = rules.sources[int(generator.choice(len(shares), p=shares / shares.sum()))]
     if not isinstance(source, Whole):
-        side = source.view or rules.view
-        return Shape(source, (side, side))
+        return Shape(source, source.view or rules.view)
     low, high = source.short_side
     short = int(generator.integers(low, high + 1))
     long = short * max(source.aspect, 1 / source.aspect)
@@ -73,7 +72,7 @@ def draw_view(
     """The view of sample `index` on its frame; `zoom` is the factor of the frame's data set."""
     generator = rng(seed, index, "view")
     if isinstance(shape.source, Tile):
-        rect = _tile(frame, shape.source, rules, generator, factor=zoom)
+        rect = _tile(frame, shape.source, shape.out_hw, rules, generator, factor=zoom)
     else:
         rect = _letterbox(frame.hw, shape.out_hw, factor=zoom)
     flip = rules.flip and bool(generator.random() < 0.5)
@@ -81,12 +80,18 @@ def draw_view(
 
 
 def _tile(
-    frame: Frame, source: Tile, rules: Sampling, generator: np.random.Generator, *, factor: float
+    frame: Frame,
+    source: Tile,
+    out_hw: tuple[int, int],
+    rules: Sampling,
+    generator: np.random.Generator,
+    *,
+    factor: float,
 ) -> tuple[float, float, float, float]:
-    """A square of native pixels, inside the frame where it fits."""
+    """A rectangle of native pixels, inside the frame where it fits."""
     zoom = factor * draw_zoom(source.zoom or rules.zoom, generator)
-    side = max(round((source.view or rules.view) / zoom), 1)
-    return place_window(frame, (side, side), source.near_share, rules, generator)
+    height, width = (max(round(side / zoom), 1) for side in out_hw)
+    return place_window(frame, (height, width), source.near_share, rules, generator)
 
 
 def draw_zoom(bounds: tuple[float, float], generator: np.random.Generator) -> float:
@@ -108,7 +113,7 @@ def place_window(
     near = generator.random() < share and len(frame.instances) > 0
     height, width = window_hw
     if near:
-        centre = _near_instance(frame, max(window_hw), rules, generator)
+        centre = _near_instance(frame, window_hw, rules, generator)
     else:
         centre = _anywhere(frame, generator)
     x0, y0 = _start(centre[0], width, frame.hw[1]), _start(centre[1], height, frame.hw[0])
@@ -129,14 +134,14 @@ def _letterbox(
 
 
 def _near_instance(
-    frame: Frame, side: int, rules: Sampling, generator: np.random.Generator
+    frame: Frame, window_hw: tuple[int, int], rules: Sampling, generator: np.random.Generator
 ) -> tuple[float, float]:
     candidates = np.arange(len(frame.instances))
     if rules.near == "class":
         wanted = generator.choice(np.unique(frame.instances.labels))
         candidates = np.flatnonzero(frame.instances.labels == wanted)
     box = frame.instances.boxes[candidates[generator.integers(len(candidates))]]
-    offset = generator.uniform(-0.4, 0.4, 2) * side
+    offset = generator.uniform(-0.4, 0.4, 2) * window_hw[::-1]
     return float((box[0] + box[2]) / 2 + offset[0]), float((box[1] + box[3]) / 2 + offset[1])
 
 
