@@ -192,7 +192,7 @@ def test_other_formats_are_looked_at_through_their_reader(tmp_path: Path) -> Non
     made = clean(tmp_path / "set", "wad", np.random.default_rng(0))
     made.picture(made.names[0]).unlink()
     shutil.copy(made.picture(made.names[1]), made.label(made.names[1]))
-    survey = survey_other(made.root, WAD_CLASSES, format="wad")
+    survey = survey_other(made.root, WAD_CLASSES, None, format="wad")
     assert survey.halves[made.names[0]].kind is kinds.HALF_MISSING
     (fault,) = survey.sources[made.names[1]].labels().faults
     assert fault.kind is kinds.LABEL_REFUSED

@@ -19,6 +19,7 @@ from tinyseg.cli.common import (
     ListOption,
     OnError,
     Skipped,
+    SplitOption,
     ThreadsOption,
     find_device,
     open_with,
@@ -26,7 +27,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.train import go_on, run_training
-from tinyseg.data import DataSet
+from tinyseg.data import TRAIN, DataSet
 from tinyseg.errors import DataError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.files import write_whole
@@ -94,6 +95,7 @@ def ablate(
         typer.Option(help='For the row "+ another backbone": a trained run or weights file.'),
     ] = None,
     listed: ListOption = None,
+    split: SplitOption = None,
     recipe: Annotated[
         str, typer.Option(help="Preset that every row changes; CA and PA are the rows' own.")
     ] = "lite",
@@ -136,11 +138,11 @@ def ablate(
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
     check_start(rows, coco, init)
     check_other(other, base)
-    learnt = open_with(data, None, listed, base.classes)
+    learnt = open_with(data, None, listed, base.classes, split=split, kind=TRAIN)
     judged = open_with(data, None, val_list, base.classes)
     looking = Looking(resolution, budget, other)
     work = Work(
-        fit=fit_on(data, listed, coco, device=device, threads=threads),
+        fit=fit_on(data, listed, coco, split=split, device=device, threads=threads),
         judge=judge_on(judged, learnt, looking, find_device(device, threads)),
         learnt_from=learning_basis(learnt, coco, init),
         judged_by=looking.basis(names_of(judged)),
@@ -185,7 +187,13 @@ def names_of(data: DataSet) -> str:
 
 
 def fit_on(
-    data: Path, listed: Path | None, coco: Path | None, *, device: str, threads: int | None
+    data: Path,
+    listed: Path | None,
+    coco: Path | None,
+    *,
+    split: str | None,
+    device: str,
+    threads: int | None,
 ) -> Fit:
     """Training on the listed frames; of the recipe "pre-training" on all that --coco has."""
 
@@ -194,6 +202,7 @@ def fit_on(
         told = RunFile(
             data=((coco if coco is not None and first else data).absolute(),),
             lists=() if first or listed is None else (listed.absolute(),),
+            splits=() if first or split is None else (split,),
             init=None if start is None else str(start.absolute()),
         )
         train_or_go_on(told, chosen, run, device=device, threads=threads)

@@ -13,7 +13,9 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    SplitOption,
     named_alike,
+    of_predicted_splits,
     open_with,
     read_all_labels,
 )
@@ -27,6 +29,7 @@ def calibrate(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="The calibration, a JSON file.")],
     listed: ListOption = None,
+    split: SplitOption = None,
     format: FormatOption = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
@@ -35,8 +38,10 @@ def calibrate(
     Example: tinyseg calibrate found --data wad --list val.txt --out calibration.json
     """
     given = read_given(predictions)
-    dataset = open_with(data, format, listed, given.classes)
-    found = {frame.name: frame.instances for frame in named_alike(given, dataset).frames}
+    dataset = open_with(data, format, listed, given.classes, split=split)
+    given = named_alike(given, dataset)
+    dataset = of_predicted_splits(dataset, listed, [given])
+    found = {frame.name: frame.instances for frame in given.frames}
     skipped, parts = Skipped(on_error), []
     with progress_bar("matching", len(dataset.items)) as bar:
         for labels in read_all_labels(dataset.items, skipped, bar):

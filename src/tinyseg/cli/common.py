@@ -11,7 +11,7 @@ import orjson
 import torch
 import typer
 
-from tinyseg.data import FORMATS, DataSet, Item, frame_key, open_data
+from tinyseg.data import FORMATS, DataSet, Item, frame_key, open_data, split_of_kind
 from tinyseg.errors import DataError, RecipeError, TinysegError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
@@ -36,6 +36,10 @@ ListOption = Annotated[
 FormatOption = Annotated[
     str | None,
     typer.Option("--format", help=f"{' | '.join(FORMATS)}; recognised if not given."),
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option("--split", help="Only this split of the data set: train, val, test ..."),
 ]
 OnErrorOption = Annotated[
     OnError, typer.Option("--on-error", help="Stop at a bad file, or skip it and report the count.")
@@ -70,13 +74,46 @@ class Skipped:
 
 
 def open_with(
-    data: Path, format: str | None, listed: Path | None, classes: Sequence[str]
+    data: Path,
+    format: str | None,
+    listed: Path | None,
+    classes: Sequence[str],
+    *,
+    split: str | None = None,
+    kind: str | None = None,
 ) -> DataSet:
-    dataset = open_data(data, format=format, classes=classes, listed=listed)
+    """The data set, and said aloud what is left out of it.
+
+    Where neither `split` nor a list chooses, the split of this `kind` is taken if there is one.
+    """
+    if split is None and listed is None and kind is not None:
+        split = split_of_kind(data, kind, format)
+    dataset = open_data(data, format=format, classes=classes, listed=listed, split=split)
+    if len(dataset.splits) > 1 and listed is None:
+        taken = "all splits are taken" if dataset.split is None else f"split {dataset.split}"
+        console.print(f"{data}: {taken} (of {', '.join(dataset.splits)})", highlight=False)
+    for remark in dataset.remarks:
+        console.print(f"{data}: {remark}", highlight=False)
     if dataset.missing:
         some = ", ".join(dataset.missing[:3])
         console.print(f"[yellow]{len(dataset.missing)} listed frames are not there[/] ({some} ...)")
     return dataset
+
+
+def of_predicted_splits(
+    dataset: DataSet, listed: Path | None, given: Sequence[Predictions]
+) -> DataSet:
+    """The splits that the predictions are of, where neither a split nor a list was asked for: the
+    frames of the others are no misses. The predictions have the data set's names."""
+    if listed is not None or dataset.split is not None or len(dataset.splits) < 2:
+        return dataset
+    predicted = {frame.name for one in given for frame in one.frames}
+    own = {item.split for item in dataset.items if item.name in predicted}
+    if not own:
+        return dataset
+    kept = [split for split in dataset.splits if split in own]
+    console.print(f"the predictions are of the split {', '.join(kept)}", highlight=False)
+    return replace(dataset, items=tuple(i for i in dataset.items if i.split in own))
 
 
 def read_all_labels(items: Sequence[Item], skipped: Skipped, bar: Bar) -> Iterator[FrameLabels]:

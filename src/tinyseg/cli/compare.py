@@ -12,8 +12,10 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    SplitOption,
     check_place,
     named_alike,
+    of_predicted_splits,
     open_with,
     read_all_labels,
     rendered,
@@ -42,6 +44,7 @@ def compare(
     b: Annotated[Path, typer.Argument(help="Other predictions of the same frames.")],
     data: DataOption,
     listed: ListOption = None,
+    split: SplitOption = None,
     format: FormatOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     resamples: ResamplesOption = RESAMPLES,
@@ -63,14 +66,14 @@ def compare(
     drawn = drawn_by(draw, clip_of)
     given = [read_given(path) for path in (a, b)]
     found = dict.fromkeys(name for one in given for name in one.classes)
-    dataset = open_with(data, format, listed, judged_classes(list(found)))
+    dataset = open_with(data, format, listed, judged_classes(list(found)), split=split)
+    given = [named_alike(one, dataset) for one in given]
+    dataset = of_predicted_splits(dataset, listed, given)
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
     pairs_a, pairs_b = (
-        pair_frames(
-            named_alike(one, dataset), truth, classes=dataset.classes, allow_missing=allow_missing
-        )
+        pair_frames(one, truth, classes=dataset.classes, allow_missing=allow_missing)
         for one in given
     )
     with progress_bar("drawing frames anew", 2 * len(dataset.classes) + 2) as bar:

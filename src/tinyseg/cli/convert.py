@@ -16,7 +16,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.convert import TARGETS, Wanted, kept_classes
 from tinyseg.convert import convert as run_job
-from tinyseg.data import class_ids
+from tinyseg.data import TRAIN, class_ids, splits_of
 from tinyseg.errors import DataError
 from tinyseg.labels import index_of
 from tinyseg.progress import console, progress_bar
@@ -40,8 +40,11 @@ def convert(
         str | None, typer.Option(help="Only these: car,person; else all that the format holds.")
     ] = None,
     split: Annotated[
-        str, typer.Option(help="The split's name, where the format has them.")
-    ] = "train",
+        str | None,
+        typer.Option(
+            help="Only this split of the data set; of one without splits the new split's name."
+        ),
+    ] = None,
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Polygons in COCO and LabelMe: holes are filled.")
     ] = False,
@@ -52,7 +55,8 @@ def convert(
     """Write a data set in another format: wholly, or not at all.
 
     Pictures are never encoded anew. converted.yaml says how classes and frames are numbered on both
-    sides, and what the format could not hold.
+    sides, and what the format could not hold. All splits are written, each as one of its own where
+    the format has them.
 
     Example: tinyseg convert scenes --out scenes-coco --to coco --images link
     """
@@ -66,13 +70,14 @@ def convert(
     left = [name for name in own if name not in kept]
     if left:
         console.print(f"[yellow]left out[/], {to} has no such class: {', '.join(left)}")
-    dataset = open_with(source, format, listed, kept)
+    splits = splits_of(source, format)
+    dataset = open_with(source, format, listed, kept, split=split if splits else None)
     skipped = Skipped(on_error)
     with progress_bar("converting", len(dataset.items)) as bar:
         done = run_job(
             dataset,
             out,
-            Wanted(to, images.value, split, polygons),
+            Wanted(to, images.value, split or TRAIN, polygons),
             source_ids=ids,
             on_frame=bar.advance,
             on_error=skipped,

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from tinyseg.cli.classes import ClassesOption, named_classes
-from tinyseg.cli.common import FormatOption, ListOption, check_place, rendered, write_json
+from tinyseg.cli.common import (
+    FormatOption,
+    ListOption,
+    SplitOption,
+    check_place,
+    rendered,
+    write_json,
+)
 from tinyseg.doctor import Place, Severity, examine, plan_of
 from tinyseg.doctor.text import report
 from tinyseg.labels import WAD_CLASSES
@@ -20,11 +27,15 @@ MOST_THREADS = 8
 def doctor(
     data: Annotated[Path, typer.Argument(help="The data set: a folder, or a COCO JSON.")],
     listed: ListOption = None,
+    split: SplitOption = None,
     val: Annotated[
         Path | None, typer.Option(help="The validation set: looked at too, and for leaks.")
     ] = None,
     val_list: Annotated[
         Path | None, typer.Option(help="Its frames; without --val those of the data set itself.")
+    ] = None,
+    val_split: Annotated[
+        str | None, typer.Option(help="Its split; without --val of the data set itself.")
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="The recipe that is meant: its scales and its anchors.")
@@ -48,10 +59,10 @@ def doctor(
     check_place(json)
     chosen = None if recipe is None else find_recipe(recipe)
     other = None
-    if val is not None or val_list is not None:
-        other = Place(data if val is None else val, val_list, format)
+    if val is not None or val_list is not None or val_split is not None:
+        other = Place(data if val is None else val, val_list, format, val_split)
     names = named_classes(classes, [data], format) or WAD_CLASSES
-    plan = plan_of(Place(data, listed, format), other, names)
+    plan = plan_of(Place(data, listed, format, split), other, names)
     workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
     with progress_bar("looking at frames", len(plan)) as bar:
         findings = examine(

@@ -22,8 +22,10 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    SplitOption,
     check_place,
     named_alike,
+    of_predicted_splits,
     open_with,
     read_all_labels,
     rendered,
@@ -63,6 +65,7 @@ def evaluate(
     ],
     data: DataOption,
     listed: ListOption = None,
+    split: SplitOption = None,
     format: FormatOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     allow_missing: Annotated[
@@ -93,9 +96,10 @@ def evaluate(
     clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
     drawn = drawn_by(draw, clip_of)
     given = read_given(predictions)
-    dataset = open_with(data, format, listed, judged_classes(given.classes))
+    dataset = open_with(data, format, listed, judged_classes(given.classes), split=split)
     skipped = Skipped(on_error)
     given = named_alike(given, dataset)
+    dataset = of_predicted_splits(dataset, listed, [given])
     pairs = _pairs(given, dataset, skipped, allow_missing, asked.shapes if broken_down else None)
     scores = score_pairs(pairs, dataset.classes, predicted=len(given.frames))
     figures = scores_to_json(scores)

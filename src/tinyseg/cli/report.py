@@ -14,8 +14,10 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    SplitOption,
     check_place,
     named_alike,
+    of_predicted_splits,
     open_with,
     read_all_labels,
     write_file,
@@ -51,6 +53,7 @@ def report(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     listed: ListOption = None,
+    split: SplitOption = None,
     format: FormatOption = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to show: those most in error.")] = 20,
     score: Annotated[
@@ -73,8 +76,9 @@ def report(
     paths = [path for path in (predictions, other) if path is not None]
     read = [read_given(path) for path in paths]
     found = dict.fromkeys(name for one in read for name in one.classes)
-    dataset = open_with(data, format, listed, judged_classes(list(found)))
+    dataset = open_with(data, format, listed, judged_classes(list(found)), split=split)
     given = [named_alike(one, dataset) for one in read]
+    dataset = of_predicted_splits(dataset, listed, given)
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
@@ -88,7 +92,7 @@ def report(
     )
     choice = Choice(f"{data.stem}: {_title(paths)}", frames, score, floor, int(megabytes * MEGA))
     sheets = _sheets(runs, dataset, choice)
-    faults = _examine(Place(data, listed, format), dataset.classes) if doctor else None
+    faults = _examine(Place(data, listed, format, split), dataset.classes) if doctor else None
     page = page_of(
         runs,
         _comparison(runs, dataset.classes, resamples),

@@ -17,11 +17,13 @@ class RunFile(Section):
 
     data: tuple[Path, ...]
     lists: tuple[Path, ...] = ()
+    splits: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     zooms: tuple[float, ...] = ()
     format: str | None = None
     val: Path | None = None
     val_list: Path | None = None
+    val_split: str | None = None
     on_error: OnError = OnError.stop
     init: str | None = None
 

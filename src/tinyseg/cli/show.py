@@ -13,7 +13,9 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    SplitOption,
     named_alike,
+    of_predicted_splits,
     open_with,
 )
 from tinyseg.cli.given import read_given
@@ -33,6 +35,7 @@ def show(
         Path | None, typer.Option(help="Show these instead of the labels.")
     ] = None,
     listed: ListOption = None,
+    split: SplitOption = None,
     format: FormatOption = None,
     count: Annotated[int, typer.Option(min=1, help="At most this many frames.")] = 8,
     min_score: Annotated[float, typer.Option(help="Lowest score shown.")] = OVERLAY_CUT,
@@ -44,9 +47,11 @@ def show(
     """
     given = None if predictions is None else read_given(predictions)
     classes = tuple(class_ids(data, format)) if given is None else given.classes
-    dataset = open_with(data, format, listed, classes)
-    frames = () if given is None else named_alike(given, dataset).frames
-    by_name = {frame.name: frame.instances for frame in frames}
+    dataset = open_with(data, format, listed, classes, split=split)
+    if given is not None:
+        given = named_alike(given, dataset)
+        dataset = of_predicted_splits(dataset, listed, [given])
+    by_name = {} if given is None else {frame.name: frame.instances for frame in given.frames}
     items = dataset.items[:count]
     out.mkdir(parents=True, exist_ok=True)
     skipped = Skipped(on_error)

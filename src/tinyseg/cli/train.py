@@ -23,7 +23,8 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.start import InitOption, start_weights
-from tinyseg.data import Item
+from tinyseg.data import TRAIN, VAL, Item
+from tinyseg.data.leaks import check_apart
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
@@ -59,6 +60,13 @@ def train(
         list[Path] | None,
         typer.Option("--list", help="Only the frames named in this file; one for each --data."),
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The split that is learnt from, one for each --data; else the training split "
+            "of a set that has splits and no --list."
+        ),
+    ] = None,
     share: Annotated[
         list[float] | None,
         typer.Option(
@@ -75,6 +83,9 @@ def train(
     val_list: Annotated[
         Path | None, typer.Option(help="Only the frames named in this file.")
     ] = None,
+    val_split: Annotated[
+        str | None, typer.Option(help="Only this split; else the validation split if there is one.")
+    ] = None,
     format: FormatOption = None,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
@@ -86,7 +97,7 @@ def train(
     Then:    tinyseg train --resume runs/a
     """
     if resume is not None:
-        if data or out or settings or classes or init or listed or share or zoom or val:
+        if any((data, out, settings, classes, init, listed, split, share, zoom, val)):
             rule = "a run goes on with its own data, recipe and folder"
             raise TrainingError(rule, where="--resume", expected="no option but those of devices")
         go_on(resume, device, threads)
@@ -101,11 +112,13 @@ def train(
     told = RunFile(
         data=_absolute(data),
         lists=_absolute(listed or []),
+        splits=tuple(split or ()),
         shares=tuple(share or ()),
         zooms=tuple(zoom or ()),
         format=format,
         val=None if val is None else val.absolute(),
         val_list=None if val_list is None else val_list.absolute(),
+        val_split=val_split,
         on_error=on_error,
         init=init,
     )
@@ -157,7 +170,10 @@ def run_training(
     origin = f"step {start.step}" if start else start_weights(detector, recipe, told.init)
     validate = None
     if told.val is not None:
-        judged = open_with(told.val, told.format, told.val_list, recipe.classes)
+        judged = open_with(
+            told.val, told.format, told.val_list, recipe.classes, split=told.val_split, kind=VAL
+        )
+        check_apart([item for part in parts for item in part.items], judged.items)
         validate = validation(judged.items, recipe, fabric.device)
     skipped = Skipped(told.on_error)
     frames = store_of(parts, recipe, skipped, out)
@@ -206,14 +222,16 @@ def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: 
 def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
     count = len(told.data)
     lists: Sequence[Path | None] = told.lists or (None,) * count
+    splits: Sequence[str | None] = told.splits or (None,) * count
     shares, zooms = told.shares or (1.0,) * count, told.zooms or (1.0,) * count
-    for name, given in (("--list", lists), ("--share", shares), ("--zoom", zooms)):
+    options = {"--list": lists, "--split": splits, "--share": shares, "--zoom": zooms}
+    for name, given in options.items():
         if len(given) != count:
             rule = "one for each --data, or none"
             raise TrainingError(rule, where=name, expected=count, got=len(given))
     sets = [
-        open_with(data, told.format, listed, recipe.classes)
-        for data, listed in zip(told.data, lists, strict=True)
+        open_with(data, told.format, listed, recipe.classes, split=split, kind=TRAIN)
+        for data, listed, split in zip(told.data, lists, splits, strict=True)
     ]
     parts = zip(sets, shares, zooms, strict=True)
     return [TrainData(one.items, share, zoom) for one, share, zoom in parts]

@@ -14,13 +14,14 @@ from tinyseg.cli.common import (
     OnError,
     OnErrorOption,
     Skipped,
+    SplitOption,
     megapixels,
     open_with,
     read_all_labels,
 )
 from tinyseg.cli.given import read_given
 from tinyseg.cli.start import told_while_fetching
-from tinyseg.data import class_ids, frame_key
+from tinyseg.data import TRAIN, class_ids, frame_key
 from tinyseg.errors import DataError
 from tinyseg.files import write_whole
 from tinyseg.frame import Instances
@@ -112,6 +113,7 @@ def prior(
         Path | None, typer.Option(help="The weights file that shall bring the prior with it.")
     ] = None,
     listed: ListOption = None,
+    split: SplitOption = None,
     format: FormatOption = None,
     camera: Annotated[
         str | None, typer.Option(help="The camera of all frames, where their names do not tell it.")
@@ -120,8 +122,9 @@ def prior(
 ) -> None:
     """Learn where instances of which size stand, for each camera and frame size.
 
-    With --into, `predict --plan focus` uses it by itself; the weights file is written anew, with
-    another checksum, and replaces a prior that it had.
+    Where the data set has splits, the training split is taken. With --into, `predict --plan focus`
+    uses it by itself; the weights file is written anew, with another checksum, and replaces a prior
+    that it had.
 
     Example: tinyseg prior --data wad --list train.txt --into runs/a
     """
@@ -130,7 +133,7 @@ def prior(
     if into is not None:
         read_weights_prior(into)  # refuses what is no weights file before the labels are read
     classes = tuple(class_ids(data, format)) if into is None else read_recipe(into).classes
-    dataset = open_with(data, format, listed, classes)
+    dataset = open_with(data, format, listed, classes, split=split, kind=TRAIN)
     skipped = Skipped(on_error)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         learned = learn_prior(read_all_labels(dataset.items, skipped, bar), camera=camera)

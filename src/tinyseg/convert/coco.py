@@ -65,6 +65,16 @@ def _polygons(masks: CropMasks) -> tuple[list[object], int]:
 
 
 def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
+    first = 1
+    for split in dict.fromkeys(page.split for page in pages):
+        own = [place for place, page in enumerate(pages) if page.split == split]
+        kept = [row for place in own for row in rows[place]]
+        _write_json(job, split, [pages[place] for place in own], kept, first)
+        first += len(kept)
+
+
+def _write_json(job: Job, split: str, pages: Sequence[Page], rows: Rows, first: int) -> None:
+    """One split's file, its annotations numbered from `first`."""
     images = [
         {
             "id": page.number,
@@ -77,10 +87,9 @@ def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
     categories = [
         {"id": number, "name": name} for number, name in zip(job.ids, job.classes, strict=True)
     ]
-    flat = enumerate((row for one in rows for row in one), start=1)
-    numbered = b",".join(b'{"id":%d,' % number + row[1:] for number, row in flat)
+    numbered = b",".join(b'{"id":%d,' % number + row[1:] for number, row in enumerate(rows, first))
     head = orjson.dumps({"images": images, "categories": categories})[:-1]
-    path = job.folder / "annotations" / f"instances_{job.split}.json"
+    path = job.folder / "annotations" / f"instances_{split}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, head + b',"annotations":[' + numbered + b"]}")
 

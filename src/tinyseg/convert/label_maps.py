@@ -28,7 +28,7 @@ def _write_wad(job: Job, page: Page) -> tuple[Rows, Lost]:
 
 
 def _write_cityscapes(job: Job, page: Page) -> tuple[Rows, Lost]:
-    folder = job.folder / "gtFine" / job.split / CITY
+    folder = job.folder / "gtFine" / page.split / CITY
     path = folder / f"{page.stem}{cityscapes.LABEL_SUFFIX}"
     return _write(job, page.labels, path, background=0, ignore=job.ids[0])
 
@@ -59,6 +59,7 @@ WAD = Target(
     holds=lambda classes: _ids(classes, dict(WAD_IDS)),
     picture=lambda stem, ending, split: PurePosixPath("train_color", f"{stem}{ending}"),
     write=_write_wad,
+    apart=False,
 )
 
 CITYSCAPES = Target(

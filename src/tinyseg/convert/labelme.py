@@ -57,4 +57,5 @@ LABELME = Target(
     holds=counted(0),
     picture=lambda stem, ending, split: PurePosixPath(f"{stem}{ending}"),
     write=_write,
+    apart=False,
 )

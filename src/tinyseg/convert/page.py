@@ -14,20 +14,20 @@ from tinyseg.frame import FrameLabels
 @dataclass(frozen=True, slots=True)
 class Job:
     """What all frames share: the folder that is filled, classes with their ids in the new format,
-    the split's name, and whether masks become polygons where the format has both."""
+    and whether masks become polygons where the format has both."""
 
     folder: Path
     classes: tuple[str, ...]
     ids: tuple[int, ...]
-    split: str
     polygons: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One frame: its number from 1, its new name, where its picture went, and its labels."""
+    """One frame: its number from 1, its split, its new name, where its picture went, its labels."""
 
     number: int
+    split: str
     stem: str
     picture: PurePosixPath
     labels: FrameLabels
@@ -77,6 +77,10 @@ class Target:
     """Where the picture goes, from the frame's name, the picture's ending and the split."""
     write: Callable[[Job, Page], tuple[Rows, Lost]]
     close: Callable[[Job, Sequence[Page], Sequence[Rows]], None] = lambda job, pages, rows: None
+    apart: bool = True
+    """Whether the format keeps splits apart."""
+    called: Callable[[str], str | None] = lambda split: split
+    """The format's name of a split, None where it cannot have it."""
 
 
 def counted(first: int) -> Callable[[Sequence[str]], list[int | None]]:

@@ -25,6 +25,7 @@ from tinyseg.convert.labelme import LABELME
 from tinyseg.convert.page import Job, Lost, Page, Rows, Target
 from tinyseg.convert.yolo import YOLO
 from tinyseg.data import DataSet, Item
+from tinyseg.data.splits import KINDS
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.exchange import in_pixels
 from tinyseg.files import write_whole
@@ -51,7 +52,8 @@ Pictures = Literal["copy", "link"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The format, how pictures get there, the split's name, polygons where there is a choice."""
+    """The format, how pictures get there, the split of frames that have none, polygons where there
+    is a choice."""
 
     format: str
     pictures: Pictures = "copy"
@@ -96,13 +98,14 @@ def convert(
     if len(ids) != len(dataset.classes):
         rule = "the format does not hold all of the classes"
         raise DataError(rule, where=wanted.format, got=", ".join(dataset.classes))
-    stems = _stems(dataset.items)
+    splits = [_called(item.split or wanted.split, wanted.format) for item in dataset.items]
+    stems = _stems(dataset.items, splits if format.apart else [""] * len(splits))
     done: list[_Done] = []
     with _whole_folder(target) as folder:
-        job = Job(folder, dataset.classes, ids, wanted.split, wanted.polygons)
-        for item, stem in zip(dataset.items, stems, strict=True):
+        job = Job(folder, dataset.classes, ids, wanted.polygons)
+        for item, split, stem in zip(dataset.items, splits, stems, strict=True):
             try:
-                one = _convert_one(job, item, stem, format, number=len(done) + 1)
+                one = _convert_one(job, item, (split, stem), format, number=len(done) + 1)
             except TinysegError as error:
                 on_error(item.name, error)
                 continue
@@ -128,8 +131,10 @@ class _Done:
     lost: Lost
 
 
-def _convert_one(job: Job, item: Item, stem: str, target: Target, *, number: int) -> _Done:
-    page, gone = _page(item, stem, number, target, job.split)
+def _convert_one(
+    job: Job, item: Item, names: tuple[str, str], target: Target, *, number: int
+) -> _Done:
+    page, gone = _page(item, names, number, target)
     rows, lost = target.write(job, page)
     count = len(page.labels.instances)
     return _Done(item.name, _without_masks(page), count, rows, lost + Lost(gone=gone))
@@ -141,7 +146,16 @@ def _known(format: str) -> str:
     return format
 
 
-def _page(item: Item, stem: str, number: int, target: Target, split: str) -> tuple[Page, int]:
+def _called(split: str, format: str) -> str:
+    """The split's name in the new format."""
+    name = TARGETS[format].called(split)
+    if name is None:
+        rule = "the format has no such split"
+        raise DataError(rule, where="--split", expected=" | ".join(KINDS), got=split)
+    return name
+
+
+def _page(item: Item, names: tuple[str, str], number: int, target: Target) -> tuple[Page, int]:
     """The frame with its objects in pixels, and how many of them have none."""
     labels = item.read_labels()
     hw = image_hw(item.image_path)
@@ -153,8 +167,9 @@ def _page(item: Item, stem: str, number: int, target: Target, split: str) -> tup
     gone = len(labels.instances) - len(found)
     plain = FrameLabels(labels.name, hw, found, ignore)
     ending = item.image_path.suffix.lower()
+    split, stem = names
     picture = target.picture(stem, ENDINGS.get(ending, ending), split)
-    return Page(number, stem, picture, plain), gone
+    return Page(number, split, stem, picture, plain), gone
 
 
 def _without_masks(page: Page) -> Page:
@@ -164,17 +179,20 @@ def _without_masks(page: Page) -> Page:
     return replace(page, labels=bare)
 
 
-def _stems(items: Sequence[Item]) -> list[str]:
-    """The new name of each frame: its own without the picture's ending, folders joined by '_'."""
-    stems: dict[str, str] = {}
-    for item in items:
+def _stems(items: Sequence[Item], groups: Sequence[str]) -> list[str]:
+    """The new name of each frame: its own without the picture's ending, folders joined by '_'.
+
+    Frames of one group are to have different names.
+    """
+    stems: dict[tuple[str, str], str] = {}
+    for item, group in zip(items, groups, strict=True):
         plain = item.name.replace("\\", "/").removesuffix(item.image_path.suffix)
         stem = plain.replace("/", "_")
-        if stem in stems:
+        if (group, stem) in stems:
             rule = "two frames would have one name"
-            raise DataError(rule, where=item.name, got=f"also {stems[stem]}")
-        stems[stem] = item.name
-    return list(stems)
+            raise DataError(rule, where=item.name, got=f"also {stems[group, stem]}")
+        stems[group, stem] = item.name
+    return [stem for _, stem in stems]
 
 
 def _place(source: Path, target: Path, how: Pictures) -> None:

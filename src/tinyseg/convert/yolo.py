@@ -12,6 +12,7 @@ import yaml
 
 from tinyseg import masks as mask_ops
 from tinyseg.convert.page import Job, Lost, Page, Rows, Target, counted
+from tinyseg.data.splits import kind_of
 from tinyseg.data.yolo import DESCRIPTION, label_file
 from tinyseg.files import write_whole
 
@@ -37,7 +38,8 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
 
 def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
     names = dict(zip(job.ids, job.classes, strict=True))
-    tree = {job.split: f"images/{job.split}", "names": names}
+    splits = dict.fromkeys(page.split for page in pages)
+    tree = {**{split: f"images/{split}" for split in splits}, "names": names}
     write_whole(job.folder / DESCRIPTION, yaml.safe_dump(tree, sort_keys=False).encode())
 
 
@@ -46,4 +48,5 @@ YOLO = Target(
     picture=lambda stem, ending, split: PurePosixPath("images", split, f"{stem}{ending}"),
     write=_write,
     close=_close,
+    called=kind_of,
 )

@@ -1,6 +1,7 @@
 """Data sets of every supported format: files -> Frame.
 
 dataset.py     Item, DataSet, and opening a path in whatever format it is
+splits.py      train, val, test under whatever names
 wad.py         ApolloScape's WAD layout, which the project's own generator writes too
 coco.py        COCO instances JSON
 cityscapes.py  Cityscapes' folders
@@ -20,11 +21,16 @@ from tinyseg.data.dataset import (
     frame_key,
     open_data,
     recognise,
+    split_of_kind,
+    splits_of,
 )
+from tinyseg.data.splits import TRAIN, VAL, kind_of
 
 __all__ = [
     "FORMATS",
     "LISTS_FOLDER",
+    "TRAIN",
+    "VAL",
     "ClipOf",
     "DataSet",
     "Item",
@@ -33,6 +39,9 @@ __all__ = [
     "clips_from_pattern",
     "coco_class_names",
     "frame_key",
+    "kind_of",
     "open_data",
     "recognise",
+    "split_of_kind",
+    "splits_of",
 ]

@@ -1,10 +1,10 @@
 """Cityscapes folders: files -> frames and their labels.
 
 In: a folder with `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png` (or .jpg) and
-`gtFine/<split>/<city>/<name>_gtFine_instanceIds.png`, all splits together. Out: as from wad.py.
+`gtFine/<split>/<city>/<name>_gtFine_instanceIds.png`, a split at a time. Out: as from wad.py.
 In a label map, 1000 and above are instances, class = value // 1000; 24 ... 33 alone is a group of
 that class; 0 ... 23 is background. Riders, groups and classes outside the chosen list become the
-frame's ignore region. Refused: other values, and a name that occurs in two splits.
+frame's ignore region. Refused: other values, and a name that occurs twice in a split.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from tinyseg.labels import CITYSCAPES_IDS, index_of
 LAYOUT = "a folder with leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/"
 
 IMAGE_SUFFIX = "_leftImg8bit"
+SIDES = ("leftImg8bit", "gtFine")
 LABEL_SUFFIX = "_gtFine_instanceIds.png"
 
 CLASSES = tuple(name for name in CITYSCAPES_IDS.values() if name != "rider")
@@ -35,10 +36,17 @@ def fits(path: Path) -> bool:
     return (path / "leftImg8bit").is_dir() and (path / "gtFine").is_dir()
 
 
-def find(path: Path, classes: tuple[str, ...]) -> Found:
-    """The frames of the folder, by name."""
-    images = _by_name(path / "leftImg8bit", f"{IMAGE_SUFFIX}.png", f"{IMAGE_SUFFIX}.jpg")
-    labels = _by_name(path / "gtFine", LABEL_SUFFIX)
+def splits(path: Path) -> tuple[str, ...]:
+    """The folders of both sides."""
+    pictures, labels = ({p.name for p in path.glob(f"{side}/*/")} for side in SIDES)
+    return tuple(sorted(pictures & labels))
+
+
+def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
+    """The frames of a split, by name; of all folders where no split has both sides."""
+    own = split or "*"
+    images = _by_name(path / "leftImg8bit", own, f"{IMAGE_SUFFIX}.png", f"{IMAGE_SUFFIX}.jpg")
+    labels = _by_name(path / "gtFine", own, LABEL_SUFFIX)
 
     def reader(name: str) -> Callable[[], FrameLabels]:
         return partial(read_labels, labels[name], name, classes)
@@ -56,13 +64,13 @@ def class_ids(path: Path) -> dict[str, int]:
     return {name: number for number, name in CITYSCAPES_IDS.items() if name in CLASSES}
 
 
-def _by_name(folder: Path, *suffixes: str) -> dict[str, Path]:
+def _by_name(folder: Path, split: str, *suffixes: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    ended = ((path, end) for end in suffixes for path in folder.glob(f"*/*/*{end}"))
+    ended = ((path, end) for end in suffixes for path in folder.glob(f"{split}/*/*{end}"))
     for path, suffix in ended:
         name = path.name.removesuffix(suffix)
         if name in found:
-            rule = "a name occurs once in all splits"
+            rule = "a name occurs once in a split"
             raise DataError(rule, path=path, where=name, got=f"also {found[name]}")
         found[name] = path
     return found

@@ -1,6 +1,6 @@
 """COCO instances JSON: files -> frames and their labels.
 
-In: an instances .json, or a folder with one or several, which are joined. Polygons, plain and
+In: an instances .json, or a folder with one or several, each a split. Polygons, plain and
 compressed run lengths are read. Out: as from wad.py; a frame's name is its `file_name`. Crowds
 become the frame's ignore region. Categories outside the chosen class list are left as background,
 crowds of them too: COCO labels all its categories, so nothing hides there. Objects that cover no
@@ -24,12 +24,16 @@ import orjson
 
 from tinyseg import masks as mask_ops
 from tinyseg.data.found import Files, Found
+from tinyseg.data.splits import kind_of
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
 
 LAYOUT = "an instances .json, or a folder with one or several, itself or in annotations/"
+
+_INSTANCES = "instances_"
+_ROBOFLOW = "_annotations.coco.json"
 
 _MAX_WHOLE = 2**53
 _MAX_COORDINATE = 2**20
@@ -50,11 +54,26 @@ def fits(path: Path) -> bool:
     return path.suffix == ".json" if path.is_file() else bool(_json_files(path))
 
 
-def find(path: Path, classes: tuple[str, ...]) -> Found:
+def splits(path: Path) -> tuple[str, ...]:
+    """What the files of a folder are called after `instances_`; none of one file alone, unless its
+    name is that of a split."""
+    names = [] if path.is_file() else [split_name(one) for one in instances_files(path)]
+    return tuple(names) if len(names) > 1 or any(map(kind_of, names)) else ()
+
+
+def split_name(json_path: Path) -> str:
+    """train2017 of instances_train2017.json; the folder's name of Roboflow's files."""
+    if json_path.name == _ROBOFLOW:
+        return json_path.parent.name
+    return json_path.stem.removeprefix(_INSTANCES)
+
+
+def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of one JSON or of all JSONs of a folder, by file name."""
     frames: dict[str, Files] = {}
     missing: list[str] = []
-    for json_path in instances_files(path):
+    files = instances_files(path, split)
+    for json_path in files:
         images = _read_instances(json_path, classes)
         folder = image_folder(json_path, [image.file_name for image, _ in images])
         for image, annotations in images:
@@ -66,7 +85,7 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
                 frames[name] = image_path, partial(read_labels, json_path, image, annotations)
             else:
                 missing.append(name)
-    labelled = tuple(class_ids(path))
+    labelled = tuple(_ids_of(files))
     return Found(dict(sorted(frames.items())), tuple(sorted(missing)), labelled)
 
 
@@ -77,8 +96,12 @@ def coco_class_names(path: Path) -> tuple[str, ...]:
 
 def class_ids(path: Path) -> dict[str, int]:
     """The categories' ids by name, in their order; of several JSONs the first one's."""
+    return _ids_of(instances_files(path))
+
+
+def _ids_of(files: Sequence[Path]) -> dict[str, int]:
     ids: dict[str, int] = {}
-    for json_path in instances_files(path):
+    for json_path in files:
         try:
             categories = _checked_categories(parse_json(json_path))
         except DataError as error:
@@ -120,12 +143,15 @@ def _decode(row: _Row, json_path: Path, hw: tuple[int, int]) -> CropMasks:
 def _json_files(folder: Path) -> list[Path]:
     """Instances files of the folder or its annotations/; any .json if none has that name."""
     found = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
-    return [p for p in found if p.name.startswith("instances_")] or found
+    named = [p for p in found if p.name.startswith(_INSTANCES)]
+    return named or sorted(folder.glob(f"*/{_ROBOFLOW}")) or found
 
 
-def instances_files(path: Path) -> list[Path]:
-    """The .json that a path stands for; raises DataError where a folder has none."""
+def instances_files(path: Path, split: str | None = None) -> list[Path]:
+    """The .json that a path stands for, or its split's; raises DataError where it has none."""
     files = [path] if path.is_file() else _json_files(path)
+    if split is not None:
+        files = [one for one in files if split_name(one) == split]
     if not files:
         raise DataError("no .json", path=path, expected=LAYOUT)
     return files

@@ -3,7 +3,8 @@
 In: a folder (or COCO JSON) of one of FORMATS, a class list, and perhaps a list of names to keep.
 Out: a DataSet; its items are small, pickle, and open no file until they are read. Refused: a path
 that no format fits, a class list with a repeated name, and a data set of which nothing is left.
-A new format is one module with `fits`, `find`, `class_ids` and `LAYOUT`, and a line in FORMATS.
+A new format is one module with `fits`, `find`, `class_ids`, `LAYOUT` and perhaps `splits`, and a
+line in FORMATS; it lists one split a call, and they are joined here.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tinyseg.data import cityscapes, coco, labelme, wad, yolo
 from tinyseg.data.found import Found
+from tinyseg.data.splits import chosen_split, fitting
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.image import read_image
@@ -21,7 +23,8 @@ from tinyseg.labels import WAD_CLASSES, canonical
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One frame of a data set, read when asked; `name` is unique in its data set.
+    """One frame of a data set, read when asked; `name` is unique in its data set, `split` is None
+    where that has no splits.
 
     `load` gives all that can be read, and the broken objects as faults. Reading raises the first
     fault, or hands each to `on_fault` and goes on without that object.
@@ -31,6 +34,7 @@ class Item:
     image_path: Path
     load: Callable[[], FrameLabels]
     unlabelled: frozenset[int] = frozenset()
+    split: str | None = None
 
     def read_labels(self, on_fault: Callable[[TinysegError], None] | None = None) -> FrameLabels:
         """The frame's labels without its picture."""
@@ -56,8 +60,9 @@ class DataSet:
     """Items in order, with the class list that their labels index.
 
     `missing` are the names that are listed (or half there) without both a picture and a label.
-    `unlabelled` are the class indices that this data set does not label. `splits`, `split` and
-    `remarks` are as in found.py.
+    `unlabelled` are the class indices that no frame labels. `splits` are those that the data set
+    has, `split` the one that was taken, None where all were or there are none. `remarks` are
+    sentences for the user.
     """
 
     format: str
@@ -75,17 +80,24 @@ class Format:
     """How a format is recognised and listed, and its layout in words."""
 
     fits: Callable[[Path], bool]
-    find: Callable[[Path, tuple[str, ...]], Found]
+    find: Callable[[Path, tuple[str, ...], str | None], Found]
     layout: str
     class_ids: Callable[[Path], dict[str, int]]
+    splits: Callable[[Path], tuple[str, ...]] = lambda path: ()
 
 
 FORMATS = {
     "wad": Format(wad.fits, wad.find, wad.LAYOUT, wad.class_ids),
-    "cityscapes": Format(cityscapes.fits, cityscapes.find, cityscapes.LAYOUT, cityscapes.class_ids),
-    "yolo": Format(yolo.fits, yolo.find, yolo.LAYOUT, yolo.class_ids),
+    "cityscapes": Format(
+        cityscapes.fits,
+        cityscapes.find,
+        cityscapes.LAYOUT,
+        cityscapes.class_ids,
+        cityscapes.splits,
+    ),
+    "yolo": Format(yolo.fits, yolo.find, yolo.LAYOUT, yolo.class_ids, yolo.splits),
     "labelme": Format(labelme.fits, labelme.find, labelme.LAYOUT, labelme.class_ids),
-    "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids),
+    "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids, coco.splits),
 }
 """The formats by name, in the order in which they are tried."""
 
@@ -97,18 +109,29 @@ def open_data(
     classes: Sequence[str] = WAD_CLASSES,
     listed: Path | None = None,
     labelled: Sequence[str] | None = None,
+    split: str | None = None,
 ) -> DataSet:
     """The data set at a path, without reading a picture or a label.
 
-    Without `format` it is recognised. Items come sorted by name, or in the order of the file
-    `listed`, which names the frames to keep, one a line: stems or file names, or one of the WAD's
-    video lists. `labelled` names the classes that the data set labels, where its files do not say
-    so themselves. Raises DataError where no item is left.
+    Without `format` it is recognised; without `split` all of its splits are joined. Items come
+    sorted by name, or in the order of the file `listed`, which names the frames to keep, one a
+    line: stems or file names, or one of the WAD's video lists. `labelled` names the classes that
+    the data set labels, where its files do not say so themselves. Raises DataError where no item
+    is left.
     """
     names = _checked_classes(classes)
     chosen = recognise(path) if format is None else _checked_format(format)
-    listing = FORMATS[chosen].find(path, names)
-    found, missing = listing.frames, list(listing.missing)
+    splits = FORMATS[chosen].splits(path)
+    listings = list_frames(path, chosen, names, split)
+    found: dict[str, Item] = {}
+    for own, listing in listings.items():
+        unlabelled = _unlabelled(names, listing.labelled if labelled is None else labelled)
+        for name, files in listing.frames.items():
+            if name in found:
+                rule, other = "a name occurs once in all splits", found[name].image_path
+                raise DataError(rule, path=files[0], where=name, got=f"also {other}")
+            found[name] = Item(name, *files, unlabelled, own)
+    missing = [name for listing in listings.values() for name in listing.missing]
     if listed is not None:
         kept, missing = _select(list(found), listed)
         found = {name: found[name] for name in kept}
@@ -117,10 +140,38 @@ def open_data(
         source = None if listed is None else f"listed in {listed}"
         expected, got = FORMATS[chosen].layout, f"{len(missing)} without one of the two"
         raise DataError(rule, path=path, where=source, expected=expected, got=got)
-    unlabelled = _unlabelled(names, listing.labelled if labelled is None else labelled)
-    items = tuple(Item(name, *files, unlabelled) for name, files in found.items())
-    about = (listing.splits, listing.split, listing.remarks)
-    return DataSet(chosen, names, items, tuple(missing), unlabelled, *about)
+    items = tuple(found.values()) if listed else tuple(found[name] for name in sorted(found))
+    nowhere = frozenset.intersection(*(item.unlabelled for item in items))
+    taken = None if split is None else next(iter(listings))
+    remarks = tuple(line for listing in listings.values() for line in listing.remarks)
+    return DataSet(chosen, names, items, tuple(missing), nowhere, splits, taken, remarks)
+
+
+def list_frames(
+    path: Path, format: str, classes: tuple[str, ...], split: str | None
+) -> dict[str | None, Found]:
+    """What the format's reader lists, by split: of the one that is asked for, else of all.
+
+    The split is None where the data set has none; raises DataError where one is asked for.
+    """
+    own = FORMATS[format]
+    splits = own.splits(path)
+    taken = splits or (None,)
+    if split is not None:
+        taken = (chosen_split(split, splits, path),)
+    return {one: own.find(path, classes, one) for one in taken}
+
+
+def splits_of(path: Path, format: str | None = None) -> tuple[str, ...]:
+    """The data set's splits; none where all of its frames are together."""
+    chosen = recognise(path) if format is None else _checked_format(format)
+    return FORMATS[chosen].splits(path)
+
+
+def split_of_kind(path: Path, kind: str, format: str | None = None) -> str | None:
+    """The data set's split of a kind, `train` or `val`; None where it has none of it."""
+    splits = splits_of(path, format)
+    return chosen_split(kind, splits, path) if fitting(kind, splits) else None
 
 
 def _unlabelled(classes: tuple[str, ...], labelled: Sequence[str] | None) -> frozenset[int]:

@@ -16,13 +16,10 @@ class Found:
 
     `missing` are the names of which picture or label is not there. `labelled` are the data set's
     own classes by name: objects of any other class may stand in its pictures without a label; None
-    where all classes of the list are labelled. `splits` are those that the data set has and `split`
-    the one that was taken, empty and None where it has none. `remarks` are sentences for the user.
+    where all classes of the list are labelled. `remarks` are sentences for the user.
     """
 
     frames: dict[str, Files]
     missing: tuple[str, ...] = ()
     labelled: tuple[str, ...] | None = None
-    splits: tuple[str, ...] = ()
-    split: str | None = None
     remarks: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ def fits(path: Path) -> bool:
     return b'"shapes"' in head and b'"annotations"' not in head
 
 
-def find(path: Path, classes: tuple[str, ...]) -> Found:
+def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of the folder, by the names of their .json."""
     found: dict[str, Files] = {}
     missing = []

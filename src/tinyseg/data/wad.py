@@ -36,7 +36,7 @@ def fits(path: Path) -> bool:
     return (path / "train_color").is_dir() and (path / "train_label").is_dir()
 
 
-def find(path: Path, classes: tuple[str, ...]) -> Found:
+def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of the folder, by name."""
     images = images_by_stem(path / "train_color")
     labels = {

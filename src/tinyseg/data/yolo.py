@@ -6,7 +6,7 @@ labels/.../<name>.txt with a line an object: class number, then x y x y ... in s
 height. Out: as from wad.py; a picture without a text file has no objects, as the format has it. It
 knows neither ignore regions nor crowds; classes outside the chosen list are background. Refused:
 class numbers without a name, boxes instead of polygons, numbers that are no share of a side, one
-name in two splits, and folders in which no picture has a text file.
+name twice in a split, and folders in which no picture has a text file.
 """
 
 import math
@@ -20,6 +20,7 @@ import yaml
 
 from tinyseg import masks as mask_ops
 from tinyseg.data.found import Files, Found
+from tinyseg.data.splits import KINDS
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import image_hw
@@ -29,7 +30,6 @@ from tinyseg.masks import CropMasks
 LAYOUT = "a folder with data.yaml, images/ and labels/, or one of its folders of images"
 
 DESCRIPTION = "data.yaml"
-SPLITS = ("train", "val", "test")
 PICTURES = (".jpg", ".jpeg", ".png")
 
 _OUTSIDE = 1.0
@@ -42,8 +42,21 @@ def fits(path: Path) -> bool:
     return description is not None and description.is_file()
 
 
-def find(path: Path, classes: tuple[str, ...]) -> Found:
-    """The frames of all splits, or of the one whose folder the path is, by name."""
+def splits(path: Path) -> tuple[str, ...]:
+    """Those that the description names; none of one split's folder alone."""
+    description = _description(path) or path / DESCRIPTION
+    tree = _read(description)
+    if _is_one_split(path, description):
+        return ()
+    given = tuple(kind for kind in KINDS if tree.get(kind))
+    if not given:
+        rule = "a description names folders or lists of pictures"
+        raise DataError(rule, path=description, expected=" | ".join(KINDS))
+    return given
+
+
+def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
+    """The frames of a split, or of the folder that the path is, by name."""
     description = _description(path) or path / DESCRIPTION
     tree = _read(description)
     names = _names(tree, description)
@@ -51,11 +64,11 @@ def find(path: Path, classes: tuple[str, ...]) -> Found:
     if all(label is None for label in labels):
         rule = "no class of the data set is in the class list"
         raise DataError(rule, path=description, expected=", ".join(classes), got=", ".join(names))
-    pictures = [path] if path.is_dir() and path != description.parent else _split(tree, description)
+    pictures = [path] if split is None else _places(tree[split], tree, description)
     found: dict[str, Files] = {}
     for picture in _pictures(pictures, description):
         if found.get(picture.stem, (picture,))[0] != picture:
-            rule = "a name occurs once in all splits"
+            rule = "a name occurs once in a split"
             raise DataError(rule, path=picture, got=f"also {found[picture.stem][0]}")
         text = label_file(picture)
         found[picture.stem] = picture, partial(read_labels, text, picture, labels)
@@ -170,16 +183,19 @@ def _names(tree: dict[str, Any], description: Path) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _split(tree: dict[str, Any], description: Path) -> list[Path]:
-    """What the description says of all splits: folders of pictures and lists of them."""
+def _is_one_split(path: Path, description: Path) -> bool:
+    return path.is_dir() and path != description.parent
+
+
+def _places(given: object, tree: dict[str, Any], description: Path) -> list[Path]:
+    """What the description says of a split: folders of pictures and lists of them."""
     root = description.parent / str(tree.get("path") or "")
     if not root.is_dir():  # often an absolute path of another machine
         root = description.parent
-    given = [tree[split] for split in SPLITS if tree.get(split)]
-    words = [word for entry in given for word in (entry if isinstance(entry, list) else [entry])]
-    if not words or not all(isinstance(word, str) for word in words):
-        rule = "a description names folders or lists of pictures"
-        raise DataError(rule, path=description, expected=" | ".join(SPLITS), got=repr(given)[:60])
+    words: list[Any] = given if isinstance(given, list) else [given]
+    if not all(isinstance(word, str) for word in words):
+        rule = "a split is a folder or list of pictures, or several"
+        raise DataError(rule, path=description, got=repr(given)[:60])
     return [root / word for word in words]
 
 

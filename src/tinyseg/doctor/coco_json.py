@@ -32,13 +32,13 @@ from tinyseg.masks import MAX_FRAME_PIXELS
 _PICTURES = (".jpg", ".jpeg", ".png")
 
 
-def survey_coco(path: Path, classes: tuple[str, ...]) -> Survey:
+def survey_coco(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
     """The frames of one .json or of all of a folder, by file name."""
     sources: dict[str, Source] = {}
     halves: dict[str, Fault] = {}
     faults: list[Fault] = []
     folders: set[Path] = set()
-    for json_path in instances_files(path):
+    for json_path in instances_files(path, split):
         images = _read(json_path, classes, faults)
         folder = _folder(json_path, images)
         folders |= set() if folder is None else {folder}
@@ -51,7 +51,7 @@ def survey_coco(path: Path, classes: tuple[str, ...]) -> Survey:
                 sources[name] = Source(name, picture, look)
             else:
                 halves[name] = Fault(kinds.PICTURE_MISSING, name, f"in {picture.parent}")
-    if path.is_dir():
+    if path.is_dir() and split is None:
         faults += _unlisted(folders, {*sources, *halves})
     return Survey(dict(sorted(sources.items())), dict(sorted(halves.items())), tuple(faults))
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyseg.data import FORMATS, recognise
+from tinyseg.data import FORMATS, recognise, splits_of
+from tinyseg.data.splits import chosen_split
 from tinyseg.doctor import kinds
 from tinyseg.doctor.advice import advise
 from tinyseg.doctor.coco_json import survey_coco
@@ -41,7 +42,7 @@ from tinyseg.recipes import RECIPES, Recipe, find_recipe
 
 PARTS = ("train", "val")
 
-SURVEYS: dict[str, Callable[[Path, tuple[str, ...]], Survey]] = {
+SURVEYS: dict[str, Callable[[Path, tuple[str, ...], str | None], Survey]] = {
     "wad": survey_wad,
     "cityscapes": survey_cityscapes,
     "coco": survey_coco,
@@ -53,11 +54,13 @@ MOST_OF = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A data set to look at: its path, the list of its frames (None: all), its format if known."""
+    """A data set to look at: its path, the list of its frames and its split (None: all), its format
+    if known."""
 
     path: Path
     listed: Path | None = None
     format: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ def plan_of(train: Place, val: Place | None, classes: Sequence[str]) -> Plan:
         if format not in FORMATS:
             raise DataError("unknown format", expected=" | ".join(FORMATS), got=format)
         survey = SURVEYS.get(format, partial(survey_other, format=format))
-        own, found = chosen(survey(place.path, tuple(classes)), place.listed)
+        split = place.split
+        if split is not None:
+            split = chosen_split(split, splits_of(place.path, format), place.path)
+        own, found = chosen(survey(place.path, tuple(classes), split), place.listed)
         if not own:
             found.append(Fault(kinds.NO_FRAMES, str(place.path), str(place.listed or "")))
         sources.append(tuple(own))

@@ -18,7 +18,7 @@ from tinyseg.labels import CITYSCAPES_IDS, WAD_BACKGROUND, WAD_IDS, WAD_RIDER
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic")
 
 
-def survey_wad(path: Path, classes: tuple[str, ...]) -> Survey:
+def survey_wad(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
     """train_color/<stem>.jpg (or .png) and train_label/<stem>_instanceIds.png."""
     code = wad_code(classes)
     pictures, odd = _sorted_out(path.glob("train_color/*"), ".jpg", ".png")
@@ -26,13 +26,13 @@ def survey_wad(path: Path, classes: tuple[str, ...]) -> Survey:
     return _paired(path, pictures, labels, code, [*odd, *odd_labels])
 
 
-def survey_cityscapes(path: Path, classes: tuple[str, ...]) -> Survey:
+def survey_cityscapes(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
     """leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/."""
     code = cityscapes_code(classes)
     endings = ("_leftImg8bit.png", "_leftImg8bit.jpg")
-    pictures, odd = _sorted_out(path.glob("leftImg8bit/*/*/*"), *endings)
+    pictures, odd = _sorted_out(path.glob(f"leftImg8bit/{split or '*'}/*/*"), *endings)
     # Maps of classes, colours and polygons lie beside by custom.
-    labels, _ = _sorted_out(path.glob("gtFine/*/*/*"), "_gtFine_instanceIds.png")
+    labels, _ = _sorted_out(path.glob(f"gtFine/{split or '*'}/*/*"), "_gtFine_instanceIds.png")
     return _paired(path, pictures, labels, code, odd)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyseg import masks as mask_ops
-from tinyseg.data import FORMATS
+from tinyseg.data.dataset import list_frames
 from tinyseg.doctor import kinds
 from tinyseg.doctor.instances import apart_faults, overlap_faults, small_faults
 from tinyseg.doctor.kinds import Fault
@@ -23,14 +23,16 @@ from tinyseg.errors import TinysegError
 from tinyseg.frame import FrameLabels
 
 
-def survey_other(path: Path, classes: tuple[str, ...], *, format: str) -> Survey:
+def survey_other(path: Path, classes: tuple[str, ...], split: str | None, *, format: str) -> Survey:
     """The frames that the format's reader lists."""
-    found = FORMATS[format].find(path, classes)
+    found = list_frames(path, format, classes, split).values()
     sources = {
         name: Source(name, picture, partial(look_at_labels, name, read))
-        for name, (picture, read) in found.frames.items()
+        for listing in found
+        for name, (picture, read) in listing.frames.items()
     }
-    return Survey(sources, {name: Fault(kinds.HALF_MISSING, name) for name in found.missing})
+    missing = {name: Fault(kinds.HALF_MISSING, name) for one in found for name in one.missing}
+    return Survey(sources, missing)
 
 
 def look_at_labels(name: str, read: Callable[[], FrameLabels]) -> LabelLook:
