@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 import typer
 import yaml
+from rich.table import Table
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import build_detector
@@ -30,6 +31,7 @@ from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
 from tinyseg.train.balance import TrainData, needs_labels, plan_draws
 from tinyseg.train.batches import FrameStore
+from tinyseg.train.census import CENSUS_FRAMES, check_census, take_census
 from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint
 from tinyseg.train.label_scan import SCAN_NAME, told_by_camera
 from tinyseg.train.log import RECIPE_NAME, StepReport
@@ -176,6 +178,8 @@ def run_training(
         check_apart([item for part in parts for item in part.items], judged.items)
         validate = validation(judged.items, recipe, fabric.device)
     skipped = Skipped(told.on_error)
+    if start is None:
+        show_census(told.data, parts, recipe.classes, skipped)
     frames = store_of(parts, recipe, skipped, out)
     if start is None and fabric.is_global_zero:
         open_folder(out, recipe)
@@ -196,6 +200,42 @@ def run_training(
         )
     skipped.report()
     console.print(f"weights and log in {out}")
+
+
+def show_census(
+    names: Sequence[Path], parts: Sequence[TrainData], classes: Sequence[str], skipped: Skipped
+) -> None:
+    """Print what there is to learn; stop where there is nothing, warn of classes without any."""
+    total = sum(min(len(part.items), CENSUS_FRAMES) for part in parts)
+    with progress_bar("counting labels", total) as bar:
+        counted = [
+            take_census(
+                part.items,
+                classes,
+                on_frame=bar.advance,
+                on_skip=lambda item, error: skipped(item.name, error),
+            )
+            for part in parts
+        ]
+    table = Table("instances", *(name.name for name in names), box=None)
+    for index, name in enumerate(classes):
+        shown = [
+            "not labelled" if index in one.unlabelled else str(one.instances[index])
+            for one in counted
+        ]
+        table.add_row(name, *shown)
+    table.add_row("boxes without a mask", *(str(one.boxes_alone) for one in counted))
+    table.add_row("crowds, ignore regions", *(str(one.ignored) for one in counted))
+    table.add_row("frames without an instance", *(str(one.empty) for one in counted))
+    table.add_row("frames counted", *(f"{one.read} of {one.frames}" for one in counted))
+    console.print(table)
+    for path, one in zip(names, counted, strict=True):
+        if one.left_out:
+            words = ", ".join(f"{name} {count}" for name, count in one.left_out.most_common(10))
+            console.print(f"[yellow]labels left out of {path.name}:[/] {words}", highlight=False)
+    missing = check_census(counted, classes)
+    if missing:
+        console.print(f"[yellow]no instance of {', '.join(missing)}[/]", highlight=False)
 
 
 def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: Path) -> FrameStore:
