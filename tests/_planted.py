@@ -61,6 +61,7 @@ PLANTS: dict[str, Plant] = {
     "picture with alpha": Plant("cityscapes", kinds.PICTURE_MODE, files.with_alpha_or_so),
     "deep picture": Plant("cityscapes", kinds.PICTURE_MODE, files.deep_picture),
     "rotated picture": Plant("coco", kinds.PICTURE_ROTATED, files.rotated_picture),
+    "labels on stored pixels": Plant("coco", kinds.TURN_UNSEEN, files.turn_unseen),
     "blank picture": Plant("wad", kinds.PICTURE_BLANK, files.blank_picture),
     "same picture": Plant("wad", kinds.PICTURE_TWICE, files.same_picture),
     "nearly same picture": Plant("wad", kinds.PICTURE_ALIKE, files.nearly_same_picture),

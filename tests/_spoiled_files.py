@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from _clean_sets import HW, Planted, Rng, picture
-from jaxtyping import UInt16
+from jaxtyping import UInt8, UInt16
 from PIL import Image
 
 from tinyseg.image import write_jpeg, write_png
@@ -175,11 +175,24 @@ def deep_picture(made: Planted, rng: Rng) -> str:
 
 
 def rotated_picture(made: Planted, rng: Rng) -> str:
-    (name,) = made.some(rng)
-    exif = Image.Exif()
-    exif[0x0112] = int(rng.integers(2, 9))
-    save(made.picture(name), Image.fromarray(picture(rng)), "JPEG", exif=exif)
+    """A picture as phones store it, which is of the labels' size when it is turned."""
+    (name,), turned = made.some(rng), int(rng.integers(2, 9))
+    stored = picture(rng) if turned < 5 else picture(rng).swapaxes(0, 1)
+    save_turned(made.picture(name), stored, turned)
     return name
+
+
+def turn_unseen(made: Planted, rng: Rng) -> str:
+    """A picture whose labels have the size of the stored pixels alone."""
+    (name,) = made.some(rng)
+    save_turned(made.picture(name), picture(rng), int(rng.integers(5, 9)))
+    return name
+
+
+def save_turned(path: Path, pixels: UInt8[np.ndarray, "h w 3"], orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    save(path, Image.fromarray(np.ascontiguousarray(pixels)), "JPEG", exif=exif)
 
 
 def blank_picture(made: Planted, rng: Rng) -> str:

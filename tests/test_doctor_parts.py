@@ -121,15 +121,17 @@ def test_validation_places_say_so(tmp_path: Path) -> None:
     }
 
 
-def test_a_drawing_on_the_turned_picture_is_told(tmp_path: Path) -> None:
+def test_a_turned_picture_has_the_size_that_viewers_show(tmp_path: Path) -> None:
     made = clean(tmp_path / "set", "coco", np.random.default_rng(0))
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(picture(np.random.default_rng(2))).rotate(90, expand=True).save(
         made.picture(made.names[0]), exif=exif
     )
-    (words,) = told(look(made))[kinds.SIZE_DIFFERS]
-    assert "as its EXIF tag turns it" in words
+    for fast in (False, True):
+        findings = look(made, fast=fast)
+        assert loud(findings) == {}
+        assert len(told(findings)[kinds.PICTURE_ROTATED]) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))

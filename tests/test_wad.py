@@ -167,7 +167,7 @@ def test_broken_file_is_named(tmp_path: Path, broken: str, how: str) -> None:
 def test_image_and_label_of_two_sizes(tmp_path: Path) -> None:
     write_frame(tmp_path, "a")
     write_jpeg(image_path(tmp_path, "a"), np.zeros((40, 61, 3), np.uint8))
-    rule = r"a\.jpg: a: image and label need one size .*expected \(40, 61\), got \(40, 60\)"
+    rule = r"a\.jpg: image and label need one size .*expected \(40, 61\), got \(40, 60\)"
     with pytest.raises(DataError, match=rule):
         read_one(tmp_path)
 

@@ -23,7 +23,7 @@ from tinyseg.progress import console, progress_bar
 
 
 class Pictures(StrEnum):
-    """How pictures get to the new place; their bytes stay as they are."""
+    """How pictures get to the new place."""
 
     copy = "copy"
     link = "link"
@@ -54,9 +54,10 @@ def convert(
 ) -> None:
     """Write a data set in another format: wholly, or not at all.
 
-    Pictures are never encoded anew. converted.yaml says how classes and frames are numbered on both
-    sides, and what the format could not hold. All splits are written, each as one of its own where
-    the format has them.
+    Pictures keep their bytes, but for those that an EXIF tag turns: every tool shows them as their
+    labels lie. converted.yaml says how classes and frames are numbered on both sides, what was done
+    to pictures, and what the format could not hold. All splits are written, each as one of its own
+    where the format has them.
 
     Example: tinyseg convert scenes --out scenes-coco --to coco --images link
     """
@@ -82,6 +83,8 @@ def convert(
             on_frame=bar.advance,
             on_error=skipped,
         )
+    for line in done.told():
+        console.print(line, highlight=False)
     for line in done.lost.told():
         console.print(f"[yellow]lost:[/] {line}", highlight=False)
     skipped.report()

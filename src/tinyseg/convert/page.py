@@ -14,12 +14,13 @@ from tinyseg.frame import FrameLabels
 @dataclass(frozen=True, slots=True)
 class Job:
     """What all frames share: the folder that is filled, classes with their ids in the new format,
-    and whether masks become polygons where the format has both."""
+    whether masks become polygons where the format has both, and pictures links."""
 
     folder: Path
     classes: tuple[str, ...]
     ids: tuple[int, ...]
     polygons: bool
+    link: bool
 
 
 @dataclass(frozen=True, slots=True)

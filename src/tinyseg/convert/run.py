@@ -30,7 +30,7 @@ from tinyseg.errors import DataError, TinysegError
 from tinyseg.exchange import in_pixels
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels, Instances
-from tinyseg.image import image_hw
+from tinyseg.image import PlainFile, plain_file
 from tinyseg.masks import CropMasks
 
 TARGETS: dict[str, Target] = {
@@ -63,11 +63,23 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What was done: frames, objects, and what was lost."""
+    """What was done: frames, objects, what was lost, and pictures that an EXIF tag turned."""
 
     frames: int
     instances: int
     lost: Lost
+    turned: int
+    """Pictures whose labels are upright: their pixels were turned and stored as PNG."""
+    untagged: int
+    """Pictures whose labels lie on the stored pixels: only the tag was taken out."""
+
+    def told(self) -> list[str]:
+        """What became of pictures, a fact a line."""
+        words = {
+            "pictures with an EXIF turn written upright, as PNG without loss": self.turned,
+            "pictures written without their EXIF turn: labels lie on stored pixels": self.untagged,
+        }
+        return [f"{count} {what}" for what, count in words.items() if count]
 
 
 def kept_classes(format: str, classes: Sequence[str]) -> tuple[str, ...]:
@@ -102,42 +114,50 @@ def convert(
     stems = _stems(dataset.items, splits if format.apart else [""] * len(splits))
     done: list[_Done] = []
     with _whole_folder(target) as folder:
-        job = Job(folder, dataset.classes, ids, wanted.polygons)
+        job = Job(folder, dataset.classes, ids, wanted.polygons, wanted.pictures == "link")
         for item, split, stem in zip(dataset.items, splits, stems, strict=True):
             try:
                 one = _convert_one(job, item, (split, stem), format, number=len(done) + 1)
             except TinysegError as error:
                 on_error(item.name, error)
                 continue
-            _place(item.image_path, folder / one.page.picture, wanted.pictures)
             done.append(one)
             on_frame(item.name)
         if not done:
             raise DataError("no frame could be converted", path=target)
         format.close(job, [one.page for one in done], [one.rows for one in done])
         lost = sum((one.lost for one in done), Lost())
-        _write_mapping(job, dataset.format, source_ids, done, lost)
-    return Converted(len(done), sum(one.instances for one in done), lost)
+        turned, untagged = (sum(one.turned is how for one in done) for how in (True, False))
+        converted = Converted(len(done), sum(d.instances for d in done), lost, turned, untagged)
+        _write_mapping(job, dataset.format, source_ids, done, converted)
+    return converted
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A frame that is written: where it is from, its page without masks, what it leaves behind."""
+    """A frame that is written: where it is from, its page without masks, what it leaves behind,
+    and whether pixels were turned (None: the picture's own bytes)."""
 
     source: str
     page: Page
     instances: int
     rows: Rows
     lost: Lost
+    turned: bool | None
 
 
 def _convert_one(
     job: Job, item: Item, names: tuple[str, str], target: Target, *, number: int
 ) -> _Done:
-    page, gone = _page(item, names, number, target)
+    labels, (split, stem) = item.read_labels(), names
+    plain = plain_file(item.image_path, labels.hw)
+    ending = item.image_path.suffix.lower() if plain is None else plain.ending
+    picture = target.picture(stem, ENDINGS.get(ending, ending), split)
+    page, gone = _in_pixels(Page(number, split, stem, picture, labels))
     rows, lost = target.write(job, page)
-    count = len(page.labels.instances)
-    return _Done(item.name, _without_masks(page), count, rows, lost + Lost(gone=gone))
+    _place(item.image_path, plain, job.folder / picture, link=job.link)
+    count, turned = len(page.labels.instances), None if plain is None else plain.turned
+    return _Done(item.name, _without_masks(page), count, rows, lost + Lost(gone=gone), turned)
 
 
 def _known(format: str) -> str:
@@ -155,21 +175,14 @@ def _called(split: str, format: str) -> str:
     return name
 
 
-def _page(item: Item, names: tuple[str, str], number: int, target: Target) -> tuple[Page, int]:
+def _in_pixels(page: Page) -> tuple[Page, int]:
     """The frame with its objects in pixels, and how many of them have none."""
-    labels = item.read_labels()
-    hw = image_hw(item.image_path)
-    if hw != labels.hw:
-        rule = "image and label need one size (height, width)"
-        raise DataError(rule, path=item.image_path, expected=hw, got=labels.hw)
-    found = in_pixels(labels.instances, hw)
-    ignore = mask_ops.rasterise(labels.ignore, hw)
+    labels = page.labels
+    found = in_pixels(labels.instances, labels.hw)
+    ignore = mask_ops.rasterise(labels.ignore, labels.hw)
     gone = len(labels.instances) - len(found)
-    plain = FrameLabels(labels.name, hw, found, ignore)
-    ending = item.image_path.suffix.lower()
-    split, stem = names
-    picture = target.picture(stem, ENDINGS.get(ending, ending), split)
-    return Page(number, split, stem, picture, plain), gone
+    plain = FrameLabels(labels.name, labels.hw, found, ignore)
+    return replace(page, labels=plain), gone
 
 
 def _without_masks(page: Page) -> Page:
@@ -195,10 +208,13 @@ def _stems(items: Sequence[Item], groups: Sequence[str]) -> list[str]:
     return [stem for _, stem in stems]
 
 
-def _place(source: Path, target: Path, how: Pictures) -> None:
-    """The picture's own bytes, or a link to where they lie; a full disk ends the job."""
+def _place(source: Path, plain: PlainFile | None, target: Path, *, link: bool) -> None:
+    """The picture's own bytes, or a link to where they lie, or what is plain; a full disk ends the
+    job. A link to a picture that an EXIF tag turns would show it in two ways."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if how == "link":
+    if plain is not None:
+        write_whole(target, plain.data)
+    elif link:
         target.symlink_to(source.resolve())
     else:
         shutil.copyfile(source, target)
@@ -222,7 +238,11 @@ def _whole_folder(target: Path) -> Iterator[Path]:
 
 
 def _write_mapping(
-    job: Job, source: str, source_ids: Mapping[str, int], done: Sequence[_Done], lost: Lost
+    job: Job,
+    source: str,
+    source_ids: Mapping[str, int],
+    done: Sequence[_Done],
+    converted: Converted,
 ) -> None:
     """How classes and frames are called and numbered on both sides."""
     classes = [
@@ -233,5 +253,7 @@ def _write_mapping(
         {"source": one.source, "number": one.page.number, "picture": str(one.page.picture)}
         for one in done
     ]
-    tree = {"from": source, "classes": classes, "frames": frames, "lost": asdict(lost)}
+    counts = {"turned": converted.turned, "untagged": converted.untagged}
+    lost = asdict(converted.lost)
+    tree = {"from": source, "classes": classes, "frames": frames, "lost": lost, **counts}
     write_whole(job.folder / MAPPING_NAME, orjson.dumps(tree, option=orjson.OPT_INDENT_2))

@@ -46,9 +46,13 @@ class Item:
         return replace(labels, unlabelled=self.unlabelled) if self.unlabelled else labels
 
     def read(self, on_fault: Callable[[TinysegError], None] | None = None) -> Frame:
-        """The picture with its labels; every error names a file of the frame."""
+        """The picture with its labels; every error names a file of the frame.
+
+        The picture is upright, unless the labels' height and width fit its stored pixels alone.
+        """
         try:
-            return Frame.of(read_image(self.image_path), self.read_labels(on_fault))
+            labels = self.read_labels(on_fault)
+            return Frame.of(read_image(self.image_path, labels.hw), labels)
         except TinysegError as error:
             if error.path is not None:
                 raise

@@ -178,11 +178,10 @@ def _frame_faults(source: Source, picture: PictureLook, labels: LabelLook) -> li
     faults = []
     if labels.hw is not None and len(labels.objects) == 0:
         faults.append(Fault(kinds.FRAME_EMPTY, source.name))
-    if picture.hw is not None and labels.hw is not None and picture.hw != labels.hw:
+    if picture.hw is not None and labels.hw not in (None, picture.hw):
         told = f"picture {_size(picture.hw)}, labels {_size(labels.hw)}"
-        if picture.rotated and picture.hw == labels.hw[::-1]:
-            told += ": drawn on the picture as its EXIF tag turns it"
-        faults.append(Fault(kinds.SIZE_DIFFERS, source.name, told))
+        fits = labels.hw == picture.stored_hw
+        faults.append(Fault(kinds.TURN_UNSEEN if fits else kinds.SIZE_DIFFERS, source.name, told))
     return faults
 
 

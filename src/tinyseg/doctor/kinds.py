@@ -91,7 +91,7 @@ PICTURE_EMPTY = Kind("picture-empty", _E, "empty picture files", "Copy them agai
 PICTURE_FOREIGN = Kind(
     "picture-foreign",
     _E,
-    "picture files that are neither JPEG nor PNG",
+    "picture files of a type that is not read",
     "Convert them, or fetch what really belongs there.",
 )
 PICTURE_CUT = Kind(
@@ -107,13 +107,13 @@ PICTURE_MODE = Kind(
     "picture-mode",
     _W,
     "pictures that are not plain RGB of 8 bits",
-    "They are converted: grey is tripled, alpha dropped, 16 bits cut to 8. Check that it is meant.",
+    "They are converted: grey tripled, alpha dropped, 10 to 16 bits cut to 8. Is that meant?",
 )
 PICTURE_ROTATED = Kind(
     "picture-rotated",
-    _W,
-    "pictures that an EXIF tag rotates",
-    "Labels are taken to lie on the stored pixels; viewers turn the picture. Store them upright.",
+    _N,
+    "pictures that an EXIF tag turns",
+    "They are read upright, as viewers show them; tools that ignore the tag see another frame.",
 )
 PICTURE_BLANK = Kind(
     "picture-blank", _W, "pictures of a single colour", "Nothing can be seen; leave them out."
@@ -159,7 +159,13 @@ SIZE_DIFFERS = Kind(
     "size-differs",
     _E,
     "labels of another size than their picture",
-    "Scale neither: find the pair that belongs together. Sides exchanged: an EXIF rotation.",
+    "Scale neither: find the pair that belongs together.",
+)
+TURN_UNSEEN = Kind(
+    "turn-unseen",
+    _W,
+    "labels drawn on a picture as it is stored, which an EXIF tag turns",
+    "They are read so, by their size; `tinyseg convert` writes a set that all tools read alike.",
 )
 SIZE_UNUSUAL = Kind(
     "size-unusual", _N, "frames of another size than most", "Check that they belong to the set."

@@ -13,13 +13,12 @@ from jaxtyping import Int16, Int64, UInt16
 from tinyseg import masks as mask_ops
 from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN
 from tinyseg.doctor import kinds
-from tinyseg.doctor.headers import read_header
 from tinyseg.doctor.instances import apart_faults, small_faults
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook, Objects
 from tinyseg.doctor.pictures import damage_kind, digest_of, told
 from tinyseg.errors import ImageError
-from tinyseg.image import read_label
+from tinyseg.image import Header, read_header, read_label
 from tinyseg.masks import CropMasks
 
 MOST_VALUES = 2000
@@ -46,13 +45,15 @@ class Code:
 
 def look_at_map(path: Path, place: str, code: Code) -> LabelLook:
     """Everything there is to say of one label map."""
-    fault = _header_fault(path, place)
-    if fault is not None:
-        return LabelLook.unreadable(fault)
     try:
+        fault = _header_fault(read_header(path), place)
+        if fault is not None:
+            return LabelLook.unreadable(fault)
         label = read_label(path)
     except ImageError as error:
-        return LabelLook.unreadable(Fault(_label_kind(error), place, told(error)))
+        kind = _KINDS.get(damage_kind(error), kinds.LABEL_DAMAGED)
+        detail = path.name if kind is kinds.LABEL_EMPTY else told(error)
+        return LabelLook.unreadable(Fault(kind, place, detail))
     # A background value's box would be the frame; a map without one has no such value.
     values, boxes = mask_ops.value_boxes(label, background=code.background)
     if len(values) > MOST_VALUES:
@@ -67,16 +68,10 @@ def look_at_map(path: Path, place: str, code: Code) -> LabelLook:
     return LabelLook(hw, objects, (*faults, *more), digest_of(path) if len(objects) else b"")
 
 
-def _header_fault(path: Path, place: str) -> Fault | None:
+def _header_fault(header: Header, place: str) -> Fault | None:
     """What can be told without decoding."""
-    try:
-        size, header = path.stat().st_size, read_header(path)
-    except (OSError, ValueError) as error:
-        return Fault(kinds.LABEL_DAMAGED, place, str(getattr(error, "strerror", None) or error))
-    if size == 0:
-        return Fault(kinds.LABEL_EMPTY, place, path.name)
-    if header.type != "png":
-        return Fault(kinds.LABEL_NOT_PNG, place, header.told)
+    if header.type != "PNG":
+        return Fault(kinds.LABEL_NOT_PNG, place, header.type)
     if header.mode != "grey":
         return Fault(kinds.LABEL_COLOUR, place, f"{header.mode}, {header.bits} bits")
     if header.bits != 16:
@@ -84,9 +79,12 @@ def _header_fault(path: Path, place: str) -> Fault | None:
     return None
 
 
-def _label_kind(error: ImageError) -> kinds.Kind:
-    cut = damage_kind(error) is kinds.PICTURE_CUT
-    return kinds.LABEL_CUT if cut else kinds.LABEL_DAMAGED
+_KINDS = {
+    kinds.PICTURE_EMPTY: kinds.LABEL_EMPTY,
+    kinds.PICTURE_FOREIGN: kinds.LABEL_NOT_PNG,
+    kinds.PICTURE_CUT: kinds.LABEL_CUT,
+}
+"""What a picture's damage is called in a label map."""
 
 
 def _value_faults(

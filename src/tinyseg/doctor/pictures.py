@@ -14,10 +14,9 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from tinyseg.doctor import kinds
-from tinyseg.doctor.headers import ending_type, read_header
 from tinyseg.doctor.kinds import Fault
 from tinyseg.errors import ImageError
-from tinyseg.image import image_hw, read_image
+from tinyseg.image import EMPTY, ENDINGS, FOREIGN, Header, read_header, read_image
 
 THUMBNAIL = 32
 """Side in pixels: 32 x 32 tell frames of one camera apart (correlation up to .80 on 15 WAD frames)
@@ -31,58 +30,57 @@ Thumbnail = Float16[np.ndarray, " pixels"]
 
 @dataclass(frozen=True, slots=True)
 class PictureLook:
-    """`hw` is None where even the header cannot be read, `digest` empty and `thumbnail` None where
-    the pixels were not."""
+    """`hw` is the upright picture's and `stored_hw` that of its pixels, both None where the file
+    cannot be read; `digest` is empty and `thumbnail` None where the pixels were not."""
 
     hw: tuple[int, int] | None
     faults: tuple[Fault, ...] = ()
     digest: bytes = b""
     thumbnail: Thumbnail | None = None
-    rotated: bool = False
+    stored_hw: tuple[int, int] | None = None
 
 
 def look_at_picture(path: Path, place: str, *, fast: bool) -> PictureLook:
     """Everything there is to say of one picture file."""
-    try:
-        size = path.stat().st_size
-        header = read_header(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        return PictureLook(None, (Fault(kinds.PICTURE_DAMAGED, place, str(reason)),))
-    if size == 0:
-        return PictureLook(None, (Fault(kinds.PICTURE_EMPTY, place),))
-    if header.type is None:
-        return PictureLook(None, (Fault(kinds.PICTURE_FOREIGN, place, header.told),))
     faults = []
-    if ending_type(path) not in (header.type, None):
-        faults.append(Fault(kinds.PICTURE_ENDING, place, f"{header.told} named {path.suffix}"))
-    if (header.mode, header.bits) != ("RGB", 8):
-        faults.append(Fault(kinds.PICTURE_MODE, place, f"{header.mode}, {header.bits} bits"))
-    rotated = header.orientation != 1
-    if rotated:
-        faults.append(Fault(kinds.PICTURE_ROTATED, place, f"orientation {header.orientation}"))
     try:
+        header = read_header(path)
+        faults += _header_faults(header, path, place)
         if fast:
-            return PictureLook(image_hw(path), tuple(faults), rotated=rotated)
+            return PictureLook(header.upright_hw, tuple(faults), stored_hw=header.hw)
         image = read_image(path)
     except ImageError as error:
         faults.append(Fault(damage_kind(error), place, told(error)))
-        return PictureLook(None, tuple(faults), rotated=rotated)
-    hw = (image.shape[0], image.shape[1])
+        return PictureLook(None, tuple(faults))
     thumbnail = thumbnail_of(image)
     if thumbnail is None:
         faults.append(Fault(kinds.PICTURE_BLANK, place, f"colour {image[0, 0].tolist()}"))
-    return PictureLook(hw, tuple(faults), digest_of(path), thumbnail, rotated)
+    return PictureLook(header.upright_hw, tuple(faults), digest_of(path), thumbnail, header.hw)
+
+
+def _header_faults(header: Header, path: Path, place: str) -> list[Fault]:
+    faults = []
+    if ENDINGS.get(path.suffix.lower(), header.type) != header.type:
+        faults.append(Fault(kinds.PICTURE_ENDING, place, f"{header.type} named {path.suffix}"))
+    if (header.mode, header.bits) != ("RGB", 8):
+        faults.append(Fault(kinds.PICTURE_MODE, place, f"{header.mode}, {header.bits} bits"))
+    if header.turn.orientation != 1:
+        told = f"orientation {header.turn.orientation}"
+        faults.append(Fault(kinds.PICTURE_ROTATED, place, told))
+    return faults
 
 
 def damage_kind(error: ImageError) -> kinds.Kind:
-    """Whether a picture ends too early or is damaged in another way."""
+    """What is wrong with a picture file, by the rule that it breaks."""
+    whole = {EMPTY: kinds.PICTURE_EMPTY, FOREIGN: kinds.PICTURE_FOREIGN}
     cut = any(words in error.rule for words in ("cut short", "begins with a header of"))
-    return kinds.PICTURE_CUT if cut else kinds.PICTURE_DAMAGED
+    return whole.get(error.rule, kinds.PICTURE_CUT if cut else kinds.PICTURE_DAMAGED)
 
 
 def told(error: ImageError) -> str:
-    """The error without its file, which is the fault's place."""
+    """The error without its file, which is the fault's place, and without what its kind says."""
+    if error.rule in (EMPTY, FOREIGN):
+        return "" if error.rule == EMPTY else str(error.got)
     return str(ImageError(error.rule, where=error.where, expected=error.expected, got=error.got))
 
 
