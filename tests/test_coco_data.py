@@ -365,7 +365,6 @@ def test_broken_annotation_of_another_class_is_told_too(tmp_path: Path) -> None:
         (RUNS | {"counts": "O"}, "negative"),
         (RUNS | {"counts": ""}, "add up"),
         (RUNS | {"counts": "hi~"}, "characters"),
-        ([[0, 0, 2**20, 0, 2**20, 2**20]], "bounding box"),
     ],
 )
 def test_broken_geometry_is_told_when_read(tmp_path: Path, shape: object, rule: str) -> None:

@@ -126,18 +126,16 @@ def read_labels(json_path: Path, image: _Image, annotations: bytes) -> FrameLabe
 
 
 def _decode(row: _Row, json_path: Path, hw: tuple[int, int]) -> CropMasks:
-    """One mask, cut to the image: an annotator's polygon may stick out."""
+    """One mask inside the image: an annotator's polygon may stick out."""
     shape = row["shape"]
     try:
         if isinstance(shape, list):
-            mask = mask_ops.from_polygons([[list(map(float, polygon)) for polygon in shape]])
-        elif isinstance(shape, str):
-            mask = mask_ops.from_coco_rle([shape], hw)
-        else:
-            mask = mask_ops.from_coco_counts([shape["counts"]], hw)
+            return mask_ops.from_polygons([shape], hw)
+        if isinstance(shape, str):
+            return mask_ops.from_coco_rle([shape], hw)
+        return mask_ops.from_coco_counts([shape["counts"]], hw)
     except TinysegError as error:
         raise error.at(path=json_path, where=f"annotation {row['id']}") from error
-    return mask_ops.cut(mask, (0.0, 0.0, float(hw[1]), float(hw[0])))
 
 
 def _json_files(folder: Path) -> list[Path]:

@@ -122,7 +122,7 @@ def read_sheet(path: Path) -> Sheet:
     if min(hw) < 1 or hw[0] * hw[1] > mask_ops.MAX_FRAME_PIXELS:
         rule = f"a picture has 1 ... {mask_ops.MAX_FRAME_PIXELS} pixels"
         raise DataError(rule, path=path, got=f"height {hw[0]} x width {hw[1]}")
-    read = tuple(_shape(shape, path, f"shape {place}") for place, shape in enumerate(shapes))
+    read = tuple(_shape(shape, hw, path, f"shape {place}") for place, shape in enumerate(shapes))
     return Sheet(name, hw, read)
 
 
@@ -151,13 +151,13 @@ def _picture(sheet: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _shape(shape: object, path: Path, where: str) -> Shape:
+def _shape(shape: object, hw: tuple[int, int], path: Path, where: str) -> Shape:
     rule = f"a shape has a label and is a {', a '.join(_KINDS)}"
     if not isinstance(shape, dict):
         raise DataError(rule, path=path, where=where, got=repr(shape)[:60])
     kind = shape.get("shape_type", "polygon")
     try:
-        mask = _KINDS[kind](shape)
+        mask = _KINDS[kind](shape, hw)
         score = 1.0 if shape.get("score") is None else float(shape["score"])
         return Shape(str(shape["label"]), mask, score, shape.get("group_id"), where)
     except TinysegError as error:
@@ -171,7 +171,7 @@ def _joined(masks: list[CropMasks]) -> CropMasks:
     return masks[0] if len(masks) == 1 else mask_ops.union(CropMasks.concatenate(masks))
 
 
-def _mask_of(shape: Mapping[str, Any]) -> CropMasks:
+def _mask_of(shape: Mapping[str, Any], hw: tuple[int, int]) -> CropMasks:
     (x0, y0), _ = shape["points"]
     data = base64.b64decode(shape["mask"], validate=True)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -181,17 +181,17 @@ def _mask_of(shape: Mapping[str, Any]) -> CropMasks:
     return CropMasks.pack_pixels([(int(x0), int(y0))], [grid])
 
 
-def _polygon_of(shape: Mapping[str, Any]) -> CropMasks:
+def _polygon_of(shape: Mapping[str, Any], hw: tuple[int, int]) -> CropMasks:
     corners = [float(value) for point in shape["points"] for value in point]
-    return mask_ops.from_polygons([[corners]])
+    return mask_ops.from_polygons([[corners]], hw)
 
 
-def _rectangle_of(shape: Mapping[str, Any]) -> CropMasks:
+def _rectangle_of(shape: Mapping[str, Any], hw: tuple[int, int]) -> CropMasks:
     (x0, y0), (x1, y1) = ((float(x), float(y)) for x, y in shape["points"])
-    return mask_ops.from_polygons([[[x0, y0, x1, y0, x1, y1, x0, y1]]])
+    return mask_ops.from_polygons([[[x0, y0, x1, y0, x1, y1, x0, y1]]], hw)
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any]], CropMasks]] = {
+_KINDS: dict[str, Callable[[Mapping[str, Any], tuple[int, int]], CropMasks]] = {
     "mask": _mask_of,
     "polygon": _polygon_of,
     "rectangle": _rectangle_of,

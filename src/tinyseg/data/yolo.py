@@ -141,13 +141,12 @@ def _checked(fields: list[str], classes: int, path: Path, where: str) -> tuple[i
 
 
 def _mask(shares: list[float], hw: tuple[int, int], path: Path, where: str) -> CropMasks:
-    """The polygon in pixels, cut to the picture."""
+    """The polygon's pixels of the picture."""
     corners = np.array(shares).reshape(-1, 2) * (hw[1], hw[0])
     try:
-        mask = mask_ops.from_polygons([[corners.ravel().tolist()]])
+        return mask_ops.from_polygons([[corners.ravel().tolist()]], hw)
     except TinysegError as error:
         raise error.at(path=path, where=where) from error
-    return mask_ops.cut(mask, (0.0, 0.0, float(hw[1]), float(hw[0])))
 
 
 def _description(path: Path) -> Path | None:

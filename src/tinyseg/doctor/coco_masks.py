@@ -57,15 +57,13 @@ def look_at_annotations(text: bytes, image: Image) -> LabelLook:
 
 
 def _decode(row: Row, hw: tuple[int, int]) -> CropMasks:
-    """One mask in pixel form, cut to the image and tight around its pixels."""
+    """One mask in pixel form, inside the image and tight around its pixels."""
     shape = row["shape"]
     if not row["coded"]:
-        mask = mask_ops.from_polygons([[list(map(float, polygon)) for polygon in shape]])
-    elif isinstance(shape, str):
-        mask = mask_ops.from_coco_rle([shape], hw)
-    else:
-        mask = mask_ops.from_coco_counts([shape], hw)
-    return mask_ops.cut(mask, (0.0, 0.0, float(hw[1]), float(hw[0])))
+        return mask_ops.from_polygons([shape], hw)
+    if isinstance(shape, str):
+        return mask_ops.from_coco_rle([shape], hw)
+    return mask_ops.from_coco_counts([shape], hw)
 
 
 def _box_faults(

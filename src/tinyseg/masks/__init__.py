@@ -1,7 +1,8 @@
 """Instance masks, kept as crops inside their boxes: the one mask type and all that is done with it.
 
 record.py   CropMasks and the moves that are exact (shift, scale, flip, select)
-build.py    from label maps, bitmaps, polygons and RoI mask heads
+build.py    from label maps, bitmaps, boxes and RoI mask heads
+polygons.py from polygons, by COCO's rule
 raster.py   stretched grids -> whole pixels of a frame; cutting to a rectangle
 measure.py  area, IoU, share inside a region, union
 outline.py  rings along the edges of pixels
@@ -13,12 +14,12 @@ from tinyseg.masks.build import (
     filled,
     from_bitmaps,
     from_label_map,
-    from_polygons,
     from_roi_grids,
     value_boxes,
 )
 from tinyseg.masks.measure import area, intersections, iou, share_inside, union
 from tinyseg.masks.outline import enclosed, one_ring, outlines
+from tinyseg.masks.polygons import from_polygons
 from tinyseg.masks.raster import coverage_at, cut, paint, rasterise, tighten
 from tinyseg.masks.record import MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (

@@ -1,24 +1,16 @@
-"""Masks from what the world brings: label maps, bitmaps, polygons, and RoI mask heads.
+"""Masks from what the world brings: label maps, bitmaps, boxes, and RoI mask heads.
 
-Refuses polygons that are not finite or have fewer than three corners. A label map is read in one
-pass over its pixels, however many instances it holds: only changes of value along a row are
-looked at, then each instance's own box.
+A label map is read in one pass over its pixels, however many instances it holds: only changes of
+value along a row are looked at, then each instance's own box.
 """
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, UInt8, UInt16
+from jaxtyping import Bool, Float32, Float64, Int64, UInt16
 
 from tinyseg.errors import MaskError
 from tinyseg.masks.record import CropMasks
-
-POLYGON_SUBPIXELS = 4
-"""Polygons are drawn this many times finer than pixels in x and y, then averaged to coverage."""
-
-MAX_POLYGON_CELLS = 2**26
-"""Largest bounding box of one polygon, in pixels."""
 
 
 def from_label_map(
@@ -126,45 +118,3 @@ def from_roi_grids(
     cells = np.rint(np.clip(probabilities, 0.0, 1.0) * 255.0).astype(np.uint8)
     grid_hw = np.tile(np.array(cells.shape[1:], np.int64), (len(boxes), 1))
     return CropMasks(boxes, grid_hw, cells.ravel())
-
-
-def from_polygons(objects: Sequence[Sequence[Sequence[float]]]) -> CropMasks:
-    """One mask for each object, the union of its polygons, each `[x, y, x, y, ...]` in pixels.
-
-    Cells are whole pixels and hold the share that the polygons cover, in steps of 1/16.
-    """
-    drawn = [_draw_polygons([_corners(polygon) for polygon in polygons]) for polygons in objects]
-    return CropMasks.pack_pixels([origin for origin, _ in drawn], [grid for _, grid in drawn])
-
-
-def _corners(polygon: Sequence[float]) -> Float64[np.ndarray, "k 2"]:
-    if len(polygon) < 6 or len(polygon) % 2:
-        rule = "a polygon needs an even number of coordinates, at least 6"
-        raise MaskError(rule, got=len(polygon))
-    corners = np.asarray(polygon, np.float64).reshape(-1, 2)
-    if not np.isfinite(corners).all() or np.abs(corners).max() > 2**20:
-        raise MaskError("polygon coordinates must be finite and below 2^20", got=list(polygon)[:8])
-    return corners
-
-
-def _draw_polygons(
-    polygons: Sequence[Float64[np.ndarray, "_k 2"]],
-) -> tuple[tuple[int, int], UInt8[np.ndarray, "h w"]]:
-    """Origin (x, y) and coverage of the union of polygons."""
-    if not polygons:
-        raise MaskError("an object needs at least one polygon", got=0)
-    everything = np.concatenate(polygons)
-    x0, y0 = np.floor(everything.min(axis=0)).astype(int).tolist()
-    x1, y1 = np.ceil(everything.max(axis=0)).astype(int).tolist()
-    width, height = max(x1 - x0, 1), max(y1 - y0, 1)
-    if width * height > MAX_POLYGON_CELLS:
-        rule = f"a polygon's bounding box may hold {MAX_POLYGON_CELLS} pixels"
-        raise MaskError(rule, got=width * height)
-    fine = POLYGON_SUBPIXELS if width * height * POLYGON_SUBPIXELS**2 <= MAX_POLYGON_CELLS else 1
-    canvas = np.zeros((height * fine, width * fine), np.uint8)
-    for corners in polygons:
-        # fillPoly puts integer coordinates at pixel centres and takes 4 binary digits of fraction.
-        points = np.rint(((corners - (x0, y0)) * fine - 0.5) * 16).astype(np.int32)
-        cv2.fillPoly(canvas, [points], (255,), shift=4)
-    coverage = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-    return (x0, y0), coverage.astype(np.uint8, copy=False)

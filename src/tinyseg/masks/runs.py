@@ -10,8 +10,10 @@ MAX_FRAME_PIXELS pixels, and one call makes at most MAX_COVERAGE_BYTES of mask c
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from jaxtyping import Int64, UInt8
 
@@ -32,9 +34,21 @@ Runs = tuple[Int64[np.ndarray, " _k"], Int64[np.ndarray, " _k"]]
 exchanged."""
 
 
+@dataclass(frozen=True, slots=True)
+class LineRuns:
+    """Runs of several masks, in order: of which mask, and the line and place where each begins and
+    where its last pixel is."""
+
+    mask: Int64[np.ndarray, " n"]
+    first_line: Int64[np.ndarray, " n"]
+    first_place: Int64[np.ndarray, " n"]
+    last_line: Int64[np.ndarray, " n"]
+    last_place: Int64[np.ndarray, " n"]
+
+
 def to_coco_rle(masks: CropMasks, frame_hw: tuple[int, int]) -> list[bytes]:
     """COCO's compressed counts of each mask, cut to the frame."""
-    height, width = _checked_frame(frame_hw)
+    height, width = checked_frame(frame_hw)
     pixels = rasterise(masks, frame_hw)
     counts = []
     for (x0, y0, _, _), grid in zip(pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True):
@@ -55,7 +69,7 @@ def from_coco_counts(
 
     Counts come from files: whatever is not a whole number, `true` and `1.0` included, is refused.
     """
-    height, width = _checked_frame(frame_hw)
+    height, width = checked_frame(frame_hw)
     runs = [_counts_to_runs(_checked_counts(c, height * width)) for c in counts]
     return _runs_to_masks(runs, (width, height), transposed=True)
 
@@ -72,7 +86,7 @@ def from_challenge_runs(texts: Sequence[str], frame_hw: tuple[int, int]) -> Crop
 
 def to_row_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[Runs]:
     """Starts and lengths of each mask's runs along the frame's rows, none of length 0."""
-    _, width = _checked_frame(frame_hw)
+    _, width = checked_frame(frame_hw)
     pixels = rasterise(masks, frame_hw)
     boxes = pixels.boxes.astype(int).tolist()
     return [
@@ -86,7 +100,7 @@ def from_row_runs(runs: Sequence[Runs], frame_hw: tuple[int, int]) -> CropMasks:
 
     Raises MaskError where runs do not ascend, overlap, are empty or end beyond the frame.
     """
-    height, width = _checked_frame(frame_hw)
+    height, width = checked_frame(frame_hw)
     for starts, lengths in runs:
         _check_row_runs(starts, lengths, height * width)
     return _runs_to_masks(runs, (height, width))
@@ -98,7 +112,8 @@ def row_runs_to_text(starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray,
     return "".join(f"{start} {length}|" for start, length in pairs)
 
 
-def _checked_frame(frame_hw: tuple[int, int]) -> tuple[int, int]:
+def checked_frame(frame_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a frame that masks can be made for; raises MaskError for any other."""
     height, width = (int(side) for side in frame_hw)
     if height < 1 or width < 1 or height * width > MAX_FRAME_PIXELS:
         rule = f"a frame has 1 ... {MAX_FRAME_PIXELS} pixels"
@@ -130,57 +145,66 @@ def _runs_to_masks(
 
     `transposed`: of the frame whose columns these rows are.
     """
-    width = frame_hw[1]
-    boxes = np.array([_runs_to_box(s, n, width) for s, n in runs], np.int64).reshape(len(runs), 4)
-    total = int(((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).sum())
+    width, none = frame_hw[1], np.zeros(0, np.int64)
+    mask = np.repeat(np.arange(len(runs)), [len(starts) for starts, _ in runs])
+    starts = np.concatenate([none, *(starts for starts, _ in runs)])
+    lengths = np.concatenate([none, *(lengths for _, lengths in runs)])
+    places = (*np.divmod(starts, width), *np.divmod(starts + lengths - 1, width))
+    return masks_of_runs(LineRuns(mask, *places), len(runs), width, transposed=transposed)
+
+
+def masks_of_runs(
+    runs: LineRuns, count: int, line_length: int, *, transposed: bool = False
+) -> CropMasks:
+    """So many masks in pixel form from their runs, which ascend and are disjoint.
+
+    `transposed`: the lines are the frame's columns.
+    """
+    boxes = _boxes_of_runs(runs, count, line_length)
+    across, down = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    ends = np.cumsum(across * down)
+    total = int(ends[-1]) if count else 0
     if total > MAX_COVERAGE_BYTES:
         rule = f"the masks of one call may take {MAX_COVERAGE_BYTES} bytes"
-        raise MaskError(rule, got=f"{total} for {len(runs)} masks")
-    # Filled in place: a list of grids and then their copy would double the memory.
-    coverage = np.zeros(total, np.uint8)
-    end = 0
-    for (starts, lengths), box in zip(runs, boxes.tolist(), strict=True):
-        grid = _fill(starts, lengths, box, width)
-        start, end = end, end + grid.size
-        coverage[start:end] = (grid.T if transposed else grid).ravel()
-    if transposed:
-        boxes = boxes[:, [1, 0, 3, 2]]
-    grid_hw = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
-    return CropMasks(boxes.astype(np.float64), grid_hw, coverage)
+        raise MaskError(rule, got=f"{total} for {count} masks")
+    width = across[runs.mask]
+    origin = (ends - across * down - boxes[:, 1] * across - boxes[:, 0])[runs.mask]
+    first = origin + runs.first_line * width + runs.first_place
+    last = origin + runs.last_line * width + runs.last_place
+    # Cells one after the other change where a run begins and after it; each mask has its own end.
+    at = 2 * np.arange(len(first)) + runs.mask
+    closes = 2 * np.cumsum(np.bincount(runs.mask, minlength=count)) + np.arange(count)
+    edges, values = np.empty(2 * len(at) + count, np.int64), np.zeros(2 * len(at) + count, np.uint8)
+    edges[at], edges[at + 1], edges[closes], values[at + 1] = first, last + 1, ends, 255
+    lengths = np.diff(edges, prepend=0)
+    if not transposed:
+        coverage, grid_hw = np.repeat(values, lengths), np.stack([down, across], axis=1)
+        return CropMasks(boxes.astype(np.float64), grid_hw, coverage)
+    # Mask by mask into its place: all at once would take the memory twice.
+    coverage = np.empty(total, np.uint8)
+    bounds = zip(pairwise([0, *(closes + 1).tolist()]), pairwise([0, *ends.tolist()]), strict=True)
+    for ((a, b), (start, end)), w in zip(bounds, across.tolist(), strict=True):
+        if w:
+            cells = np.repeat(values[a:b], lengths[a:b]).reshape(-1, w)
+            cv2.transpose(cells, coverage[start:end].reshape(w, -1))
+    grid_hw = np.stack([across, down], axis=1)
+    return CropMasks(boxes[:, [1, 0, 3, 2]].astype(np.float64), grid_hw, coverage)
 
 
-def _runs_to_box(
-    starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"], width: int
-) -> tuple[int, int, int, int]:
-    """Bounding box (x0, y0, x1, y1) of the runs."""
-    if starts.size == 0:
-        return 0, 0, 0, 0
-    first_row, first_column = np.divmod(starts, width)
-    last_row, last_column = np.divmod(starts + lengths - 1, width)
-    top, bottom = int(first_row[0]), int(last_row[-1]) + 1
-    if (last_row > first_row).any():
-        return 0, top, width, bottom
-    return int(first_column.min()), top, int(last_column.max()) + 1, bottom
-
-
-def _fill(
-    starts: Int64[np.ndarray, " k"],
-    lengths: Int64[np.ndarray, " k"],
-    box: list[int],
-    width: int,
-) -> UInt8[np.ndarray, "h w"]:
-    """Pixels inside the box, 255 along the runs."""
-    x0, y0, x1, y1 = box
-    if x1 == x0:
-        return np.zeros((0, 0), np.uint8)
-    steps = np.zeros((y1 - y0) * (x1 - x0) + 1, np.int8)
-    for edge, step in ((starts, 1), (starts + lengths, -1)):
-        # An end at the beginning of the next row is the end of the row before.
-        last = edge - (step < 0)
-        row, column = np.divmod(last, width)
-        steps[(row - y0) * (x1 - x0) + column - x0 + (step < 0)] += step
-    bits = np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8)
-    return (bits * np.uint8(255)).reshape(y1 - y0, x1 - x0)
+def _boxes_of_runs(runs: LineRuns, count: int, line_length: int) -> Int64[np.ndarray, "{count} 4"]:
+    """The box of each mask, x along the lines; zeros for a mask without a run."""
+    numbers = np.bincount(runs.mask, minlength=count)
+    seen = np.flatnonzero(numbers)
+    at = (np.cumsum(numbers) - numbers)[seen]
+    boxes = np.zeros((count, 4), np.int64)
+    boxes[seen, 0] = np.minimum.reduceat(runs.first_place, at)
+    boxes[seen, 1] = runs.first_line[at]
+    boxes[seen, 2] = np.maximum.reduceat(runs.last_place, at) + 1
+    boxes[seen, 3] = np.maximum.reduceat(runs.last_line, at) + 1
+    # A run that goes on in the next line covers all places.
+    onwards = runs.mask[runs.last_line > runs.first_line]
+    boxes[onwards, 0], boxes[onwards, 2] = 0, line_length
+    return boxes
 
 
 def _runs_to_counts(
