@@ -36,6 +36,7 @@ SMALL = (
     "sampling.view=64",
     "train.warm_up=3",
     "train.ema=0.9",
+    "train.mixed=false",
     "train.save_every=2",
     "train.picture_every=4",
     f"train.steps={STEPS}",

@@ -22,6 +22,7 @@ SMALL = (
     "network.boxes.sampled=16",
     "sampling.view=64",
     "train.steps=2",
+    "train.mixed=false",
     "predict.short_side=128",
     "predict.longest_side=192",
 )

@@ -15,6 +15,7 @@ from _small_frames import broken_item, item, items
 from _street import street
 
 from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector, read_weights_prior
+from tinyseg.cli.train import with_precision
 from tinyseg.data import Item
 from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels
@@ -25,6 +26,7 @@ from tinyseg.train.batches import FrameStore
 from tinyseg.train.launch import launch
 from tinyseg.train.log import StepReport
 from tinyseg.train.loop import train
+from tinyseg.train.precision import mixed_pays
 from tinyseg.train.schedule import learning_rate
 from tinyseg.views import learn_prior
 
@@ -241,3 +243,26 @@ def test_learning_rate_by_hand() -> None:
     assert learning_rate(10, chosen) == pytest.approx(1.0)
     assert learning_rate(60, chosen) == pytest.approx(0.01 + 0.99 * 0.5)
     assert 0.01 <= learning_rate(109, chosen) < 0.011
+
+
+def test_bfloat16_is_measured_and_changes_neither_weights_nor_chance() -> None:
+    detector = build_detector(recipe()).train()
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    pays, told = mixed_pays(detector, CPU)
+    assert torch.equal(torch.rand(3), wanted)
+    times = [float(word) for word in told.split() if word[0].isdigit()]
+    assert min(times) > 0
+    assert pays == (times[0] * 1.05 < times[1]) or abs(times[0] * 1.05 - times[1]) < 0.02
+    assert all(p.grad is None for p in detector.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+
+
+def test_auto_is_decided_before_the_run_is_written() -> None:
+    chosen = recipe()
+    assert chosen.train.mixed == "auto"
+    decided = with_precision(chosen, build_detector(chosen), launch(CPU))
+    assert decided.train.mixed in (True, False)
+    assert decided.model_copy(update={"train": chosen.train}) == chosen

@@ -30,7 +30,7 @@ lists() {  # each tenth picture of COCO is kept to look at
 learn() {  # learn RUN WORDS...
     run=$1; shift
     if [ -d "$run/checkpoints" ]; then tinyseg train --resume "$run"
-    else tinyseg train --out "$run" --set train.mixed=true --set train.picture_every=0 "$@"; fi
+    else tinyseg train --out "$run" --set train.picture_every=0 "$@"; fi
 }
 
 everyday="--data $data/coco --list $out/coco.txt --share 0.85 --zoom 1 \
@@ -94,6 +94,6 @@ table)
     tinyseg ablate --data "$data/wad" --list "$data/wad/train.txt" --val-list "$data/wad/val.txt" \
         --init "$out/pre" --other "$out/other" --out "$out/table" --recipe lite --tile 448 \
         --seeds 2 --budget 7 --set train.steps=250 --set train.warm_up=40 --set train.ema=0.99 \
-        --set train.mixed=true --set train.picture_every=0 --set network.boxes.sampled=128 $tiny
+        --set train.picture_every=0 --set network.boxes.sampled=128 $tiny
     ;;
 esac

@@ -39,7 +39,7 @@ def memory(
     width, height = read_view(view)
     with torch.device("meta"):
         detector = build_detector(chosen).to_empty(device="cpu")
-    detector.mixed = chosen.train.mixed
+    detector.mixed = chosen.train.mixed is True
     profile = measure(detector, batch=batch, hw=(height, width))
     columns: dict[str, Prediction] = {}
     for name, make in CHOICES.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import typer
@@ -27,6 +27,7 @@ from tinyseg.cli.start import InitOption, start_weights
 from tinyseg.data import TRAIN, VAL, Item
 from tinyseg.data.leaks import check_apart
 from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.model.detector import Detector
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
 from tinyseg.train.balance import TrainData, needs_labels, plan_draws
@@ -35,6 +36,9 @@ from tinyseg.train.census import CENSUS_FRAMES, check_census, take_census
 from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint
 from tinyseg.train.label_scan import SCAN_NAME, told_by_camera
 from tinyseg.train.log import RECIPE_NAME, StepReport
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 
 def train(
@@ -181,6 +185,8 @@ def run_training(
     if start is None:
         show_census(told.data, parts, recipe.classes, skipped)
     frames = store_of(parts, recipe, skipped, out)
+    if recipe.train.mixed == "auto":
+        recipe = with_precision(recipe, detector, fabric)
     if start is None and fabric.is_global_zero:
         open_folder(out, recipe)
         told.write(out)
@@ -236,6 +242,17 @@ def show_census(
     missing = check_census(counted, classes)
     if missing:
         console.print(f"[yellow]no instance of {', '.join(missing)}[/]", highlight=False)
+
+
+def with_precision(recipe: Recipe, detector: Detector, fabric: "Fabric") -> Recipe:
+    """The recipe with train.mixed decided, by the first process for all."""
+    from tinyseg.train.precision import mixed_pays
+
+    pays, figures = mixed_pays(detector.to(fabric.device), fabric.device)
+    pays = bool(fabric.broadcast(pays))
+    console.print(f"{'bfloat16' if pays else 'float32'}: {figures}", highlight=False)
+    decided = recipe.train.model_copy(update={"mixed": pays})
+    return recipe.model_copy(update={"train": decided})
 
 
 def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: Path) -> FrameStore:

@@ -24,10 +24,9 @@ class Train(Section):
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the averaged weights that are the run's result; 0: the last weights are."""
     clip_norm: float = Field(default=5.0, gt=0)
-    mixed: bool = False
+    mixed: bool | Literal["auto"] = "auto"
     """Backbone, pyramid and mask head in bfloat16, the rest in float32; on a CPU depthwise
-    convolutions too.
-    Faster on processors with bfloat16 instructions (benchmarks/train_step.py), slower on others."""
+    convolutions too. "auto": `tinyseg train` measures before the first step which is faster."""
     save_every: int = Field(default=250, ge=1)
     keep: int = Field(default=3, ge=1)
     """Checkpoints that are kept; a run goes on from the one before if the newest is damaged."""

@@ -69,7 +69,7 @@ class Learner:
         self.detector, self.recipe, self.fabric = detector, recipe, fabric
         rules = recipe.train
         detector.to(fabric.device).train()
-        detector.mixed, detector.normalise = rules.mixed, shared_count(fabric)
+        detector.mixed, detector.normalise = rules.mixed is True, shared_count(fabric)
         self.average = WeightAverage(detector, rules.ema) if rules.ema else None
         groups = parameter_groups(detector, rules)
         self._optimizer = torch.optim.AdamW(groups, lr=rules.learning_rate, fused=True)
