@@ -94,10 +94,7 @@ PLANTS: dict[str, Plant] = {
         "coco",
         kinds.JSON_LIST,
         labels.no_list,
-        (
-            *(kinds.NO_FRAMES, kinds.NO_INSTANCES, kinds.FRAME_EMPTY),
-            *(kinds.IMAGE_DANGLING, kinds.CATEGORY_DANGLING),
-        ),
+        (kinds.NO_FRAMES,),
     ),
     "wrong key": Plant(
         "coco",
@@ -112,26 +109,23 @@ PLANTS: dict[str, Plant] = {
         _UNNAMED,
     ),
     "category id twice": Plant(
-        "coco", kinds.CATEGORY_ID_TWICE, labels.same_id("categories"), (kinds.CATEGORY_DANGLING,)
+        "coco", kinds.CATEGORY_ID_TWICE, labels.same_id("categories"), (kinds.NO_FRAMES,)
     ),
     "annotation id twice": Plant("coco", kinds.ANNOTATION_ID_TWICE, labels.same_id("annotations")),
     "image dangling": Plant("coco", kinds.IMAGE_DANGLING, labels.dangling_image),
     "category dangling": Plant("coco", kinds.CATEGORY_DANGLING, labels.changed_row(category_id=0)),
     "category twice": Plant("coco", kinds.CATEGORY_TWICE, labels.same_category),
-    "category foreign": Plant("coco", kinds.CATEGORY_FOREIGN, labels.foreign_category),
-    "no category": Plant(
-        "coco",
-        kinds.CATEGORY_NONE,
-        labels.no_category,
-        (kinds.CATEGORY_FOREIGN, kinds.NO_INSTANCES, kinds.FRAME_EMPTY),
-    ),
+    "class foreign": Plant("coco", kinds.CLASS_FOREIGN, labels.foreign_category),
+    "no category": Plant("coco", kinds.CATEGORY_NONE, labels.no_category, (kinds.NO_FRAMES,)),
     "odd file name": Plant(
         "coco",
         kinds.FILE_NAME,
         labels.odd_file_name,
         _UNNAMED,
     ),
-    "no mask": Plant("coco", kinds.SHAPE_MISSING, labels.changed_row(segmentation=[])),
+    "no mask": Plant("coco", kinds.SHAPE_MISSING, labels.changed_row(segmentation=[], bbox=None)),
+    "box alone": Plant("coco", kinds.BOX_ALONE, labels.changed_row(segmentation=[])),
+    "all crowds": Plant("coco", kinds.ALL_IGNORED, labels.all_crowds, (kinds.NO_INSTANCES,)),
     "short polygon": Plant("coco", kinds.POLYGON_SHORT, labels.changed_row(segmentation=_LINE)),
     "polygon of NaN": Plant(
         "coco",

@@ -91,9 +91,14 @@ def wrong_key(made: Planted, rng: Rng) -> str:
     )[int(rng.integers(7))]
     rows = made.document[where]
     at = int(rng.integers(len(rows)))
-    rows[at][key] = (None, -1, 1.5, True, [])[int(rng.integers(5))]
+    number = rows[at]["id"]
+    wrong: tuple[object, ...] = (
+        (1.5, True, [], "") if key == "height" else (None, -1, 1.5, True, [])
+    )
+    rows[at][key] = wrong[int(rng.integers(len(wrong)))]
     made.write_json()
-    return f"{where}[{at}]"
+    nouns = {"images": "image", "annotations": "annotation", "categories": "category"}
+    return f"{where}[{at}]" if key == "id" else f"{nouns[where]} {number}"
 
 
 def same_id(key: str) -> Planter:
@@ -102,7 +107,7 @@ def same_id(key: str) -> Planter:
         one, other = sorted(int(i) for i in rng.permutation(len(rows))[:2])
         rows[other]["id"] = rows[one]["id"]
         made.write_json()
-        return made.file_of(rows[other]) if key == "annotations" else f"{key}[{other}]"
+        return f"{key}[{other}]"
 
     return planter
 
@@ -111,7 +116,7 @@ def dangling_image(made: Planted, rng: Rng) -> str:
     at = int(rng.integers(len(made.document["annotations"])))
     made.document["annotations"][at]["image_id"] = 10**6
     made.write_json()
-    return f"annotations[{at}]"
+    return f"annotation {at + 1}"
 
 
 def changed_row(**changes: Any) -> Planter:
@@ -136,8 +141,17 @@ def same_category(made: Planted, rng: Rng) -> str:
 
 def foreign_category(made: Planted, rng: Rng) -> str:
     made.document["categories"].append({"id": 3, "name": "giraffe"})
+    made.annotation(rng)["category_id"] = 3
     made.write_json()
-    return "annotations.json"
+    return "giraffe"
+
+
+def all_crowds(made: Planted, rng: Rng) -> str:
+    """As CVAT writes masks."""
+    for row in made.document["annotations"]:
+        row["iscrowd"] = 1
+    made.write_json()
+    return f"{len(made.document['annotations'])} of"
 
 
 def no_category(made: Planted, rng: Rng) -> str:
@@ -148,12 +162,13 @@ def no_category(made: Planted, rng: Rng) -> str:
 
 
 def odd_file_name(made: Planted, rng: Rng) -> str:
-    at = int(rng.integers(len(made.names)))
-    name = made.names[at]
-    odd = (f"/data/{name}", f"..\\images\\{name}", f"../images/{name}")[int(rng.integers(3))]
-    made.document["images"][at]["file_name"] = odd
+    """Two pictures of one name, which now lie in one folder."""
+    one, other = (made.document["images"][int(i)] for i in rng.permutation(len(made.names))[:2])
+    made.picture(other["file_name"]).unlink()
+    names = (f"/data/{place}/{one['file_name']}" for place in ("a", "b"))
+    one["file_name"], other["file_name"] = names
     made.write_json()
-    return f"images[{at}]"
+    return f"{other['file_name']}"
 
 
 def outside(made: Planted, rng: Rng) -> str:

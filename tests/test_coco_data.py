@@ -40,7 +40,7 @@ def square_code() -> str:
     return oracle.encode(bitmap)["counts"].decode()
 
 
-def annotation(key: int, shape: object = SQUARE, **changes: object) -> dict[str, Any]:
+def annotation(key: int | str, shape: object = SQUARE, **changes: object) -> dict[str, Any]:
     own = {"id": key, "image_id": 1, "category_id": 3, "iscrowd": 0}
     return own | {"segmentation": copy.deepcopy(shape)} | changes
 
@@ -266,14 +266,14 @@ RUNS = {"size": [20, 30], "counts": [600]}
 
 BROKEN = {
     "no annotations": (change("annotations", to=...), "list 'annotations'"),
-    "image id is text": (change("images", 0, "id", to="1"), r"images\[0\]: 'id' .*got '1'"),
+    "image id is empty": (change("images", 0, "id", to=""), r"images\[0\]: 'id' .*got ''"),
+    "image id is negative": (change("images", 0, "id", to=-1), r"images\[0\]: 'id' .*got -1"),
+    "image id is true": (change("images", 0, "id", to=True), r"images\[0\]: 'id' .*got True"),
+    "image ids are one": (change("images", 1, "id", to="1"), r"image 1: an id occurs once"),
     "image id twice": (change("images", 1, "id", to=1), r"image 1: an id occurs once"),
     "no file name": (change("images", 0, "file_name", to=...), "image 1: 'file_name' is text"),
     "number as file name": (change("images", 0, "file_name", to=5), "image 1: .*got 5"),
-    "path upwards": (change("images", 0, "file_name", to="../a.jpg"), "image 1: .*below"),
-    "path from the root": (change("images", 0, "file_name", to="/a.jpg"), "image 1: .*below"),
-    "no height": (change("images", 1, "height", to=...), "image 2: 'height' .*no such key"),
-    "height 0": (change("images", 1, "height", to=0), "image 2: 'height' .*got 0"),
+    "height is text": (change("images", 1, "height", to="20"), "image 2: 'height' .*got '20'"),
     "width true": (change("images", 1, "width", to=True), "image 2: 'width' .*got True"),
     "too large": (change("images", 1, "width", to=2**27), "image 2: an image has at most"),
     "category twice": (change("categories", 1, "id", to=9), "category 9: an id occurs once"),
@@ -304,7 +304,7 @@ BROKEN = {
     "corner is text": (change(*SHAPE, 0, 0, to="3"), "17: polygon 0: number 0: .*got '3'"),
     "corner is null": (change(*SHAPE, 0, 0, to=None), "17: polygon 0: number 0: .*got None"),
     "runs without size": (change(*SHAPE, to={"counts": [600]}), "17: .*size .*got None"),
-    "runs of another size": (change(*SHAPE, to=RUNS | {"size": [30, 20]}), "17: .*a list of 2"),
+    "runs of another size": (change(*SHAPE, to=RUNS | {"size": [30, 20]}), r"17: .*\[30, 20\]"),
     "no counts": (change(*SHAPE, to={"size": [20, 30]}), "17: 'counts' is .*got None"),
     "negative run": (
         change(*SHAPE, to=RUNS | {"counts": [600, -1]}),

@@ -22,8 +22,8 @@ from tinyseg.doctor.coverage import has_anchor, tile_cover
 from tinyseg.doctor.findings import EXAMPLES, Collector
 from tinyseg.doctor.instances import group_gap
 from tinyseg.doctor.labels import Objects
-from tinyseg.doctor.others import survey_other
 from tinyseg.doctor.pictures import thumbnail_of
+from tinyseg.doctor.readers import survey_read
 from tinyseg.doctor.statistics import (
     Population,
     count_up,
@@ -194,7 +194,7 @@ def test_other_formats_are_looked_at_through_their_reader(tmp_path: Path) -> Non
     made = clean(tmp_path / "set", "wad", np.random.default_rng(0))
     made.picture(made.names[0]).unlink()
     shutil.copy(made.picture(made.names[1]), made.label(made.names[1]))
-    survey = survey_other(made.root, WAD_CLASSES, None, format="wad")
+    survey = survey_read(made.root, WAD_CLASSES, None, format="wad", images=None)
     assert survey.halves[made.names[0]].kind is kinds.HALF_MISSING
     (fault,) = survey.sources[made.names[1]].labels().faults
     assert fault.kind is kinds.LABEL_REFUSED

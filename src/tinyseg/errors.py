@@ -9,7 +9,10 @@ from pathlib import Path
 
 
 class TinysegError(Exception):
-    """Bad input, named: `path: where: rule (expected ..., got ...)`, the parts that are known."""
+    """Bad input, named: `path: where: rule (expected ..., got ...)`, the parts that are known.
+
+    `code` is the doctor's name of this kind of fault (doctor/kinds.py), where it has one.
+    """
 
     def __init__(
         self,
@@ -19,19 +22,27 @@ class TinysegError(Exception):
         where: str | None = None,
         expected: object = None,
         got: object = None,
+        code: str | None = None,
     ) -> None:
         self.rule, self.path, self.where = rule, path, where
-        self.expected, self.got = expected, got
+        self.expected, self.got, self.code = expected, got, code
         super().__init__(rule)
 
     def __str__(self) -> str:
-        place = "".join(f"{part}: " for part in (self.path, self.where) if part is not None)
+        return self.reason if self.path is None else f"{self.path}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """All of it but for the file."""
+        place = "" if self.where is None else f"{self.where}: "
         named = (("expected", self.expected), ("got", self.got))
         detail = ", ".join(f"{name} {value}" for name, value in named if value is not None)
         return f"{place}{self.rule}" + (f" ({detail})" if detail else "")
 
-    def at(self, *, path: Path | str | None = None, where: str | None = None) -> "TinysegError":
-        """The same error, told by a caller who knows more of the place."""
+    def at(
+        self, *, path: Path | str | None = None, where: str | None = None, code: str | None = None
+    ) -> "TinysegError":
+        """The same error, told by a caller who knows more of the place, or of the kind."""
         place = ": ".join(part for part in (where, self.where) if part is not None)
         return type(self)(
             self.rule,
@@ -39,6 +50,7 @@ class TinysegError(Exception):
             where=place or None,
             expected=self.expected,
             got=self.got,
+            code=self.code or code,
         )
 
 

@@ -77,7 +77,9 @@ class FrameLabels:
     lies there is not judged. `unlabelled` are the class indices that the data set does not label,
     so that an object of them may stand in the picture without a label. `left_out` has the class
     name of every label outside the class list, one for each object. `faults` are objects that are
-    broken and therefore in none of these, each with its reason.
+    broken and therefore in none of these, each with its reason; `doubts` are what was read and is
+    odd all the same, for the doctor. `places` names each instance as its file does ("annotation
+    17"), where the reader says so.
     """
 
     name: str
@@ -87,6 +89,8 @@ class FrameLabels:
     unlabelled: frozenset[int] = frozenset()
     left_out: tuple[str, ...] = ()
     faults: tuple[TinysegError, ...] = ()
+    doubts: tuple[TinysegError, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def convert(
     target: Path,
     wanted: Wanted,
     *,
-    source_ids: Mapping[str, int],
+    source_ids: Mapping[str, int | str],
     on_frame: Callable[[str], None],
     on_error: Callable[[str, TinysegError], None],
 ) -> Converted:
@@ -240,7 +240,7 @@ def _whole_folder(target: Path) -> Iterator[Path]:
 def _write_mapping(
     job: Job,
     source: str,
-    source_ids: Mapping[str, int],
+    source_ids: Mapping[str, int | str],
     done: Sequence[_Done],
     converted: Converted,
 ) -> None:

@@ -3,7 +3,7 @@
 dataset.py     Item, DataSet, and opening a path in whatever format it is
 splits.py      train, val, test under whatever names
 wad.py         ApolloScape's WAD layout, which the project's own generator writes too
-coco.py        COCO instances JSON
+coco.py        COCO instances JSON; annotation.py reads a row of it, pictures.py finds its pictures
 cityscapes.py  Cityscapes' folders
 yolo.py        YOLO's text files of polygons
 labelme.py     LabelMe's .json for each picture

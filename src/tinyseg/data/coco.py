@@ -1,52 +1,86 @@
 """COCO instances JSON: files -> frames and their labels.
 
 In: an instances .json, or a folder with one or several, each a split. Polygons, plain and
-compressed run lengths are read. Out: as from wad.py; a frame's name is its `file_name`. Crowds
-become the frame's ignore region. Categories outside the chosen class list are left as background,
-crowds of them too: COCO labels all its categories, so nothing hides there. Objects that cover no
-pixel are left out. Refused when opened: no such lists, images and categories with wrong keys or
-types, annotations of no known image. Refused when its image is read: an annotation with a repeated
-id, an unknown category, a polygon that is not finite, a negative run length. Geometry is decoded
-then; until then each image keeps its annotations as JSON text, a fraction of the objects' memory.
+compressed run lengths are read; an object of which only `bbox` is known has the empty mask. Ids are
+whole numbers or texts, `iscrowd` may be a boolean or lack, and a size that lacks or is below 1 is
+the picture's own. Out: as from wad.py; a frame's name is its picture's path below the image folder,
+where `file_name` is looked for (pictures.py). Crowds become the frame's ignore region. Categories
+outside the chosen class list are left as background, crowds of them too: COCO labels all its
+categories, so nothing hides there. Objects that cover no pixel are left out.
+
+Refused when opened: no such lists, no category of the class list, no picture. Faults of the set:
+images without id, name or picture of their own, annotations of no known image. Faults of an image:
+annotations with a repeated id, an unknown category, a polygon that is not finite, a negative run
+length. Annotations are checked and decoded when their image is read; until then they are kept as
+JSON text, a fraction of the objects' memory.
 """
 
-import json
-import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
+from tinyseg.data.annotation import Annotation, doubts_of, in_frame, read_annotation
 from tinyseg.data.found import Files, Found
+from tinyseg.data.pictures import find_pictures
 from tinyseg.data.splits import kind_of
 from tinyseg.errors import DataError, TinysegError
+from tinyseg.fields import (
+    Fields,
+    Identity,
+    Object,
+    entry_of,
+    identity,
+    read_json,
+    repeated,
+    shown,
+    stop,
+)
 from tinyseg.frame import FrameLabels, Instances
-from tinyseg.labels import index_of
-from tinyseg.masks import CropMasks
+from tinyseg.image import image_hw
+from tinyseg.labels import canonical, index_of
 
 LAYOUT = "an instances .json, or a folder with one or several, itself or in annotations/"
 
 _INSTANCES = "instances_"
 _ROBOFLOW = "_annotations.coco.json"
 
-_MAX_WHOLE = 2**53
-_MAX_COORDINATE = 2**20
+_KEPT = ("category_id", "iscrowd", "segmentation", "bbox")
 
-_Row = dict[str, Any]
+OnFault = Callable[[TinysegError], None]
+Category = tuple[str, int | None]
+"""Its name, and its place in the class list, if it has one."""
+
+
+@dataclass(slots=True)
+class _Image:
+    """An image that the JSON names, and its annotations as they stand there; `hw` is None where the
+    picture itself must be asked."""
+
+    key: Identity
+    file_name: str
+    hw: tuple[int, int] | None
+    rows: list[Object] = field(default_factory=list)
+    faults: list[TinysegError] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class _Image:
-    """An image that the JSON names."""
+class _Sheet:
+    """What an image's labels are read from; `rows` is JSON text where that keeps every value."""
 
-    file_name: str
-    hw: tuple[int, int]
+    path: Path
+    name: str
+    picture: Path
+    hw: tuple[int, int] | None
+    rows: bytes | list[Object]
+    faults: tuple[TinysegError, ...]
+    categories: Mapping[Identity, Category]
 
 
 def fits(path: Path) -> bool:
@@ -68,25 +102,57 @@ def split_name(json_path: Path) -> str:
     return json_path.stem.removeprefix(_INSTANCES)
 
 
-def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
-    """The frames of one JSON or of all JSONs of a folder, by file name."""
+def find(
+    path: Path, classes: tuple[str, ...], split: str | None = None, images: Path | None = None
+) -> Found:
+    """The frames of a JSON, or of that of a folder's split; pictures lie in the folder `images`, or
+    in one of the usual ones."""
+    json_path, *others = instances_files(path, split)
+    if others:
+        raise DataError("a split has one .json", path=path, got=f"{json_path} and {others[0]}")
+    faults: list[TinysegError] = []
+    try:
+        top, plain = _document(json_path)
+        listed = _images(top, faults.append)
+        categories = _with_labels(_categories(top, faults.append), classes)
+        _hand_out(top.rows("annotations"), listed, faults.append)
+    except TinysegError as error:
+        raise [*faults, error][0].at(path=json_path) from None
+    given = [image.file_name for image in listed.values()]
+    folder, names, several = _pictures(json_path, given, images, faults.append)
     frames: dict[str, Files] = {}
-    missing: list[str] = []
-    files = instances_files(path, split)
-    for json_path in files:
-        images = _read_instances(json_path, classes)
-        folder = image_folder(json_path, [image.file_name for image, _ in images])
-        for image, annotations in images:
-            name, image_path = image.file_name, folder / image.file_name
-            if name in frames:
-                rule = "a file name occurs once in all .json that are joined"
-                raise DataError(rule, path=json_path, where=name, got=f"also {frames[name][0]}")
-            if os.path.isfile(image_path):
-                frames[name] = image_path, partial(read_labels, json_path, image, annotations)
-            else:
-                missing.append(name)
-    labelled = tuple(_ids_of(files))
-    return Found(dict(sorted(frames.items())), tuple(sorted(missing)), labelled)
+    for key, image in listed.items():
+        name = names.get(image.file_name)
+        if name in frames:
+            rule = "a picture is named once"
+            faults.append(DataError(rule, where=f"image {key}", got=name, code="name-twice"))
+        elif name is not None:
+            rows = _packed(image.rows) if plain else image.rows
+            broken = tuple(error.at(path=json_path) for error in image.faults)
+            sheet = _Sheet(json_path, name, folder / name, image.hw, rows, broken, categories)
+            frames[name] = folder / name, partial(read_labels, sheet)
+    for name in several:
+        rule = "'file_name' fits a picture of its own"
+        faults.append(DataError(rule, got=f"{shown(name)}, as others do", code="file-name"))
+    odd = [f"{end} for {shown(name)}" for name, end in names.items() if name != end]
+    missing = {image.file_name for image in listed.values()} - names.keys() - set(several)
+    return Found(
+        dict(sorted(frames.items())),
+        tuple(sorted(missing)),
+        labelled=tuple(name for name, _ in categories.values()),
+        remarks=tuple(f"{len(odd)} pictures by parts of their names: {one}" for one in odd[:1]),
+        faults=tuple(error.at(path=json_path) for error in faults),
+        doubts=tuple(error.at(path=json_path) for error in _named_alike(categories)),
+        ids={names.get(image.file_name, image.file_name): image.key for image in listed.values()},
+    )
+
+
+def _packed(rows: list[Object]) -> bytes | list[Object]:
+    """As JSON text, but for what is nested deeper than its writer goes."""
+    try:
+        return orjson.dumps(rows)
+    except orjson.JSONEncodeError:
+        return rows
 
 
 def coco_class_names(path: Path) -> tuple[str, ...]:
@@ -94,48 +160,46 @@ def coco_class_names(path: Path) -> tuple[str, ...]:
     return tuple(class_ids(path))
 
 
-def class_ids(path: Path) -> dict[str, int]:
+def class_ids(path: Path) -> dict[str, Identity]:
     """The categories' ids by name, in their order; of several JSONs the first one's."""
-    return _ids_of(instances_files(path))
-
-
-def _ids_of(files: Sequence[Path]) -> dict[str, int]:
-    ids: dict[str, int] = {}
-    for json_path in files:
+    ids: dict[str, Identity] = {}
+    for json_path in instances_files(path):
         try:
-            categories = _checked_categories(parse_json(json_path))
-        except DataError as error:
-            raise error.at(path=json_path) from error
-        ids |= {categories[key]: key for key in sorted(categories) if categories[key] not in ids}
+            names = _categories(_document(json_path)[0], stop)
+        except TinysegError as error:
+            raise error.at(path=json_path) from None
+        order = sorted(names, key=lambda key: (isinstance(key, str), key))
+        ids |= {names[key]: key for key in order if names[key] not in ids}
     return ids
 
 
-def read_labels(json_path: Path, image: _Image, annotations: bytes) -> FrameLabels:
+def read_labels(sheet: _Sheet) -> FrameLabels:
     """The labels of one image from its own annotations."""
-    rows = orjson.loads(annotations)
+    hw = sheet.hw or image_hw(sheet.picture)
+    faults, own = list(sheet.faults), list[tuple[str, int | None, Annotation]]()
+    rows: list[Object] = orjson.loads(sheet.rows) if isinstance(sheet.rows, bytes) else sheet.rows
     for row in rows:
-        if "broken" in row:
-            raise DataError(path=json_path, **row["broken"])
-    masks = CropMasks.concatenate([_decode(row, json_path, image.hw) for row in rows])
-    # A crowd's label is -1.
-    labels = np.array([row["label"] for row in rows], np.int64)
-    visible = mask_ops.area(masks) > 0
-    objects, crowds = visible & (labels >= 0), visible & (labels < 0)
-    instances = Instances.from_labels(masks.select(objects), labels[objects])
-    return FrameLabels(image.file_name, image.hw, instances, masks.select(crowds))
-
-
-def _decode(row: _Row, json_path: Path, hw: tuple[int, int]) -> CropMasks:
-    """One mask inside the image: an annotator's polygon may stick out."""
-    shape = row["shape"]
-    try:
-        if isinstance(shape, list):
-            return mask_ops.from_polygons([shape], hw)
-        if isinstance(shape, str):
-            return mask_ops.from_coco_rle([shape], hw)
-        return mask_ops.from_coco_counts([shape["counts"]], hw)
-    except TinysegError as error:
-        raise error.at(path=json_path, where=f"annotation {row['id']}") from error
+        try:
+            one = read_annotation(Fields(row, row["where"]), hw, sheet.categories)
+        except TinysegError as error:
+            faults.append(error.at(path=sheet.path))
+        else:
+            own.append((*sheet.categories[one.category], one))
+    kept = [one for _, label, one in own if label is not None]
+    labels = np.array([label for _, label, _ in own if label is not None], np.int64)
+    crowd = np.array([one.crowd for one in kept], np.bool_)
+    masks, boxes, seen = in_frame(kept, hw)
+    objects = np.flatnonzero(seen & ~crowd)
+    return FrameLabels(
+        sheet.name,
+        hw,
+        Instances(boxes[objects], masks.select(objects), labels[objects], np.ones(len(objects))),
+        masks.select(seen & crowd),
+        left_out=tuple(name for name, label, one in own if label is None and not one.crowd),
+        faults=tuple(faults),
+        doubts=tuple(doubts_of(kept, boxes, seen, hw)),
+        places=tuple(str(kept[at].row.where) for at in objects),
+    )
 
 
 def _json_files(folder: Path) -> list[Path]:
@@ -155,226 +219,107 @@ def instances_files(path: Path, split: str | None = None) -> list[Path]:
     return files
 
 
-def image_folder(json_path: Path, file_names: Sequence[str]) -> Path:
-    """The first of the usual folders that holds any of the images."""
+def _pictures(
+    json_path: Path, names: Sequence[str], images: Path | None, on_fault: OnFault
+) -> tuple[Path, dict[str, str], tuple[str, ...]]:
+    """The image folder, and what `find_pictures` finds there: it is the first of the usual ones
+    that holds any of the names, or else the end of one."""
     near, above = json_path.parent, json_path.parent.parent
     # instances_train2017.json -> train2017
     split = json_path.stem.rsplit("_", 1)[-1]
-    folders = [near / "images", near / split, above / split, above / "images" / split]
-    folders += [near / "images" / split, above / "images", near]
-    for folder in folders:
-        if folder.is_dir() and any(os.path.isfile(folder / name) for name in file_names):
-            return folder
-    rule = f"none of the {len(file_names)} images was found"
-    raise DataError(rule, path=json_path, expected=f"in {' or '.join(map(str, folders))}")
+    usual = [near / "images", near / split, above / split, above / "images" / split]
+    usual += [near / "images" / split, above / "images", near]
+    folders = [folder for folder in (usual if images is None else [images]) if folder.is_dir()]
+    holding = [f for f in folders if any(os.path.isfile(f / name) for name in names)]
+    for folder in holding[:1] or folders:
+        found, several = find_pictures(folder, names, below=folder != near or images is not None)
+        if found:
+            return folder, found, several
+    rule = f"none of the {len(names)} images was found"
+    expected = f"in {' or '.join(map(str, usual if images is None else [images]))}"
+    on_fault(DataError(rule, expected=expected, code="no-frames"))
+    return near, {}, ()
 
 
-def _read_instances(path: Path, classes: tuple[str, ...]) -> list[tuple[_Image, bytes]]:
-    """The images of one JSON, each with its annotations of the chosen classes as JSON text."""
-    try:
-        document = parse_json(path)
-        images, categories = _checked_images(document), _checked_categories(document)
-        labels = {key: index_of(name, classes) for key, name in categories.items()}
-        if all(label is None for label in labels.values()):
-            rule, names = "no category is in the class list", ", ".join(categories.values())
-            raise DataError(rule, expected=", ".join(classes), got=names or "no category")
-        texts = _annotation_texts(document, images, labels)
-    except DataError as error:
-        raise error.at(path=path) from error
-    return [(image, b"[" + b",".join(texts[key]) + b"]") for key, image in images.items()]
-
-
-def parse_json(path: Path) -> _Row:
-    """The file's JSON object, whatever is in it; raises DataError where it is none."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError("the .json cannot be read", got=error.strerror or error) from error
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        document = _parse_leniently(data, error)
+def _document(path: Path) -> tuple[Fields, bool]:
+    """The file's JSON object, whatever is in it, and whether it is JSON to the letter."""
+    document, plain = read_json(path)
     if not isinstance(document, dict):
-        raise DataError("a COCO .json is one JSON object", got=_shown(document))
-    return document
+        rule = "a COCO .json is one JSON object"
+        raise DataError(rule, got=shown(document), code="json-damaged")
+    return Fields(document), plain
 
 
-def _parse_leniently(data: bytes, error: orjson.JSONDecodeError) -> object:
-    """NaN and Infinity are no JSON, but Python writes them: let the checks say where one is."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise DataError("the file is not JSON", got=error) from error
-
-
-def _checked_images(document: _Row) -> dict[int, _Image]:
+def _images(top: Fields, on_fault: OnFault) -> dict[Identity, _Image]:
     """By id."""
     images = {}
-    for key, (row, where) in _checked_rows(document, "images", "image").items():
-        name = _text(row, "file_name", where)
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            rule = "'file_name' is a path below the image folder, written with '/'"
-            raise DataError(rule, where=where, got=_shown(name))
-        height, width = (_whole(row, side, where, low=1) for side in ("height", "width"))
-        if height * width > mask_ops.MAX_FRAME_PIXELS:
-            rule = f"an image has at most {mask_ops.MAX_FRAME_PIXELS} pixels"
-            raise DataError(rule, where=where, got=f"height {height} x width {width}")
-        images[key] = _Image(name, (height, width))
+    for key, row in top.parts("images", "image", on_fault):
+        try:
+            images[key] = _Image(key, row.text("file_name"), _size_of(row))
+        except TinysegError as error:
+            on_fault(error)
     return images
 
 
-def _checked_categories(document: _Row) -> dict[int, str]:
+def _size_of(row: Fields) -> tuple[int, int] | None:
+    """Height and width, or None where a tool wrote that it does not know: nothing, 0 or -1."""
+    given = [row.values.get(side) for side in ("height", "width")]
+    if any(side is None or (type(side) is int and side < 1) for side in given):
+        return None
+    height, width = (row.whole(side, low=1) for side in ("height", "width"))
+    if height * width > mask_ops.MAX_FRAME_PIXELS:
+        rule = f"an image has at most {mask_ops.MAX_FRAME_PIXELS} pixels"
+        raise row.fault(rule, got=f"height {height} x width {width}")
+    return height, width
+
+
+def _categories(top: Fields, on_fault: OnFault) -> dict[Identity, str]:
     """Names by id."""
-    rows = _checked_rows(document, "categories", "category")
-    return {key: _text(row, "name", where) for key, (row, where) in rows.items()}
+    names = {}
+    for key, row in top.parts("categories", "category", on_fault):
+        try:
+            names[key] = row.text("name")
+        except TinysegError as error:
+            on_fault(error)
+    return names
 
 
-def _annotation_texts(
-    document: _Row, images: dict[int, _Image], labels: dict[int, int | None]
-) -> dict[int, list[bytes]]:
-    """What `read_labels` needs of each annotation, by image id: id, label (-1: crowd) and shape.
+def _with_labels(
+    names: Mapping[Identity, str], classes: tuple[str, ...]
+) -> dict[Identity, Category]:
+    """Names and places in the class list by id; raises DataError where none has a place."""
+    found = {key: (name, index_of(name, classes)) for key, name in names.items()}
+    if all(label is None for _, label in found.values()):
+        rule, got = "no category is in the class list", ", ".join(names.values()) or "no category"
+        raise DataError(rule, expected=", ".join(classes), got=got, code="category-none")
+    return found
 
-    A broken annotation of a known image becomes that image's error, to be raised when it is read.
-    """
-    texts: dict[int, list[bytes]] = {key: [] for key in images}
-    taken: set[int] = set()
-    for index, row in enumerate(_list_of(document, "annotations")):
+
+def _named_alike(categories: Mapping[Identity, Category]) -> Iterator[TinysegError]:
+    """Categories that are one class."""
+    first: dict[str, Identity] = {}
+    for key, (name, _) in categories.items():
+        other = first.setdefault(canonical(name), key)
+        if other != key:
+            got = f"{name}: ids {other} and {key}"
+            yield DataError("a category comes once", got=got, code="category-twice")
+
+
+def _hand_out(rows: list[Any], images: Mapping[Identity, _Image], on_fault: OnFault) -> None:
+    """Gives each annotation to its image, or what is wrong with it; that of none to `on_fault`."""
+    taken: set[Identity] = set()
+    for index, row in enumerate(rows):
+        key = identity(row.get("image_id")) if isinstance(row, dict) else None
+        image = None if key is None else images.get(key)
         place = f"annotations[{index}]"
         try:
-            kept = _checked_annotation(row, place, taken, images, labels)
-        except DataError as error:
-            image_id = row.get("image_id") if isinstance(row, dict) else None
-            if type(image_id) is not int or image_id not in images:
-                raise
-            expected = None if error.expected is None else str(error.expected)
-            told = {"where": error.where, "expected": expected, "got": str(error.got)}
-            kept = {"broken": {"rule": error.rule, **told}}
-        if kept is not None:
-            texts[row["image_id"]].append(orjson.dumps(kept))
-    return texts
-
-
-def _checked_annotation(
-    row: object,
-    place: str,
-    taken: set[int],
-    images: dict[int, _Image],
-    labels: dict[int, int | None],
-) -> _Row | None:
-    """Id, label and shape of one annotation; None if its class is not in the list."""
-    row, key, where = _checked_row(row, place, taken, "annotation")
-    image = images[_known(row, "image_id", where, images)]
-    label = labels[_known(row, "category_id", where, labels)]
-    crowd = _whole(row, "iscrowd", where, low=0) if "iscrowd" in row else 0
-    shape = _checked_shape(row.get("segmentation"), image.hw, where)
-    return None if label is None else {"id": key, "label": -1 if crowd else label, "shape": shape}
-
-
-def _checked_shape(shape: object, hw: tuple[int, int], where: str) -> object:
-    """Polygons, {"counts": ...} or compressed counts: finite, not negative, of the image size."""
-    if isinstance(shape, list):
-        for number, polygon in enumerate(shape):
-            _check_polygon(polygon, f"{where}: polygon {number}")
-        if shape:
-            return shape
-    if not isinstance(shape, dict):
-        rule = "'segmentation' is a list of polygons or an object with size and counts"
-        raise DataError(rule, where=where, got=_shown(shape))
-    if shape.get("size") != list(hw):
-        rule = "a run-length code has its image's size [height, width]"
-        raise DataError(rule, where=where, expected=list(hw), got=_shown(shape.get("size")))
-    counts = shape.get("counts")
-    if isinstance(counts, str) and counts.isascii():
-        return counts
-    if not isinstance(counts, list):
-        rule = "'counts' is a list of whole numbers, or their code in ASCII"
-        raise DataError(rule, where=where, got=_shown(counts))
-    for at, count in enumerate(counts):
-        if type(count) is not int or not 0 <= count <= hw[0] * hw[1]:
-            rule = "a run length is a whole number from 0 to the image's pixels"
-            raise DataError(rule, where=f"{where}: count {at}", got=_shown(count))
-    return {"counts": counts}
-
-
-def _check_polygon(polygon: object, where: str) -> None:
-    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-        rule = "a polygon is a list of x, y, x, y, ..., of three corners or more"
-        raise DataError(rule, where=where, got=_shown(polygon))
-    # Tens of millions of numbers come by here: whole lists first, the culprit only if there is one.
-    plain = {*map(type, polygon)} <= {int, float}
-    if not (
-        plain
-        and min(polygon) >= -_MAX_COORDINATE
-        and max(polygon) <= _MAX_COORDINATE
-        and math.isfinite(sum(polygon))
-    ):
-        at, value = next((i, v) for i, v in enumerate(polygon) if not _is_coordinate(v))
-        rule = f"a polygon's coordinates are finite numbers up to {_MAX_COORDINATE}"
-        raise DataError(rule, where=f"{where}: number {at}", got=_shown(value))
-
-
-def _is_coordinate(value: Any) -> bool:
-    # False for NaN too, which is neither above nor below.
-    return type(value) in (int, float) and -_MAX_COORDINATE <= value <= _MAX_COORDINATE
-
-
-def _checked_rows(document: _Row, key: str, noun: str) -> dict[int, tuple[_Row, str]]:
-    """The objects of one list by id, each with how an error names it ("image 17")."""
-    checked: dict[int, tuple[_Row, str]] = {}
-    taken: set[int] = set()
-    for index, row in enumerate(_list_of(document, key)):
-        row, own, where = _checked_row(row, f"{key}[{index}]", taken, noun)
-        checked[own] = row, where
-    return checked
-
-
-def _list_of(document: _Row, key: str) -> list[Any]:
-    rows = document.get(key)
-    if not isinstance(rows, list):
-        rule = f"a COCO .json has a list '{key}'"
-        raise DataError(rule, got=_shown(rows) if key in document else "no such key")
-    return rows
-
-
-def _checked_row(row: object, place: str, taken: set[int], noun: str) -> tuple[_Row, int, str]:
-    """An object of a list, its id, which joins those that are taken, and how an error names it."""
-    if not isinstance(row, dict):
-        rule = f"each of '{place.partition('[')[0]}' is a JSON object"
-        raise DataError(rule, where=place, got=_shown(row))
-    own = _whole(row, "id", place, low=0)
-    if own in taken:
-        raise DataError("an id occurs once", where=f"{noun} {own}", got=f"again at {place}")
-    taken.add(own)
-    return row, own, f"{noun} {own}"
-
-
-def _whole(row: _Row, key: str, where: str, *, low: int) -> int:
-    value = row.get(key)
-    # A bool is an int to isinstance.
-    if type(value) is not int or not low <= value <= _MAX_WHOLE:
-        rule = f"'{key}' is a whole number from {low} to {_MAX_WHOLE}"
-        raise DataError(rule, where=where, got=_shown(value) if key in row else "no such key")
-    return value
-
-
-def _text(row: _Row, key: str, where: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
-        rule = f"'{key}' is text"
-        raise DataError(rule, where=where, got=_shown(value) if key in row else "no such key")
-    return value
-
-
-def _known(row: _Row, key: str, where: str, known: dict[int, Any]) -> int:
-    value = _whole(row, key, where, low=0)
-    if value not in known:
-        raise DataError(f"'{key}' leads nowhere", where=where, got=value)
-    return value
-
-
-def _shown(value: object) -> str:
-    """A value in few words, for an error."""
-    if isinstance(value, list | dict):
-        return f"a {'list' if isinstance(value, list) else 'JSON object'} of {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+            number, own = entry_of(row, place, "annotation")
+            if number in taken:
+                raise repeated(own, place, "annotation")
+            taken.add(number)
+            if image is None:
+                got = own.identity("image_id")
+                raise own.fault("'image_id' leads nowhere", got=got, code="image-dangling")
+            image.rows.append({"where": own.where, **{k: row[k] for k in _KEPT if k in row}})
+        except TinysegError as error:
+            (on_fault if image is None else image.faults.append)(error)

@@ -8,14 +8,15 @@ line in FORMATS; it lists one split a call, and they are joined here.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyseg.data import cityscapes, coco, labelme, wad, yolo
 from tinyseg.data.found import Found
 from tinyseg.data.splits import chosen_split, fitting
 from tinyseg.errors import DataError, TinysegError
+from tinyseg.fields import stop
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.image import read_image
 from tinyseg.labels import WAD_CLASSES, canonical
@@ -66,7 +67,8 @@ class DataSet:
     `missing` are the names that are listed (or half there) without both a picture and a label.
     `unlabelled` are the class indices that no frame labels. `splits` are those that the data set
     has, `split` the one that was taken, None where all were or there are none. `remarks` are
-    sentences for the user.
+    sentences for the user. `ids` are what the files call frames, by name, where they number them;
+    those of frames that were not chosen are there too.
     """
 
     format: str
@@ -77,6 +79,7 @@ class DataSet:
     splits: tuple[str, ...] = ()
     split: str | None = None
     remarks: tuple[str, ...] = ()
+    ids: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,12 @@ class Format:
     """How a format is recognised and listed, and its layout in words."""
 
     fits: Callable[[Path], bool]
-    find: Callable[[Path, tuple[str, ...], str | None], Found]
+    find: Callable[..., Found]
+    """Of a path, a class list and a split; and of a folder of `images`, where it takes one."""
     layout: str
-    class_ids: Callable[[Path], dict[str, int]]
+    class_ids: Callable[[Path], Mapping[str, int | str]]
     splits: Callable[[Path], tuple[str, ...]] = lambda path: ()
+    takes_images: bool = False
 
 
 FORMATS = {
@@ -101,7 +106,7 @@ FORMATS = {
     ),
     "yolo": Format(yolo.fits, yolo.find, yolo.LAYOUT, yolo.class_ids, yolo.splits),
     "labelme": Format(labelme.fits, labelme.find, labelme.LAYOUT, labelme.class_ids),
-    "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids, coco.splits),
+    "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids, coco.splits, True),
 }
 """The formats by name, in the order in which they are tried."""
 
@@ -114,21 +119,26 @@ def open_data(
     listed: Path | None = None,
     labelled: Sequence[str] | None = None,
     split: str | None = None,
+    images: Path | None = None,
+    on_fault: Callable[[TinysegError], None] = stop,
 ) -> DataSet:
     """The data set at a path, without reading a picture or a label.
 
     Without `format` it is recognised; without `split` all of its splits are joined. Items come
     sorted by name, or in the order of the file `listed`, which names the frames to keep, one a
     line: stems or file names, or one of the WAD's video lists. `labelled` names the classes that
-    the data set labels, where its files do not say so themselves. Raises DataError where no item
-    is left.
+    the data set labels, where its files do not say so themselves; `images` is where its pictures
+    are, for formats whose files name them. What is broken in the set itself is raised, or handed to
+    `on_fault`. Raises DataError where no item is left.
     """
     names = _checked_classes(classes)
     chosen = recognise(path) if format is None else _checked_format(format)
     splits = FORMATS[chosen].splits(path)
-    listings = list_frames(path, chosen, names, split)
+    listings = list_frames(path, chosen, names, split, images)
     found: dict[str, Item] = {}
     for own, listing in listings.items():
+        for fault in listing.faults:
+            on_fault(fault)
         unlabelled = _unlabelled(names, listing.labelled if labelled is None else labelled)
         for name, files in listing.frames.items():
             if name in found:
@@ -148,11 +158,16 @@ def open_data(
     nowhere = frozenset.intersection(*(item.unlabelled for item in items))
     taken = None if split is None else next(iter(listings))
     remarks = tuple(line for listing in listings.values() for line in listing.remarks)
-    return DataSet(chosen, names, items, tuple(missing), nowhere, splits, taken, remarks)
+    ids = {name: key for listing in listings.values() for name, key in listing.ids.items()}
+    return DataSet(chosen, names, items, tuple(missing), nowhere, splits, taken, remarks, ids)
 
 
 def list_frames(
-    path: Path, format: str, classes: tuple[str, ...], split: str | None
+    path: Path,
+    format: str,
+    classes: tuple[str, ...],
+    split: str | None,
+    images: Path | None = None,
 ) -> dict[str | None, Found]:
     """What the format's reader lists, by split: of the one that is asked for, else of all.
 
@@ -163,7 +178,14 @@ def list_frames(
     taken = splits or (None,)
     if split is not None:
         taken = (chosen_split(split, splits, path),)
-    return {one: own.find(path, classes, one) for one in taken}
+    if images is None:
+        return {one: own.find(path, classes, one) for one in taken}
+    if not own.takes_images or not images.is_dir():
+        rule = "--images names the folder of pictures, for labels that name them"
+        expected = " | ".join(name for name, one in FORMATS.items() if one.takes_images)
+        got = format if images.is_dir() else f"{images}: no such folder"
+        raise DataError(rule, path=path, expected=expected, got=got)
+    return {one: own.find(path, classes, one, images) for one in taken}
 
 
 def splits_of(path: Path, format: str | None = None) -> tuple[str, ...]:
@@ -186,7 +208,7 @@ def _unlabelled(classes: tuple[str, ...], labelled: Sequence[str] | None) -> fro
     return frozenset(i for i, name in enumerate(classes) if canonical(name) not in own)
 
 
-def class_ids(path: Path, format: str | None = None) -> dict[str, int]:
+def class_ids(path: Path, format: str | None = None) -> Mapping[str, int | str]:
     """The data set's own classes, those that its format has or that it names, and their ids."""
     chosen = recognise(path) if format is None else _checked_format(format)
     ids = FORMATS[chosen].class_ids(path)

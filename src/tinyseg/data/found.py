@@ -1,9 +1,10 @@
 """What a reader lists of a data set, before a picture or a label is read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tinyseg.errors import TinysegError
 from tinyseg.frame import FrameLabels
 
 Files = tuple[Path, Callable[[], FrameLabels]]
@@ -16,10 +17,15 @@ class Found:
 
     `missing` are the names of which picture or label is not there. `labelled` are the data set's
     own classes by name: objects of any other class may stand in its pictures without a label; None
-    where all classes of the list are labelled. `remarks` are sentences for the user.
+    where all classes of the list are labelled. `remarks` are sentences for the user. `faults` are
+    what is broken in the set itself and therefore in no frame, `doubts` what is odd, for the
+    doctor. `ids` are what the data set's files call a frame, by its name, where they number them.
     """
 
     frames: dict[str, Files]
     missing: tuple[str, ...] = ()
     labelled: tuple[str, ...] | None = None
     remarks: tuple[str, ...] = ()
+    faults: tuple[TinysegError, ...] = ()
+    doubts: tuple[TinysegError, ...] = ()
+    ids: dict[str, int | str] = field(default_factory=dict)

@@ -2,9 +2,8 @@
 
 kinds.py       every kind of fault: severity, title, advice
 sources.py     frames by name, list files     folders.py     WAD and Cityscapes folders
-coco_json.py   COCO's lists                    coco_annotations.py   its rows
 pictures.py    a picture (headers.py)          label_maps.py   a label map
-coco_masks.py  a COCO image's masks            others.py      what another format's reader gives
+readers.py     what any other format's reader says
 instances.py   empty, apart, twice, overlapping
 twins.py       frames alike, leaks             statistics.py   sizes, rows, resolutions
 coverage.py    anchors and tiles               advice.py       what would help

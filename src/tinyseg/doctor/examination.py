@@ -9,7 +9,7 @@ and a list that is no text.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,14 +19,13 @@ from tinyseg.data import FORMATS, recognise, splits_of
 from tinyseg.data.splits import chosen_split
 from tinyseg.doctor import kinds
 from tinyseg.doctor.advice import advise
-from tinyseg.doctor.coco_json import survey_coco
 from tinyseg.doctor.coverage import anchor_cover, tile_cover
 from tinyseg.doctor.findings import Collector, Findings, Part
 from tinyseg.doctor.folders import survey_cityscapes, survey_wad
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook, Objects
-from tinyseg.doctor.others import survey_other
 from tinyseg.doctor.pictures import PictureLook, look_at_picture
+from tinyseg.doctor.readers import survey_read
 from tinyseg.doctor.sources import Source, Survey, chosen
 from tinyseg.doctor.statistics import (
     Population,
@@ -45,7 +44,6 @@ PARTS = ("train", "val")
 SURVEYS: dict[str, Callable[[Path, tuple[str, ...], str | None], Survey]] = {
     "wad": survey_wad,
     "cityscapes": survey_cityscapes,
-    "coco": survey_coco,
 }
 
 MOST_OF = 0.9
@@ -55,12 +53,13 @@ MOST_OF = 0.9
 @dataclass(frozen=True, slots=True)
 class Place:
     """A data set to look at: its path, the list of its frames and its split (None: all), its format
-    if known."""
+    and the folder of its pictures, if known."""
 
     path: Path
     listed: Path | None = None
     format: str | None = None
     split: str | None = None
+    images: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +80,18 @@ class _Look:
     """What one frame left behind."""
 
     seen: Seen
-    hw: tuple[int, int] | None
-    objects: Objects
+    labels: LabelLook
     faults: tuple[Fault, ...]
+
+    @property
+    def hw(self) -> tuple[int, int] | None:
+        """The labels' size; None where they could not be read."""
+        return self.labels.hw
+
+    @property
+    def objects(self) -> Objects:
+        """What is labelled."""
+        return self.labels.objects
 
 
 def plan_of(train: Place, val: Place | None, classes: Sequence[str]) -> Plan:
@@ -95,7 +103,8 @@ def plan_of(train: Place, val: Place | None, classes: Sequence[str]) -> Plan:
         format = recognise(place.path) if place.format is None else place.format
         if format not in FORMATS:
             raise DataError("unknown format", expected=" | ".join(FORMATS), got=format)
-        survey = SURVEYS.get(format, partial(survey_other, format=format))
+        by_reader = partial(survey_read, format=format, images=place.images)
+        survey = by_reader if place.images else SURVEYS.get(format, by_reader)
         split = place.split
         if split is not None:
             split = chosen_split(split, splits_of(place.path, format), place.path)
@@ -170,7 +179,7 @@ def _look_at(source: Source, part: int, *, fast: bool) -> _Look:
         picture, labels = PictureLook(None), LabelLook.unreadable(failed)
     faults = [*picture.faults, *labels.faults, *_frame_faults(source, picture, labels)]
     seen = Seen(source.name, part, source.picture, picture.digest, labels.digest, picture.thumbnail)
-    return _Look(seen, labels.hw, labels.objects, tuple(faults))
+    return _Look(seen, replace(labels, faults=()), tuple(faults))
 
 
 def _frame_faults(source: Source, picture: PictureLook, labels: LabelLook) -> list[Fault]:
@@ -198,9 +207,15 @@ def _set_faults(looks: Sequence[_Look], plan: Plan, classes: Sequence[str]) -> I
         by_class.append(np.bincount(labels, minlength=len(classes)))
         if len(own) and len(labels) == 0:
             yield _in_part(Fault(kinds.NO_INSTANCES, path), name)
+            ignored = sum(look.labels.ignored for look in own)
+            if ignored:
+                yield _in_part(Fault(kinds.ALL_IGNORED, path, f"{ignored} of {ignored}"), name)
         elif len(labels):
             for label in np.flatnonzero(by_class[-1] == 0).tolist():
                 yield _in_part(Fault(kinds.CLASS_ABSENT, classes[label]), name)
+        left_out = Counter(one for look in own for one in look.labels.left_out)
+        for foreign, count in left_out.most_common():
+            yield _in_part(Fault(kinds.CLASS_FOREIGN, foreign, f"{count} labels"), name)
         if format in ("wad", "cityscapes"):  # from one camera; elsewhere sizes vary
             yield from (_in_part(fault, name) for fault in _unusual_sizes(own))
     if len(by_class) == 2 and by_class[0].sum():

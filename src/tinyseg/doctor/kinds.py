@@ -62,8 +62,8 @@ FILE_UNREAD = Kind(
 PICTURE_UNLISTED = Kind(
     "picture-unlisted",
     _N,
-    "pictures that no .json names",
-    "They are not used; frames without objects belong into the .json too.",
+    "pictures beside the labelled ones that no label names",
+    "They are not used; frames without objects belong into the labels too.",
 )
 NAME_TWICE = Kind(
     "name-twice", _E, "frame names that occur twice", "A name is unique over all splits and .json."
@@ -221,6 +221,25 @@ FRAME_EMPTY = Kind(
     "frames without an instance",
     "Meant? Then they are good negatives; unlabelled frames would teach to miss.",
 )
+ALL_IGNORED = Kind(
+    "all-ignored",
+    _E,
+    "sets of which every annotation is a crowd or ignored",
+    "Nothing can be learnt or scored. CVAT writes iscrowd 1 for masks: export polygons, or set "
+    "iscrowd to 0 where a mask is one object.",
+)
+CLASS_FOREIGN = Kind(
+    "class-foreign",
+    _N,
+    "classes that have labels and are not in the class list",
+    "Their objects are left out; --classes names others, and another name may be the same thing.",
+)
+BOX_ALONE = Kind(
+    "box-alone",
+    _N,
+    "instances that are a box without a mask",
+    "They train where objects are, not their masks, and are not scored as masks.",
+)
 NO_INSTANCES = Kind(
     "no-instances", _E, "sets without an instance", "Check the class list and the labels."
 )
@@ -292,12 +311,6 @@ CATEGORY_DANGLING = Kind(
 CATEGORY_TWICE = Kind(
     "category-twice", _E, "category names that occur twice", "Join the categories, or rename one."
 )
-CATEGORY_FOREIGN = Kind(
-    "category-foreign",
-    _N,
-    "categories outside the class list",
-    "Their objects are background; --classes names others, and another name may be the same thing.",
-)
 CATEGORY_NONE = Kind(
     "category-none",
     _E,
@@ -307,14 +320,11 @@ CATEGORY_NONE = Kind(
 FILE_NAME = Kind(
     "file-name",
     _E,
-    "file names that are no path below the image folder",
-    "Relative, without .., parts joined by /.",
+    "file names that fit no picture of their own",
+    "Write paths below the image folder, or name another folder with --images.",
 )
 SHAPE_MISSING = Kind(
-    "shape-missing",
-    _E,
-    "annotations without a mask",
-    "Boxes alone cannot be learnt from: remove them or draw the masks.",
+    "shape-missing", _E, "annotations with neither mask nor box", "Remove them or draw them."
 )
 POLYGON_SHORT = Kind(
     "polygon-short", _E, "polygons of fewer than three corners", "Remove them; they hold no area."
@@ -373,3 +383,6 @@ CHECK_FAILED = Kind(
     "frames that the doctor could not look at",
     "Not one of the known faults: please report it with the file.",
 )
+
+BY_CODE = {kind.code: kind for kind in list(vars().values()) if isinstance(kind, Kind)}
+"""What readers' errors name by its code."""

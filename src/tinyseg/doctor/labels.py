@@ -1,6 +1,6 @@
 """What the doctor knows of a frame's labels, whatever format they are in.
 
-LabelLook comes out of label_maps.py and coco_masks.py; Objects are columns, so that those of a
+LabelLook comes out of label_maps.py and readers.py; Objects are columns, so that those of a
 whole data set are a few arrays.
 """
 
@@ -43,12 +43,15 @@ class Objects:
 @dataclass(frozen=True, slots=True)
 class LabelLook:
     """`hw` is None where the labels could not be read; `digest` is empty where there is nothing
-    labelled that two frames could share by mistake."""
+    labelled that two frames could share by mistake. `ignored` counts crowds and other ignored
+    regions, `left_out` has the class of each label outside the class list."""
 
     hw: tuple[int, int] | None
     objects: Objects
     faults: tuple[Fault, ...] = ()
     digest: bytes = b""
+    ignored: int = 0
+    left_out: tuple[str, ...] = ()
 
     @staticmethod
     def unreadable(*faults: Fault) -> "LabelLook":

@@ -1,6 +1,6 @@
 """Where a data set's frames lie, told leniently: nothing that is wrong stops the listing.
 
-Survey is what each format's listing gives (folders.py, coco_json.py): complete frames by name,
+Survey is what each format's listing gives (folders.py, readers.py): complete frames by name,
 frames of which one half is missing, and faults of the set as a whole. `chosen` keeps the frames of
 a list file and says what is wrong with the list.
 """

@@ -1,0 +1,78 @@
+"""Where the pictures lie that a label file names: by their names, or the last parts of them.
+
+In: a folder, and names as other machines wrote them: paths below another folder, from a root, with
+drive letters and backslashes, or web addresses. Out: paths below the folder, and never outside it.
+A name fits a picture where the one's path ends with the other's; what fits several, or a picture
+that another name has, is not taken.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+
+def find_pictures(
+    folder: Path, names: Sequence[str], *, below: bool = True
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The path below the folder of each name that fits one picture; and the names that fit several.
+
+    With `below` folders inside are searched where a name alone does not lead to a picture.
+    """
+    root = str(folder)
+    found = {name: name for name in names if _is_plain(name) and _is_file(root, name)}
+    rest = {name: last_parts(name) for name in names if name not in found}
+    fitting = {name: _shortened(root, parts) for name, parts in rest.items()}
+    if below and not all(fitting.values()):
+        deeper = _by_last_part(folder, {parts[-1] for parts in rest.values() if parts})
+        for name, paths in fitting.items():
+            own = "/" + "/".join(rest[name])
+            ends = deeper.get(own.rpartition("/")[2], [])
+            fitting[name] = paths or [path for path in ends if f"/{path}".endswith(own)]
+    taken = set(found.values())
+    claims: dict[str, int] = {}
+    for paths in fitting.values():
+        for path in paths:
+            claims[path] = claims.get(path, 0) + 1
+    several = []
+    for name, paths in fitting.items():
+        if len(paths) == 1 and claims[paths[0]] == 1 and paths[0] not in taken:
+            found[name] = paths[0]
+        elif paths and not taken.issuperset(paths):
+            several.append(name)
+    return found, tuple(several)
+
+
+def last_parts(name: str) -> list[str]:
+    """The parts of a path or web address after the last `..`, without a query."""
+    if "://" in name:
+        name = unquote(name.partition("://")[2].partition("/")[2].split("?")[0].split("#")[0])
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    ups = [at for at, part in enumerate(parts) if part == ".."]
+    return parts[ups[-1] + 1 :] if ups else parts
+
+
+def _is_plain(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _is_file(root: str, name: str) -> bool:
+    return os.path.isfile(os.path.join(root, name))
+
+
+def _shortened(root: str, parts: list[str]) -> list[str]:
+    """The longest end of the path that leads to a picture."""
+    ends = ("/".join(parts[at:]) for at in range(len(parts)))
+    return next(([end] for end in ends if _is_file(root, end)), [])
+
+
+def _by_last_part(folder: Path, wanted: set[str]) -> dict[str, list[str]]:
+    """Files inside the folder's folders whose last part is wanted."""
+    found: dict[str, list[str]] = {}
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in wanted.intersection(files):
+            path = os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
+            found.setdefault(name, []).append(path)
+    return found
