@@ -6,13 +6,13 @@ labels and for results of other tools alike.
 """
 
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from tinyseg import boxes as box_math
 from tinyseg import masks as mask_ops
@@ -31,84 +31,155 @@ _MAX_COORDINATE = 2**20
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One object that can be read: its row, the id of its category, its mask and its box.
+Category = tuple[str, int | None]
+"""Its name, and its place in the class list, if it has one."""
 
-    The mask lies in the image, and is None where only the box is known; the box, x0, y0, x1 and y1,
-    may stick out of it, and is None where `bbox` is none.
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """The objects of one image that are of the class list, a row each.
+
+    Masks and boxes lie in the image. `alone` are those of which only the box is known: their mask
+    is empty. `seen` are those that have a pixel, or at least a box. `left_out` names the category
+    of each object that is of none of the classes.
     """
 
+    rows: tuple[Fields, ...]
+    labels: Int64[np.ndarray, " n"]
+    crowd: Bool[np.ndarray, " n"]
+    masks: CropMasks
+    boxes: Float64[np.ndarray, "n 4"]
+    alone: Bool[np.ndarray, " n"]
+    seen: Bool[np.ndarray, " n"]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A row whose values are sound: how its shape is written, and the shape, not yet decoded."""
+
     row: Fields
-    category: Identity
+    category: Category
     crowd: bool
-    mask: CropMasks | None
-    box: Box | None
+    form: str
+    shape: Any
 
 
-def in_frame(
-    own: Sequence[Annotation], hw: tuple[int, int]
-) -> tuple[CropMasks, Float64[np.ndarray, "n 4"], Bool[np.ndarray, " n"]]:
-    """Masks and boxes in an image of this size, and which of them have a pixel there, or at least
-    a box."""
-    alone = np.array([one.mask is None for one in own], np.bool_)
-    no_cells = np.zeros((0, 0), np.uint8)
-    parts = [one.mask or CropMasks.pack(np.array([one.box]), [no_cells]) for one in own]
-    masks = CropMasks.concatenate(parts)
+def read_annotations(
+    rows: Iterable[Fields],
+    hw: tuple[int, int],
+    categories: Mapping[Identity, Category],
+    on_fault: Callable[[TinysegError], None],
+) -> Annotations:
+    """The annotations of an image of this size; those of no known category, with neither mask nor
+    box, or with one that is broken, go to `on_fault`, which may raise."""
+    checked = []
+    for row in rows:
+        try:
+            checked.append(_checked(row, hw, categories))
+        except TinysegError as error:
+            on_fault(error)
+    kept = [one for one in checked if one.category[1] is not None]
+    which, masks = _decoded(kept, hw, on_fault)
+    own = [kept[at] for at in which]
+    alone = np.array([one.form == "box" for one in own], np.bool_)
     boxes = np.where(alone[:, None], box_math.clip(masks.boxes, _frame(hw)), masks.boxes)
-    return masks, boxes, np.where(alone, box_math.areas(boxes), mask_ops.area(masks)) > 0
+    return Annotations(
+        tuple(one.row for one in own),
+        np.array([one.category[1] for one in own], np.int64),
+        np.array([one.crowd for one in own], np.bool_),
+        masks,
+        boxes,
+        alone,
+        np.where(alone, box_math.areas(boxes), mask_ops.area(masks)) > 0,
+        tuple(c[0] for c in (one.category for one in checked if not one.crowd) if c[1] is None),
+    )
 
 
-def read_annotation(row: Fields, hw: tuple[int, int], known: Container[Identity]) -> Annotation:
-    """One annotation of an image of this size; raises an error that names it for one of no known
-    category, and for one with neither mask nor box."""
+def _checked(row: Fields, hw: tuple[int, int], categories: Mapping[Identity, Category]) -> _Checked:
     category = row.identity("category_id")
-    if category not in known:
+    if category not in categories:
         raise row.fault("'category_id' leads nowhere", got=category, code="category-dangling")
     crowd = row.values.get("iscrowd")
     if crowd is not None and type(crowd) is not bool:
         crowd = row.whole("iscrowd") > 0
-    box, mask = _box_of(row.values.get("bbox")), _mask_of(row, hw)
-    if mask is None and box is None:
+    form, shape = _shape_of(row, hw)
+    if form == "none":
+        form, shape = "region" if crowd else "box", box_of(row.values.get("bbox"))
+    if shape is None:
         rule = "'segmentation' is polygons or run lengths, or 'bbox' is x, y, width and height"
         got = f"{shown(row.values.get('segmentation'))} and {row.values.get('bbox')!r:.60}"
         raise row.fault(rule, got=got, code="shape-missing")
-    if mask is None and crowd:
-        mask = mask_ops.filled(box_math.clip(np.array([box]), _frame(hw)))
-    return Annotation(row, category, bool(crowd), mask, box)
+    return _Checked(row, categories[category], bool(crowd), form, shape)
+
+
+def _shape_of(row: Fields, hw: tuple[int, int]) -> tuple[str, Any]:
+    """How the mask is written, and what is there; nothing, or empty polygons alone, are no mask."""
+    shape = row.values.get("segmentation")
+    if shape is None or (isinstance(shape, list) and all(one == [] for one in shape)):
+        return "none", None
+    if isinstance(shape, list):
+        polygons = [one for one in shape if one != []]
+        for number, polygon in enumerate(polygons):
+            _check_polygon(polygon, row, f"polygon {number}")
+        return "polygons", polygons
+    counts = _counts_of(shape, row, hw)
+    return "code" if isinstance(counts, str) else "counts", counts
+
+
+def _decoded(
+    own: Sequence[_Checked], hw: tuple[int, int], on_fault: Callable[[TinysegError], None]
+) -> tuple[list[int], CropMasks]:
+    """The masks of all that can be decoded, and which these are; all of one form at once."""
+    which: list[int] = []
+    parts: list[CropMasks] = []
+    for form, decode in _DECODERS.items():
+        places = [at for at, one in enumerate(own) if one.form == form]
+        groups = [places] if places else []
+        while groups:
+            group = groups.pop()
+            try:
+                parts.append(decode([own[at].shape for at in group], hw))
+                which += group
+            except MaskError as error:
+                if len(group) == 1:
+                    code = "polygon-numbers" if form == "polygons" else "rle-damaged"
+                    on_fault(error.at(where=own[group[0]].row.where, code=code))
+                else:  # all of them anew, one by one
+                    groups += [[at] for at in reversed(group)]
+    order = np.argsort(np.array(which, np.int64), kind="stable")
+    return sorted(which), CropMasks.concatenate(parts).select(order)
+
+
+def _boxes_alone(boxes: Sequence[Box], hw: tuple[int, int]) -> CropMasks:
+    return CropMasks(np.array(boxes), np.zeros((len(boxes), 2), np.int64), np.zeros(0, np.uint8))
+
+
+def _regions(boxes: Sequence[Box], hw: tuple[int, int]) -> CropMasks:
+    return mask_ops.filled(box_math.clip(np.array(boxes), _frame(hw)))
+
+
+_DECODERS: dict[str, Callable[[list[Any], tuple[int, int]], CropMasks]] = {
+    "polygons": mask_ops.from_polygons,
+    "code": mask_ops.from_coco_rle,
+    "counts": mask_ops.from_coco_counts,
+    "box": _boxes_alone,
+    "region": _regions,
+}
+"""What makes masks of each form of a shape."""
 
 
 def _frame(hw: tuple[int, int]) -> Box:
     return 0.0, 0.0, float(hw[1]), float(hw[0])
 
 
-def _box_of(value: object) -> Box | None:
+def box_of(value: object) -> Box | None:
     """Corners from x, y, width and height; None for what is no box."""
     if not isinstance(value, list) or len(value) != 4 or not all(map(is_number, value)):
         return None
     x, y, width, height = map(float, value)
     far = max(abs(x), abs(y), width, height) > _MAX_COORDINATE
     return None if far or width <= 0 or height <= 0 else (x, y, x + width, y + height)
-
-
-def _mask_of(row: Fields, hw: tuple[int, int]) -> CropMasks | None:
-    """The mask of polygons or run lengths; None where there is nothing, or empty polygons alone."""
-    shape = row.values.get("segmentation")
-    polygons = [one for one in shape if one != []] if isinstance(shape, list) else []
-    if shape is None or (isinstance(shape, list) and not polygons):
-        return None
-    try:
-        if polygons:
-            for number, polygon in enumerate(polygons):
-                _check_polygon(polygon, row, f"polygon {number}")
-            return mask_ops.from_polygons([polygons], hw)
-        counts = _counts_of(shape, row, hw)
-        if isinstance(counts, str):
-            return mask_ops.from_coco_rle([counts], hw)
-        return mask_ops.from_coco_counts([counts], hw)
-    except MaskError as error:
-        code = "polygon-numbers" if polygons else "rle-damaged"
-        raise error.at(where=row.where, code=code) from None
 
 
 def _counts_of(shape: object, row: Fields, hw: tuple[int, int]) -> str | list[int]:
@@ -158,37 +229,32 @@ def _is_coordinate(value: Any) -> bool:
     return type(value) in (int, float) and -_MAX_COORDINATE <= value <= _MAX_COORDINATE
 
 
-def doubts_of(
-    own: Sequence[Annotation],
-    boxes: Float64[np.ndarray, "n 4"],
-    seen: Bool[np.ndarray, " n"],
-    hw: tuple[int, int],
-) -> Iterator[TinysegError]:
+def doubts_of(own: Annotations, hw: tuple[int, int]) -> Iterator[TinysegError]:
     """What was read and is odd: shapes and boxes that leave the image, boxes that are none, or far
     from their masks, objects without a pixel."""
-    for one, box, is_seen in zip(own, boxes, seen.tolist(), strict=True):
-        fault = partial(one.row.fault, expected=f"within {hw[1]} x {hw[0]}")
-        shape = one.row.values.get("segmentation")
+    objects = (~own.crowd).tolist()
+    columns = own.boxes, own.alone.tolist(), own.seen.tolist(), objects
+    for row, drawn, alone, seen, is_object in zip(own.rows, *columns, strict=True):
+        fault = partial(row.fault, expected=f"within {hw[1]} x {hw[0]}")
+        shape, box = row.values.get("segmentation"), box_of(row.values.get("bbox"))
         if isinstance(shape, list):
             beyond = max((_beyond(ring[0::2], ring[1::2], hw) for ring in shape if ring), default=0)
             if beyond > MARGIN:
                 got = f"{beyond:.1f} px outside"
                 yield fault("a polygon leaves the image", got=got, code="polygon-outside")
-        if one.box is None:
-            if one.row.values.get("bbox") is not None:
-                yield one.row.wrong("bbox", "x, y, width and height", code="box-damaged")
-        else:
-            beyond = _beyond(one.box[0::2], one.box[1::2], hw)
+        if box is None and row.values.get("bbox") is not None:
+            yield row.wrong("bbox", "x, y, width and height", code="box-damaged")
+        if box is not None:
+            beyond = _beyond(box[0::2], box[1::2], hw)
             if beyond > MARGIN:
-                yield fault(
-                    "a box leaves the image", got=f"{beyond:.1f} px outside", code="box-outside"
-                )
-            told = box_math.clip(np.array([one.box]), _frame(hw))
-            if one.mask is not None and is_seen and not one.crowd and not _fit(told, box[None]):
-                got = f"box {_corners(told[0])}, mask {_corners(box)}"
-                yield one.row.fault("a box fits its mask", got=got, code="box-differs")
-        if not is_seen and not one.crowd:
-            yield one.row.fault("covers no pixel", code="instance-empty")
+                got = f"{beyond:.1f} px outside"
+                yield fault("a box leaves the image", got=got, code="box-outside")
+            told = box_math.clip(np.array([box]), _frame(hw))
+            if is_object and seen and not alone and not _fit(told, drawn[None]):
+                got = f"box {_corners(told[0])}, mask {_corners(drawn)}"
+                yield row.fault("a box fits its mask", got=got, code="box-differs")
+        if is_object and not seen:
+            yield row.fault("covers no pixel", code="instance-empty")
 
 
 def _beyond(x: Sequence[float | int], y: Sequence[float | int], hw: tuple[int, int]) -> float | int:

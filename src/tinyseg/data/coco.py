@@ -26,7 +26,7 @@ import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.annotation import Annotation, doubts_of, in_frame, read_annotation
+from tinyseg.data.annotation import Category, doubts_of, read_annotations
 from tinyseg.data.found import Files, Found
 from tinyseg.data.pictures import find_pictures
 from tinyseg.data.splits import kind_of
@@ -54,8 +54,6 @@ _ROBOFLOW = "_annotations.coco.json"
 _KEPT = ("category_id", "iscrowd", "segmentation", "bbox")
 
 OnFault = Callable[[TinysegError], None]
-Category = tuple[str, int | None]
-"""Its name, and its place in the class list, if it has one."""
 
 
 @dataclass(slots=True)
@@ -176,29 +174,21 @@ def class_ids(path: Path) -> dict[str, Identity]:
 def read_labels(sheet: _Sheet) -> FrameLabels:
     """The labels of one image from its own annotations."""
     hw = sheet.hw or image_hw(sheet.picture)
-    faults, own = list(sheet.faults), list[tuple[str, int | None, Annotation]]()
+    faults = list(sheet.faults)
     rows: list[Object] = orjson.loads(sheet.rows) if isinstance(sheet.rows, bytes) else sheet.rows
-    for row in rows:
-        try:
-            one = read_annotation(Fields(row, row["where"]), hw, sheet.categories)
-        except TinysegError as error:
-            faults.append(error.at(path=sheet.path))
-        else:
-            own.append((*sheet.categories[one.category], one))
-    kept = [one for _, label, one in own if label is not None]
-    labels = np.array([label for _, label, _ in own if label is not None], np.int64)
-    crowd = np.array([one.crowd for one in kept], np.bool_)
-    masks, boxes, seen = in_frame(kept, hw)
-    objects = np.flatnonzero(seen & ~crowd)
+    fields = [Fields(row, row["where"]) for row in rows]
+    own = read_annotations(fields, hw, sheet.categories, faults.append)
+    objects = np.flatnonzero(own.seen & ~own.crowd)
+    ones = np.ones(len(objects))
     return FrameLabels(
         sheet.name,
         hw,
-        Instances(boxes[objects], masks.select(objects), labels[objects], np.ones(len(objects))),
-        masks.select(seen & crowd),
-        left_out=tuple(name for name, label, one in own if label is None and not one.crowd),
-        faults=tuple(faults),
-        doubts=tuple(doubts_of(kept, boxes, seen, hw)),
-        places=tuple(str(kept[at].row.where) for at in objects),
+        Instances(own.boxes[objects], own.masks.select(objects), own.labels[objects], ones),
+        own.masks.select(own.seen & own.crowd),
+        left_out=own.left_out,
+        faults=tuple(error.at(path=sheet.path) for error in faults),
+        doubts=tuple(doubts_of(own, hw)),
+        places=tuple(str(own.rows[at].where) for at in objects),
     )
 
 
