@@ -9,7 +9,7 @@ from _small_frames import broken_item
 from jaxtyping import UInt8
 
 from tinyseg.data import Item
-from tinyseg.errors import DataError, TinysegError, TrainingError
+from tinyseg.errors import DataError, OutputError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Sampling
@@ -219,7 +219,7 @@ def test_labels_that_cannot_be_read_stop_or_count_as_empty(tmp_path: Path) -> No
     assert [name for name, _ in told] == ["bad"]
     assert scan.frame.tolist() == [1]
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         scan_labels([item("a", [1])], CLASSES, tmp_path / "file" / "labels.json")
 
 

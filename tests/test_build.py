@@ -26,7 +26,7 @@ from tinyseg.build import (
     read_weights_prior,
     save_weights,
 )
-from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.errors import OutputError, RecipeError, WeightsError
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.torchvision_keys import translate
@@ -135,9 +135,9 @@ def test_norm_eps_is_part_of_the_recipe(tmp_path: Path) -> None:
 
 def test_weights_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WeightsError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         save_weights(tmp_path / "file" / "w", *small())
-    with pytest.raises(WeightsError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         save_weights(tmp_path / "no folder" / "w", *small())
 
 

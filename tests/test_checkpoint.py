@@ -19,7 +19,7 @@ import pytest
 import torch
 from _short_run import numbered, save_for_ever, start
 
-from tinyseg.errors import TrainingError
+from tinyseg.errors import OutputError, TrainingError
 from tinyseg.train import checkpoint as room
 from tinyseg.train.checkpoint import (
     Checkpoint,
@@ -210,7 +210,7 @@ def test_a_bad_disk_is_told_and_the_last_good_one_stands(
         call = failing if owner is os else lambda self, *w, f=failing: f(self, *w)
         monkeypatch.setattr(owner, name, call)
         monkeypatch.setattr(room, "_loads", lambda place: False)
-        with pytest.raises(TrainingError, match="cannot be written") as caught:
+        with pytest.raises(OutputError, match="cannot be written") as caught:
             save_checkpoint(run, numbered(4 + at), keep=1)
         monkeypatch.undo()
         assert os.strerror(number) in str(caught.value)
@@ -229,7 +229,7 @@ def test_a_file_size_limit_is_a_full_disk(run: Path) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        with pytest.raises(TrainingError, match="File too large"):
+        with pytest.raises(OutputError, match="File too large"):
             save_checkpoint(run, numbered(4), keep=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -239,7 +239,7 @@ def test_a_file_size_limit_is_a_full_disk(run: Path) -> None:
 
 def test_a_vanished_folder_is_told_and_not_made_again(run: Path) -> None:
     shutil.rmtree(run / "checkpoints")
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         save_checkpoint(run, numbered(4), keep=1)
     assert not (run / "checkpoints").exists()
 

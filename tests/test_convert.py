@@ -14,7 +14,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.cli import app
 from tinyseg.convert import Lost, Wanted, convert, kept_classes
 from tinyseg.data import class_ids, open_data, recognise
-from tinyseg.errors import DataError, TinysegError
+from tinyseg.errors import DataError, OutputError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import read_label, write_jpeg, write_png
 from tinyseg.labels import WAD_CLASSES, WAD_IGNORE
@@ -188,7 +188,7 @@ def test_a_job_that_cannot_write_leaves_nothing(
         raise OSError(28, "No space left on device", str(target))
 
     monkeypatch.setattr("tinyseg.convert.run.shutil.copyfile", full)
-    with pytest.raises(DataError, match=r"out: cannot be written.*No space left.*a_Camera_5\.jpg"):
+    with pytest.raises(OutputError, match=r"out: cannot be .*No space left.*a_Camera_5\.jpg"):
         turned(wad, tmp_path / "out", "coco")
     assert [p.name for p in tmp_path.iterdir()] == ["wad"]
 

@@ -14,7 +14,7 @@ from torchvision.models.detection import (
 )
 
 from tinyseg.downloads import CACHE_VARIABLE, COCO, IMAGENET, Download, cache_folder, fetch
-from tinyseg.errors import WeightsError
+from tinyseg.errors import OutputError, WeightsError
 
 CONTENT = bytes(range(256)) * 9000
 PREFIX = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -117,7 +117,7 @@ def test_no_network_is_told_with_the_way_by_hand(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_made_is_told(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WeightsError, match="cannot be downloaded"):
+    with pytest.raises(OutputError, match="cannot be written"):
         fetch(server.download, tmp_path / "file" / "cache", on_progress=quiet)
     assert server.asked == []
 

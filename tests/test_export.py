@@ -159,6 +159,15 @@ def test_the_verb_tells_size_licence_and_card(source: Path, tmp_path: Path) -> N
     assert load_member(out, calibration=Calibration()).calibration == Calibration()
 
 
+@pytest.mark.parametrize("name", ["m.onnx", "m.pt", "m"])
+def test_weights_are_written_under_no_other_ending(source: Path, tmp_path: Path, name: str) -> None:
+    ended = CliRunner().invoke(app, ["export", str(source), "--out", str(tmp_path / name)])
+    assert isinstance(ended.exception, DataError)
+    assert "--out" in str(ended.exception)
+    assert "m.safetensors" in str(ended.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("text", ["- a", "a: [1]", "a: {b: c}", "a: b: c", "12"])
 def test_a_card_is_texts_by_name(source: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "card.yaml").write_text(text)
@@ -166,7 +175,7 @@ def test_a_card_is_texts_by_name(source: Path, tmp_path: Path, text: str) -> Non
         "export",
         str(source),
         "--out",
-        str(tmp_path / "w"),
+        str(tmp_path / "w.safetensors"),
         "--card",
         str(tmp_path / "card.yaml"),
     )

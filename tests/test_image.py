@@ -15,7 +15,7 @@ import simplejpeg
 from jaxtyping import UInt8, UInt16
 from PIL import Image
 
-from tinyseg.errors import ImageError
+from tinyseg.errors import ImageError, OutputError
 from tinyseg.image import (
     decode,
     files,
@@ -318,14 +318,14 @@ def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(ImageError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         write_png(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     assert np.array_equal(read_image(tmp_path / "a.png"), picture())
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="No such file"):
+    with pytest.raises(OutputError, match="No such file"):
         write_png(tmp_path / "none" / "a.png", picture())
     with pytest.raises(ImageError, match="quality"):
         write_jpeg(tmp_path / "a.jpg", picture(), quality=0)

@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from tinyseg import masks as mask_ops
-from tinyseg.errors import PredictionsError
+from tinyseg.errors import OutputError, PredictionsError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions, read_predictions, write_predictions
@@ -118,14 +118,14 @@ def test_the_old_file_stays_where_the_new_one_cannot_be_made(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(PredictionsError, match=r"p\.json: cannot be written .*No space"):
+    with pytest.raises(OutputError, match=r"p\.json: cannot be written .*No space"):
         write_predictions(path, two_frames())
     assert [p.name for p in tmp_path.iterdir()] == ["p.json"]
     assert path.read_text() == "old"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_predictions(tmp_path / "none" / "p.json", two_frames())
     with pytest.raises(PredictionsError, match="cannot be read"):
         read_predictions(tmp_path / "none.json")

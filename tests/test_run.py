@@ -36,7 +36,7 @@ from typer.testing import CliRunner
 
 from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector
 from tinyseg.cli import app
-from tinyseg.errors import TrainingError
+from tinyseg.errors import OutputError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, Train
@@ -335,7 +335,7 @@ def test_a_folder_that_vanishes_ends_the_run(what: str, tmp_path: Path) -> None:
         if report.step == 0:
             shutil.rmtree(run / "checkpoints" if what == "checkpoints" else run)
 
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         run_here(run, small_recipe(), pictures=tmp_path, on_step=lose)
 
 
@@ -349,7 +349,7 @@ def test_a_full_disk_ends_the_run_and_the_last_checkpoint_loads(
         if report.step == 2:
             monkeypatch.setattr("tinyseg.train.checkpoint.write_synced", full)
 
-    with pytest.raises(TrainingError, match="No space left"):
+    with pytest.raises(OutputError, match="No space left"):
         run_here(tmp_path / "run", small_recipe(), pictures=tmp_path, on_step=fill)
     found = newest_checkpoint(tmp_path / "run")
     assert found.refused == ()

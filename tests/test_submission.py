@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
 from tinyseg.cli.given import read_given
-from tinyseg.errors import DataError, PredictionsError, TinysegError
+from tinyseg.errors import DataError, OutputError, PredictionsError, TinysegError
 from tinyseg.image import write_png
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import Runs
@@ -227,7 +227,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         write_submission(path, twice[:1], Pictures(frame_hw=(61, 90)))
     with pytest.raises(PredictionsError, match="no spaces"):
         write_submission(path, [one_frame(ellipse((9, 9), (4, 4)), name="a b")], SMALL)
-    with pytest.raises(PredictionsError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_submission(tmp_path / "no" / "s.csv", twice[:1], SMALL)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["s.csv"]

@@ -17,7 +17,7 @@ from _street import street
 from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector, read_weights_prior
 from tinyseg.cli.train import with_precision
 from tinyseg.data import Item
-from tinyseg.errors import DataError, TinysegError, TrainingError
+from tinyseg.errors import DataError, OutputError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, Train, find_recipe, recipe_from_tree, with_settings
@@ -223,16 +223,16 @@ def test_a_folder_that_cannot_be_written_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         run(tmp_path / "file", recipe(), items(tmp_path))
-    with pytest.raises(TrainingError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         run(tmp_path / "file" / "run", recipe(), items(tmp_path))
 
-    def refuse(path: Path, data: bytes) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("tinyseg.train.loop.write_whole", refuse)  # the tests may run as root
-    with pytest.raises(TrainingError, match="Permission denied"):
+    monkeypatch.setattr("tinyseg.files._try_out", refuse)  # the tests may run as root
+    with pytest.raises(OutputError, match="Permission denied"):
         run(tmp_path / "run", recipe(), items(tmp_path))
 
 

@@ -21,7 +21,7 @@ import orjson
 
 from tinyseg.errors import TrainingError
 from tinyseg.evaluate.score import Averages
-from tinyseg.files import write_whole
+from tinyseg.files import make_folder, write_whole
 from tinyseg.recipes import Recipe, with_settings
 
 FIGURES_NAME = "figures.json"
@@ -255,7 +255,7 @@ def _train_once(recipe: Recipe, row: Row, out: Path, work: Work) -> Trained:
     basis = _basis(recipe, work.learnt_from(row))
     facts = _read(place / TRAINED_NAME, basis, row)
     if facts is None:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
         start = (work.start or _pre_trained(recipe, seed_folder, work)) if row.from_coco else None
         begun = time.perf_counter()
         steps = work.fit(recipe, place / "run", start)
@@ -270,7 +270,7 @@ def _pre_trained(recipe: Recipe, seed_folder: Path, work: Work) -> Path:
     folder = seed_folder / "pre-training"
     done = folder / TRAINED_NAME
     if not done.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         plain = with_settings(recipe, PLAIN).model_copy(update={"name": "pre-training"})
         _write(done, {"steps": work.fit(plain, folder / "run", None)})
     return folder / "run"

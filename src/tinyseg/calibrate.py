@@ -159,11 +159,8 @@ def _sigmoid(z: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """The calibration as JSON; raises DataError where it cannot be written."""
-    try:
-        write_whole(path, (calibration.model_dump_json(indent=2) + "\n").encode())
-    except OSError as error:
-        raise DataError("cannot be written", path=path, got=error.strerror) from error
+    """The calibration as JSON."""
+    write_whole(path, (calibration.model_dump_json(indent=2) + "\n").encode())
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -7,16 +7,16 @@ Refuses, with the way to do it by hand, where there is no network.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tinyseg.errors import WeightsError
-from tinyseg.files import whole_file
+from tinyseg.files import make_folder, whole_file
 
 CACHE_VARIABLE = "TINYSEG_CACHE"
 CHUNK_BYTES = 2**20
@@ -83,29 +83,30 @@ def fetch(wanted: Download, folder: Path | None = None, *, on_progress: OnProgre
     path = folder / wanted.file_name
     if path.is_file() and _sha256(path).startswith(wanted.sha256_prefix):
         return path
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            _download(wanted, file, on_progress)
+            for chunk in _chunks(wanted, on_progress):
+                file.write(chunk)
     except WeightsError as error:
         raise error.at(path=path) from None
-    except (HTTPException, OSError, ValueError) as error:  # urllib's own are OSErrors
-        if isinstance(error, HTTPError):
-            error.close()
-        rule = f"cannot be downloaded; to do it by hand, get {wanted.url} and put it at this path"
-        got = getattr(error, "reason", None) or error
-        raise WeightsError(rule, path=path, got=got) from None
     return path
 
 
-def _download(wanted: Download, file: BinaryIO, on_progress: OnProgress) -> None:
-    """Write the published file, or raise for one that is cut short or another."""
+def _chunks(wanted: Download, on_progress: OnProgress) -> Iterator[bytes]:
+    """The published file, piece by piece; raises for one that is cut short or another."""
     digest, done = hashlib.sha256(), 0
-    with urlopen(wanted.url, timeout=TIMEOUT_S) as answer:
+    with _reaching(wanted):
+        answer = urlopen(wanted.url, timeout=TIMEOUT_S)
         length = answer.headers.get("Content-Length")
         total = int(length) if length is not None else None
-        while chunk := answer.read(CHUNK_BYTES):
-            file.write(chunk)
+    with answer:
+        while True:
+            with _reaching(wanted):
+                chunk = answer.read(CHUNK_BYTES)
+            if not chunk:
+                break
+            yield chunk
             digest.update(chunk)
             done += len(chunk)
             on_progress(done, total)
@@ -116,6 +117,20 @@ def _download(wanted: Download, file: BinaryIO, on_progress: OnProgress) -> None
         rule = "the file's sha256 is not the published one"
         expected = f"{wanted.sha256_prefix}..."
         raise WeightsError(rule, where=wanted.url, expected=expected, got=found)
+
+
+@contextmanager
+def _reaching(wanted: Download) -> Iterator[None]:
+    """Whatever fails on the way to the server is told with the way by hand."""
+    try:
+        yield
+    except (HTTPException, OSError, ValueError) as error:  # urllib's own are OSErrors
+        if isinstance(error, HTTPError):
+            error.close()
+        rule = f"cannot be downloaded; to do it by hand, get {wanted.url} and put it at this path"
+        reason = getattr(error, "reason", error)
+        told = reason if isinstance(reason, str) else getattr(reason, "strerror", None)
+        raise WeightsError(rule, got=told) from None
 
 
 def _sha256(path: Path) -> str:

@@ -58,6 +58,10 @@ class ImageError(TinysegError):
     """An image file that cannot be read, or is over the limits."""
 
 
+class OutputError(TinysegError):
+    """A file or folder that cannot be written: closed, occupied, or on a full disk."""
+
+
 class MaskError(TinysegError):
     """A mask, run-length code or polygon that breaks its format's rules."""
 

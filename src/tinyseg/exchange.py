@@ -169,10 +169,7 @@ def write_labelme(path: Path, frame: FramePredictions, classes: Sequence[str]) -
             strict=True,
         )
     ]
-    try:
-        write_whole(path, labelme_file(frame.file_name, frame.hw, shapes))
-    except OSError as error:
-        raise DataError("cannot be written", path=path, got=error.strerror) from error
+    write_whole(path, labelme_file(frame.file_name, frame.hw, shapes))
 
 
 def labelme_file(picture: str, hw: tuple[int, int], shapes: Sequence[dict[str, object]]) -> bytes:

@@ -90,14 +90,7 @@ def write_predictions(path: Path, predictions: Predictions, *, source: str | Non
         content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         raise PredictionsError("cannot be told in JSON", path=path, got=str(error)) from None
-    _write(path, content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise PredictionsError("cannot be written", path=path, got=error.strerror) from error
+    write_whole(path, content)
 
 
 def join_predictions(files: Sequence[Path], path: Path, classes: Sequence[str]) -> None:
@@ -114,7 +107,7 @@ def join_predictions(files: Sequence[Path], path: Path, classes: Sequence[str]) 
             rows.append(orjson.dumps({**row, "id": place, "image_id": places[row["image_id"]]}))
     head = orjson.dumps(_head(classes, None))[:-1]
     lists = (b',"images":[', b",".join(images), b'],"annotations":[', b",".join(rows), b"]}")
-    _write(path, b"".join([head, *lists]))
+    write_whole(path, b"".join([head, *lists]))
 
 
 def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:

@@ -30,7 +30,7 @@ from tinyseg.cli.train import go_on, run_training
 from tinyseg.data import TRAIN, DataSet
 from tinyseg.errors import DataError, TrainingError
 from tinyseg.evaluate.score import Averages
-from tinyseg.files import write_whole
+from tinyseg.files import check_folder, write_whole
 from tinyseg.predict import Predictor
 from tinyseg.predict.members import file_sha256, load_member
 from tinyseg.predict.plan_choice import Wishes, choose, make_plan
@@ -132,6 +132,7 @@ def ablate(
     Example: tinyseg ablate --data wad --list train.txt --val-list val.txt --coco coco --out abl
     --set train.steps=200 --resolution 0.5
     """
+    check_folder(out)
     scales = scaled(resolution, tile)
     check_settings(settings or [], scales)
     base = with_settings(find_recipe(recipe), settings or [])

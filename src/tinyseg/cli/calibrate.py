@@ -21,6 +21,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.given import read_given
 from tinyseg.errors import PredictionsError
+from tinyseg.files import check_output
 from tinyseg.progress import console, progress_bar
 
 
@@ -37,6 +38,7 @@ def calibrate(
 
     Example: tinyseg calibrate found --data wad --list val.txt --out calibration.json
     """
+    check_output(out)
     given = read_given(predictions)
     dataset = open_with(data, format, listed, given.classes, split=split)
     given = named_alike(given, dataset)

@@ -1,6 +1,5 @@
 """What the verbs share: options, skipping what cannot be read, data sets, devices."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -148,25 +147,9 @@ def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
     return replace(predictions, frames=tuple(frames))
 
 
-def check_place(*paths: Path | None) -> None:
-    """Refuses, before any work is done, a file whose folder is missing or closed to writing."""
-    for path in paths:
-        if path is not None and not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
-            rule = "a file is written into a folder that is there and may be written to"
-            raise DataError(rule, path=path, got=f"no such folder: {path.parent}")
-
-
 def write_json(path: Path, document: object) -> None:
     """The document, indented, whole or not at all."""
-    write_file(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """These bytes, whole or not at all; raises DataError where the system refuses."""
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise DataError("cannot be written", path=path, got=error.strerror or error) from None
+    write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 def megapixels(text: str | None) -> float | None:

@@ -13,7 +13,6 @@ from tinyseg.cli.common import (
     OnErrorOption,
     Skipped,
     SplitOption,
-    check_place,
     named_alike,
     of_predicted_splits,
     open_with,
@@ -35,6 +34,7 @@ from tinyseg.evaluate.bootstrap import RESAMPLES
 from tinyseg.evaluate.compare import compare as compare_pairs
 from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json
 from tinyseg.evaluate.pairs import pair_frames
+from tinyseg.files import check_output
 from tinyseg.labels import judged_classes
 from tinyseg.progress import progress_bar
 
@@ -61,7 +61,7 @@ def compare(
 
     Example: tinyseg compare before after --data wad --list val.txt --json compared.json
     """
-    check_place(json)
+    check_output(json)
     clip_of = find_clips(data, clips, clip_pattern, wanted=draw is Draw.clips)
     drawn = drawn_by(draw, clip_of)
     given = [read_given(path) for path in (a, b)]

@@ -18,6 +18,7 @@ from tinyseg.convert import TARGETS, Wanted, kept_classes
 from tinyseg.convert import convert as run_job
 from tinyseg.data import TRAIN, class_ids, splits_of
 from tinyseg.errors import DataError
+from tinyseg.files import check_folder
 from tinyseg.labels import index_of
 from tinyseg.progress import console, progress_bar
 
@@ -61,6 +62,7 @@ def convert(
 
     Example: tinyseg convert scenes --out scenes-coco --to coco --images link
     """
+    check_folder(out)
     ids = class_ids(source, format)
     own = list(ids) if classes is None else [name.strip() for name in classes.split(",")]
     unknown = [name for name in own if index_of(name, list(ids)) is None]

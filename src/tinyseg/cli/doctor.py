@@ -11,12 +11,12 @@ from tinyseg.cli.common import (
     FormatOption,
     ListOption,
     SplitOption,
-    check_place,
     rendered,
     write_json,
 )
 from tinyseg.doctor import Place, Severity, examine, plan_of
 from tinyseg.doctor.text import report
+from tinyseg.files import check_output
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.progress import progress_bar
 from tinyseg.recipes import find_recipe
@@ -56,7 +56,7 @@ def doctor(
 
     Example: tinyseg doctor wad --list train.txt --val-list val.txt --recipe tis_r50
     """
-    check_place(json)
+    check_output(json)
     chosen = None if recipe is None else find_recipe(recipe)
     other = None
     if val is not None or val_list is not None or val_split is not None:

@@ -23,7 +23,6 @@ from tinyseg.cli.common import (
     OnErrorOption,
     Skipped,
     SplitOption,
-    check_place,
     named_alike,
     of_predicted_splits,
     open_with,
@@ -54,6 +53,7 @@ from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.evaluate.slices import PRECISION
 from tinyseg.evaluate.table import scores_table, scores_to_json
 from tinyseg.evaluate.wad_rule import pooled_interval
+from tinyseg.files import check_output
 from tinyseg.labels import judged_classes
 from tinyseg.predictions import Predictions
 from tinyseg.progress import progress_bar
@@ -90,7 +90,7 @@ def evaluate(
 
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
     """
-    check_place(json)
+    check_output(json)
     asked = Asked(read_buckets(bucket or []), precision, ShapeRules(min_px=boundary_px), plan)
     wanted = rule is Rule.wad or draw is Draw.clips
     clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)

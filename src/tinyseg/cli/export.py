@@ -9,7 +9,10 @@ import yaml
 from tinyseg.build import Exported, Notes, export_weights, read_notes
 from tinyseg.calibrate import read_calibration
 from tinyseg.errors import DataError
+from tinyseg.files import check_output
 from tinyseg.progress import console
+
+ENDING = ".safetensors"
 
 
 def export(
@@ -34,6 +37,10 @@ def export(
     Example: tinyseg export runs/a --out lite.safetensors --set predict.plan=focus
     --set predict.budget_mp=12 --calibration calibration.json --card card.yaml
     """
+    if out.suffix.lower() != ENDING:
+        rule = "weights are written as .safetensors alone, which `tinyseg predict` reads"
+        raise DataError(rule, where="--out", expected=f"{out.stem}{ENDING}", got=out.name)
+    check_output(out)
     text = None if calibration is None else read_calibration(calibration).model_dump_json()
     notes = Notes(text, licence, {} if card is None else read_card(card))
     written = export_weights(weights, out, settings=settings or [], notes=notes)

@@ -25,6 +25,7 @@ from tinyseg.cli.common import (
 from tinyseg.cli.start import told_while_fetching
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
+from tinyseg.files import check_folder, check_output
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
 from tinyseg.predict import (
@@ -136,7 +137,10 @@ def predict(
     Example: tinyseg predict 'frames/*.jpg' --weights runs/a --out found --tile 640 --overlay
     """
     keep_freed_memory()
+    check_output(save_ensemble)
     sources = find_sources(images)
+    if out is not None:
+        check_folder(out)
     files, own = _find_members(weights, model or [], calibration or [])
     members = [load(file) for file in files]
     wishes = Wishes(plan, tile, megapixels(budget), prior, _sides(scales), flip)

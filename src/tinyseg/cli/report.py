@@ -15,12 +15,10 @@ from tinyseg.cli.common import (
     OnErrorOption,
     Skipped,
     SplitOption,
-    check_place,
     named_alike,
     of_predicted_splits,
     open_with,
     read_all_labels,
-    write_file,
 )
 from tinyseg.cli.given import read_given
 from tinyseg.data import DataSet, Item
@@ -31,6 +29,7 @@ from tinyseg.evaluate.compare import Comparison, compare
 from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.evaluate.score import score_pairs
 from tinyseg.evaluate.shapes import ShapeRules
+from tinyseg.files import check_output, write_whole
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.labels import judged_classes
 from tinyseg.predictions import Predictions
@@ -72,7 +71,7 @@ def report(
 
     Example: tinyseg report before after --data wad --list val.txt --out report.html
     """
-    check_place(out)
+    check_output(out)
     paths = [path for path in (predictions, other) if path is not None]
     read = [read_given(path) for path in paths]
     found = dict.fromkeys(name for one in read for name in one.classes)
@@ -184,6 +183,6 @@ def _told(found: Findings) -> tuple[Finding, ...]:
 
 def _write(out: Path, page: Page) -> None:
     content = to_html(page)
-    write_file(out, content)
+    write_whole(out, content)
     megabytes, shown = len(content) / MEGA, len(page.sheets)
     console.print(f"{out}: {megabytes:.1f} MB, {shown} frames; open it in a browser")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from tinyseg.cli.common import OnError
 from tinyseg.errors import TrainingError
-from tinyseg.files import write_whole
+from tinyseg.files import make_folder, write_whole
 from tinyseg.recipes.section import Section
 
 NAME = "run.json"
@@ -29,11 +29,7 @@ class RunFile(Section):
 
     def write(self, run: Path) -> None:
         """Into the run's folder, which is made if it is not there."""
-        try:
-            run.mkdir(parents=True, exist_ok=True)
-            write_whole(run / NAME, self.model_dump_json(indent=2).encode())
-        except OSError as error:
-            raise TrainingError("the run's folder cannot be written", path=run, got=error) from None
+        write_whole(make_folder(run) / NAME, self.model_dump_json(indent=2).encode())
 
     @staticmethod
     def read(run: Path) -> "RunFile":

@@ -21,6 +21,7 @@ from tinyseg.cli.common import (
 from tinyseg.cli.given import read_given
 from tinyseg.data import class_ids
 from tinyseg.errors import TinysegError
+from tinyseg.files import check_folder, make_folder
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
@@ -45,6 +46,7 @@ def show(
 
     Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
     """
+    check_folder(out)
     given = None if predictions is None else read_given(predictions)
     classes = tuple(class_ids(data, format)) if given is None else given.classes
     dataset = open_with(data, format, listed, classes, split=split)
@@ -53,7 +55,7 @@ def show(
         dataset = of_predicted_splits(dataset, listed, [given])
     by_name = {} if given is None else {frame.name: frame.instances for frame in given.frames}
     items = dataset.items[:count]
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     skipped = Skipped(on_error)
     with progress_bar("drawing", len(items)) as bar:
         for item in items:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tinyseg.errors import PredictionsError, TinysegError
+from tinyseg.files import check_output
 from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console, progress_bar
 from tinyseg.submission import (
@@ -63,6 +64,7 @@ def submit(
 
     Example: tinyseg submit --check submission.csv --images test --json faults.json
     """
+    check_output(out, json)
     pictures = find_pictures(images, mapping or [], frame_hw=_hw(size))
     if check is not None and not predictions and out is None:
         _check(check, pictures, exclusive=no_overlaps, json=json)

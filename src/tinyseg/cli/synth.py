@@ -7,6 +7,7 @@ import typer
 
 from tinyseg.data.synthetic import write_wad
 from tinyseg.errors import DataError
+from tinyseg.files import check_folder
 from tinyseg.progress import console, progress_bar
 
 
@@ -23,6 +24,7 @@ def synth(
     Example: tinyseg synth --out scenes --count 40 --seed 1
     """
     width, height = _parse_size(size)
+    check_folder(out)
     with progress_bar("rendering", count) as bar:
         write_wad(
             out,

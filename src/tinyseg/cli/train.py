@@ -9,6 +9,7 @@ import typer
 import yaml
 from rich.table import Table
 
+from tinyseg import files
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import build_detector
 from tinyseg.cli.classes import ClassesOption, named_classes
@@ -166,6 +167,7 @@ def run_training(
     from tinyseg.train.validation import validation
 
     keep_freed_memory()
+    files.check_folder(out)
     parts = _parts(told, recipe)
     fabric = launch(find_device(device, threads))
     console.quiet = not fabric.is_global_zero

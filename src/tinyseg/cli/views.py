@@ -23,7 +23,7 @@ from tinyseg.cli.given import read_given
 from tinyseg.cli.start import told_while_fetching
 from tinyseg.data import TRAIN, class_ids, frame_key
 from tinyseg.errors import DataError
-from tinyseg.files import write_whole
+from tinyseg.files import check_output, make_folder, write_whole
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.predict import Wishes, choose, make_plan
@@ -66,10 +66,10 @@ def views(
 
     Example: tinyseg views a_Camera_5.jpg --plan focus --budget 4.4MP --prior prior.json --out seen
     """
+    make_folder(out)
     wishes = Wishes(plan=plan, budget_mp=megapixels(budget), prior=prior)
     chosen = _plan_of(wishes, weights)
     given = None if predictions is None else read_given(predictions)
-    out.mkdir(parents=True, exist_ok=True)
     with progress_bar("drawing", len(images)) as bar:
         for path in images:
             image = read_image(path)
@@ -130,6 +130,7 @@ def prior(
     """
     if out is None and into is None:
         raise DataError("a prior goes to a file of its own or into a weights file", where="--into")
+    check_output(out)
     if into is not None:
         read_weights_prior(into)  # refuses what is no weights file before the labels are read
     classes = tuple(class_ids(data, format)) if into is None else read_recipe(into).classes

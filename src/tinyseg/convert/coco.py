@@ -12,7 +12,7 @@ import orjson
 
 from tinyseg import masks as mask_ops
 from tinyseg.convert.page import Job, Lost, Page, Rows, Target, counted
-from tinyseg.files import write_whole
+from tinyseg.files import make_folder, write_whole
 from tinyseg.masks import CropMasks
 
 
@@ -90,7 +90,7 @@ def _write_json(job: Job, split: str, pages: Sequence[Page], rows: Rows, first: 
     numbered = b",".join(b'{"id":%d,' % number + row[1:] for number, row in enumerate(rows, first))
     head = orjson.dumps({"images": images, "categories": categories})[:-1]
     path = job.folder / "annotations" / f"instances_{split}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, head + b',"annotations":[' + numbered + b"]}")
 
 

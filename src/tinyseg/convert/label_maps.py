@@ -14,6 +14,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.convert.page import Job, Lost, Page, Rows, Target
 from tinyseg.data import cityscapes
 from tinyseg.exchange import to_label_map
+from tinyseg.files import make_folder
 from tinyseg.frame import FrameLabels
 from tinyseg.image import write_png
 from tinyseg.labels import CITYSCAPES_IDS, WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, index_of
@@ -44,7 +45,7 @@ def _write(
     gone = len(areas) - len(np.unique(label[owned]))
     covered = int(areas.sum()) - int(np.count_nonzero(owned))
     label[(mask_ops.paint(labels.ignore, labels.hw) >= 128) & ~owned] = ignore
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_png(path, label)
     return [], Lost(gone=gone, covered_pixels=covered)
 

@@ -26,9 +26,9 @@ from tinyseg.convert.page import Job, Lost, Page, Rows, Target
 from tinyseg.convert.yolo import YOLO
 from tinyseg.data import DataSet, Item
 from tinyseg.data.splits import KINDS
-from tinyseg.errors import DataError, TinysegError
+from tinyseg.errors import DataError, OutputError, TinysegError
 from tinyseg.exchange import in_pixels
-from tinyseg.files import write_whole
+from tinyseg.files import write_whole, writing
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import PlainFile, plain_file
 from tinyseg.masks import CropMasks
@@ -118,6 +118,8 @@ def convert(
         for item, split, stem in zip(dataset.items, splits, stems, strict=True):
             try:
                 one = _convert_one(job, item, (split, stem), format, number=len(done) + 1)
+            except OutputError:
+                raise
             except TinysegError as error:
                 on_error(item.name, error)
                 continue
@@ -211,13 +213,14 @@ def _stems(items: Sequence[Item], groups: Sequence[str]) -> list[str]:
 def _place(source: Path, plain: PlainFile | None, target: Path, *, link: bool) -> None:
     """The picture's own bytes, or a link to where they lie, or what is plain; a full disk ends the
     job. A link to a picture that an EXIF tag turns would show it in two ways."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if plain is not None:
-        write_whole(target, plain.data)
-    elif link:
-        target.symlink_to(source.resolve())
-    else:
-        shutil.copyfile(source, target)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if plain is not None:
+            write_whole(target, plain.data)
+        elif link:
+            target.symlink_to(source.resolve())
+        else:
+            shutil.copyfile(source, target)
 
 
 @contextmanager
@@ -227,12 +230,14 @@ def _whole_folder(target: Path) -> Iterator[Path]:
         raise DataError("the target is there already", path=target, expected="a new folder")
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        beside.mkdir(parents=True)
+        with writing(target):
+            beside.mkdir(parents=True)
         yield beside
-        os.replace(beside, target)
-    except OSError as error:
-        got = f"{error.strerror}: {error.filename}" if error.filename else error
-        raise DataError("cannot be written", path=target, got=got) from error
+        with writing(target):
+            os.replace(beside, target)
+    except OutputError as error:
+        got = error.got if error.path == target else f"{error.got}: {error.path}"
+        raise OutputError(error.rule, path=target, got=got) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -14,7 +14,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.convert.page import Job, Lost, Page, Rows, Target, counted
 from tinyseg.data.splits import kind_of
 from tinyseg.data.yolo import DESCRIPTION, label_file
-from tinyseg.files import write_whole
+from tinyseg.files import make_folder, write_whole
 
 DIGITS = 7
 """After the point: a hundredth of a pixel in pictures of up to 100,000 pixels a side."""
@@ -30,7 +30,7 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
         numbers = (f"{share:.{DIGITS}f}".rstrip("0").rstrip(".") for share in shares.ravel())
         lines.append(" ".join((str(job.ids[label]), *numbers)))
     path = label_file(job.folder / page.picture)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, "".join(f"{line}\n" for line in lines).encode())
     ignored = bool((mask_ops.area(page.labels.ignore) > 0).any())
     return [], Lost(bridged=bridged, unignored=int(ignored))

@@ -125,7 +125,7 @@ def _png_bytes(
 
 @contextmanager
 def _told_with(path: Path) -> Iterator[None]:
-    """Every failure inside becomes an ImageError that names the file."""
+    """Every failure inside names the file, an ImageError but for what a disk does not take."""
     rule = "the file cannot be read or written"
     if "\0" in str(path):
         raise ImageError(rule, path=path, got="a path with a null character")

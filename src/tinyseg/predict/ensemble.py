@@ -22,7 +22,7 @@ from pydantic import Field, PositiveFloat, ValidationError
 
 from tinyseg.build import WEIGHTS_NAME
 from tinyseg.calibrate import read_calibration
-from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.errors import WeightsError
 from tinyseg.files import write_whole
 from tinyseg.predict.members import Member, file_sha256, load_member, own_prior
 from tinyseg.predict.plan_choice import make_plan, read_tree, told, with_priors
@@ -84,10 +84,7 @@ def write_ensemble(
         plan = with_priors(plan, lambda prior: Path(os.path.relpath(prior, folder)))
     ensemble = EnsembleFile(members=tuple(_relative(m, folder) for m in members), plan=plan)
     tree = ensemble.model_dump(mode="json", exclude_none=True)
-    try:
-        write_whole(path, yaml.safe_dump(tree, sort_keys=False).encode())
-    except OSError as error:
-        raise RecipeError("cannot be written", path=path, got=error.strerror) from error
+    write_whole(path, yaml.safe_dump(tree, sort_keys=False).encode())
 
 
 def _relative(member: MemberFile, folder: Path) -> MemberFile:

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 
 from tinyseg.errors import PredictionsError
-from tinyseg.files import write_whole
+from tinyseg.files import make_folder, write_whole
 from tinyseg.predictions import (
     FramePredictions,
     Predictions,
@@ -45,11 +45,9 @@ class Results:
         self.before = 0
         """Frames of this call that were finished before it."""
         self._finished: dict[str, bool] = {}
-        try:
-            (folder / FRAMES_NAME).mkdir(parents=True, exist_ok=True)
-            _check_run(folder / RUN_NAME, _plain(settings, classes))
-        except OSError as error:
-            raise PredictionsError("cannot be written", path=folder, got=error.strerror) from error
+        make_folder(folder)
+        make_folder(folder / FRAMES_NAME)
+        _check_run(folder / RUN_NAME, _plain(settings, classes))
 
     def __len__(self) -> int:
         return sum(self._finished.values())
@@ -114,10 +112,9 @@ def _check_run(run: Path, plain: object) -> None:
     if not run.exists():
         write_whole(run, orjson.dumps(plain, option=orjson.OPT_INDENT_2))
         return
-    try:
-        known = orjson.loads(run.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise PredictionsError("is not JSON", path=run, got=str(error)) from None
+    known = _known(run)
+    if known is None:
+        raise PredictionsError("cannot be read as JSON", path=run)
     if known == plain:
         return
     before, now = (tree if isinstance(tree, dict) else {} for tree in (known, plain))

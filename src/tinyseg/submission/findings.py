@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 
-from tinyseg.errors import PredictionsError
 from tinyseg.files import whole_file
 from tinyseg.submission.rules import Fault, Rule
 
@@ -61,24 +60,21 @@ class Findings:
 def collect(faults: Iterable[Fault], *, json: Path | None = None, examples: int = 5) -> Findings:
     """The faults in groups; every one of them, in order, in the JSON file too.
 
-    Raises PredictionsError where that file cannot be written.
+    Raises OutputError where that file cannot be written.
     """
     findings = Findings(examples)
     if json is None:
         for fault in faults:
             findings.add(fault)
         return findings
-    try:
-        with whole_file(json) as file:
-            before = b'{"found":['
-            for fault in faults:
-                findings.add(fault)
-                file.write(before + b"\n" + orjson.dumps(fault_to_json(fault)))
-                before = b","
-            head = b"" if findings.groups else before
-            file.write(head + b'\n],"summary":' + orjson.dumps(_summary(findings)) + b"}\n")
-    except OSError as error:
-        raise PredictionsError("cannot be written", path=json, got=error.strerror) from error
+    with whole_file(json) as file:
+        before = b'{"found":['
+        for fault in faults:
+            findings.add(fault)
+            file.write(before + b"\n" + orjson.dumps(fault_to_json(fault)))
+            before = b","
+        head = b"" if findings.groups else before
+        file.write(head + b'\n],"summary":' + orjson.dumps(_summary(findings)) + b"}\n")
     return findings
 
 

@@ -55,19 +55,16 @@ def write_submission(
 ) -> Written:
     """Write the frames in their order, an instance a row, best first; `meet` is told each name.
 
-    Raises PredictionsError as above, and where the file cannot be written; the path then holds
-    what it held before.
+    Raises PredictionsError as above, and OutputError where the file cannot be written; the path
+    then holds what it held before.
     """
     writer = _Writer(pictures or Pictures(), cuts or Cuts())
-    try:
-        with whole_file(path) as file:
-            file.write(f"{HEADER}\n".encode())
-            for given in predictions:
-                for frame in given.frames:
-                    file.write(writer.text(frame, given.classes).encode())
-                    meet(frame.name)
-    except OSError as error:
-        raise PredictionsError("cannot be written", path=path, got=error.strerror) from error
+    with whole_file(path) as file:
+        file.write(f"{HEADER}\n".encode())
+        for given in predictions:
+            for frame in given.frames:
+                file.write(writer.text(frame, given.classes).encode())
+                meet(frame.name)
     return writer.written()
 
 

@@ -18,8 +18,8 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from tinyseg.errors import TrainingError
 from tinyseg.evaluate.score import Averages
+from tinyseg.files import writing
 from tinyseg.frame import Frame
 from tinyseg.model.detector import Detector
 from tinyseg.report.overlay import draw_overlay
@@ -35,11 +35,9 @@ class Board:
 
     def __init__(self, run: Path, *, first: int) -> None:
         self._run = run
-        try:
+        with writing(run / NAME):
             (run / NAME).mkdir(exist_ok=True)
             self._file = (run / NAME / f"events.out.tfevents.{time.time_ns()}").open("xb")
-        except OSError as error:
-            raise self._failed(error) from None
         self._records = RecordWriter(self._file)
         self._add(Event(wall_time=time.time(), file_version="brain.Event:2"))
         start = SessionLog(status=SessionLog.START)
@@ -81,10 +79,8 @@ class Board:
 
     def close(self) -> None:
         """The end; what was written stays."""
-        try:
+        with writing(self._run / NAME):
             self._file.close()
-        except OSError as error:
-            raise self._failed(error) from None
 
     def _add_value(self, step: int, value: Any) -> None:
         self._add(Event(wall_time=time.time(), step=step, summary=Summary(value=[value])))
@@ -92,20 +88,12 @@ class Board:
             self._flush()
 
     def _add(self, event: Any) -> None:
-        try:
+        with writing(self._run / NAME):
             self._records.write(event.SerializeToString())
-        except OSError as error:
-            raise self._failed(error) from None
 
     def _flush(self) -> None:
-        try:
+        with writing(self._run / NAME):
             self._file.flush()
-        except OSError as error:
-            raise self._failed(error) from None
-
-    def _failed(self, error: OSError) -> TrainingError:
-        rule = "TensorBoard's files cannot be written"
-        return TrainingError(rule, path=self._run / NAME, got=error)
 
 
 def look(

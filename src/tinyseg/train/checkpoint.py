@@ -28,7 +28,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 from tinyseg.errors import TrainingError
-from tinyseg.files import sync_folder, write_synced
+from tinyseg.files import sync_folder, write_synced, writing
 
 FOLDER = "checkpoints"
 FORMAT = "tinyseg-checkpoint/1"
@@ -67,11 +67,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
     """
     place = run / FOLDER / f"step-{checkpoint.step:06d}"
     if not _loads(place):
-        try:
+        with writing(place):
             _write(place, checkpoint)
-        except OSError as error:
-            rule = "the checkpoint cannot be written; the one before stands"
-            raise TrainingError(rule, path=place, got=error) from None
     with suppress(OSError):  # old ones that cannot be deleted harm nobody
         _sweep(run / FOLDER, checkpoint.step, keep)
     return place

@@ -19,8 +19,8 @@ from jaxtyping import Float64, Int64
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tinyseg.data import Item
-from tinyseg.errors import DataError, TinysegError, TrainingError
-from tinyseg.files import write_whole
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.files import make_folder, write_whole
 from tinyseg.frame import FrameLabels
 from tinyseg.views import LocationPrior, camera_of, learn_prior, prior_from_json, prior_to_json
 
@@ -223,8 +223,5 @@ def _keep(scan: LabelScan, cache: Path, names: tuple[str, ...], classes: tuple[s
         bottoms=scan.bottoms.tolist(),
         prior=None if scan.prior is None else prior_to_json(scan.prior),
     )
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(cache, orjson.dumps(file.model_dump()))
-    except OSError as error:
-        raise TrainingError("the label scan cannot be written", path=cache, got=error) from None
+    make_folder(cache.parent)
+    write_whole(cache, orjson.dumps(file.model_dump()))

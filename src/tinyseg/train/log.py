@@ -12,8 +12,7 @@ from typing import Any
 
 import orjson
 
-from tinyseg.errors import TrainingError
-from tinyseg.files import write_whole
+from tinyseg.files import write_whole, writing
 
 RECIPE_NAME = "recipe.yaml"
 LOG_NAME = "log.jsonl"
@@ -46,36 +45,25 @@ class Lines:
     def __init__(self, path: Path, *, first: int) -> None:
         """Open the file, cut back to the lines of steps before `first`."""
         self._path = path
-        try:
+        with writing(path):
             _cut(path, first)
             self._file = path.open("ab")
-        except OSError as error:
-            raise self._failed(error) from None
 
     def add(self, row: Any) -> None:
         """One line; a record or a dict with its step."""
-        try:
+        with writing(self._path):
             self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-        except OSError as error:
-            raise self._failed(error) from None
 
     def sync(self) -> None:
         """Put what was added on the disk."""
-        try:
+        with writing(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._failed(error) from None
 
     def close(self) -> None:
         """The end; the lines stay."""
-        try:
+        with writing(self._path):
             self._file.close()
-        except OSError as error:
-            raise self._failed(error) from None
-
-    def _failed(self, error: OSError) -> TrainingError:
-        return TrainingError("the log cannot be written", path=self._path, got=error)
 
 
 def _cut(path: Path, first: int) -> None:

@@ -23,8 +23,8 @@ import yaml
 from lightning.fabric import Fabric
 
 from tinyseg.build import WEIGHTS_NAME, save_weights
-from tinyseg.errors import TinysegError, TrainingError, WeightsError
-from tinyseg.files import write_whole
+from tinyseg.errors import OutputError, TinysegError, TrainingError
+from tinyseg.files import make_folder, write_whole
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
 from tinyseg.train.batches import Batch, FrameStore, Portion, batches, make_sample
@@ -185,11 +185,8 @@ class Keeper:
             self._write(self._learner.usable())
 
     def _write(self, network: Detector) -> None:
-        try:
-            path, recipe = self._out / WEIGHTS_NAME, self._learner.recipe
-            save_weights(path, network, recipe, prior=self._prior)
-        except WeightsError as error:
-            raise TrainingError(error.rule, path=error.path, got=error.got) from None
+        path, recipe = self._out / WEIGHTS_NAME, self._learner.recipe
+        save_weights(path, network, recipe, prior=self._prior)
 
 
 @contextmanager
@@ -202,7 +199,7 @@ def named(step: int, parts: list[Batch], fabric: Fabric, out: Path) -> Iterator[
         told = error.at(where=f"step {step}, frames {frames}")
         if fabric.is_global_zero:
             note = {"step": step, "frames": frames, "why": str(told)}
-            with suppress(OSError):
+            with suppress(OutputError):
                 write_whole(out / STOPPED_NAME, orjson.dumps(note, option=orjson.OPT_INDENT_2))
         raise told from None
 
@@ -216,14 +213,10 @@ def check_folder(out: Path) -> None:
 
 def open_folder(out: Path, recipe: Recipe) -> None:
     """The run's folder with its recipe; an earlier run's files are not overwritten."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        check_folder(out)
-        tree = yaml.safe_dump(recipe.model_dump(mode="json"))
-        write_whole(out / RECIPE_NAME, tree.encode())
-        (out / FOLDER).mkdir(exist_ok=True)
-    except OSError as error:
-        raise TrainingError("the run's folder cannot be written", path=out, got=error) from None
+    make_folder(out)
+    check_folder(out)
+    write_whole(out / RECIPE_NAME, yaml.safe_dump(recipe.model_dump(mode="json")).encode())
+    make_folder(out / FOLDER)
 
 
 def memory_mb(device: torch.device) -> float:

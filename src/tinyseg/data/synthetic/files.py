@@ -13,7 +13,7 @@ import simplejpeg
 
 from tinyseg.data.synthetic.scene import Scene, render_scene
 from tinyseg.errors import DataError
-from tinyseg.files import write_whole
+from tinyseg.files import make_folder, write_whole
 
 JPEG_QUALITY = 92
 
@@ -30,8 +30,9 @@ def write_wad(
     progress: Callable[[int], None] | None = None,
 ) -> list[str]:
     """Render frames first ... first + count - 1 into `out`; `progress` hears of each one done."""
+    make_folder(out)
     for folder in ("train_color", "train_label"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
+        make_folder(out / folder)
     stems = []
     for index in range(first, first + count):
         scene = render_scene(seed=seed, index=index, height=height, width=width, zoom=zoom)
