@@ -15,7 +15,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.merge import Seen
-from tinyseg.views import FrameInfo, View, tiles
+from tinyseg.views import FrameInfo, Tiles, View
 
 FRAME_HW = (2710, 3384)
 TILE, OVERLAP = 1024, 256
@@ -108,7 +108,7 @@ def _paint(label: UInt16[np.ndarray, "h w"], box: Box, shape: Shape, value: int)
 
 def tile_views() -> list[View]:
     """The tiles of the frame."""
-    plan = tiles(size=TILE, overlap=OVERLAP)
+    plan = Tiles(TILE, OVERLAP)
     return [planned.view for planned in plan.first(FrameInfo(FRAME_HW, None))]
 
 

@@ -26,7 +26,7 @@ frame (or the first --frames of them), what it found moved as the frames are.
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -42,10 +42,9 @@ from tinyseg.data.synthetic import render_scene
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import read_image
 from tinyseg.labels import WAD_IDS
-from tinyseg.predict import Predictor, make_plan
+from tinyseg.predict import Predictor, named_plan
 from tinyseg.predict.members import load_member
-from tinyseg.predict.plan_choice import whole_choice
-from tinyseg.views import FrameInfo, Plan, Planned, Zoomed, focus, learn_prior, tiles, whole
+from tinyseg.views import Focus, FrameInfo, PlanLike, Planned, Tiles, Whole, learn_prior
 
 SMALL_AREA = 32 * 32
 SHIFTS = (-400, 400)
@@ -105,7 +104,7 @@ def simulated(labels: FrameLabels, seed: list[int], *, weaker: float = 1.0) -> I
     """What a first pass might find; `weaker` scales the sizes it sees down and the noise up."""
     rng = np.random.default_rng(seed)
     hw, boxes = labels.hw, labels.instances.boxes
-    (first,) = whole().first(FrameInfo(hw))
+    (first,) = Whole().first(FrameInfo(hw))
     size = np.sqrt(box_math.areas(boxes)) * first.view.scale_xy[0] / weaker
     seen = rng.random(len(boxes)) < found_share(size)
     faint = ~seen & (rng.random(len(boxes)) < found_share(2 * size))
@@ -184,7 +183,7 @@ def by_prior(frames: Sequence[FrameLabels], *, budget: float, folds: int) -> Sum
     total = Sum()
     for index, frame in enumerate(frames):
         prior = learn_prior(f for i, f in enumerate(frames) if i % folds != index % folds)
-        plan = focus(zoomed(frame, budget), source="prior", prior=prior)
+        plan = replace(closer(frame, budget), source="prior", prior=prior)
         total = added(total, frame, plan.first(FrameInfo.named(frame.name, frame.hw))[1:])
     return total
 
@@ -193,14 +192,14 @@ def by_first(frames: Sequence[FrameLabels], find: FirstPass, *, budget: float, s
     """Each frame planned by its first pass alone."""
     total = Sum()
     for index, frame in enumerate(frames):
-        plan = focus(zoomed(frame, budget), source="first")
+        plan = replace(closer(frame, budget), source="first")
         for seed in range(seeds):
             found = find(frame, [seed, index])
             total = added(total, frame, plan.then(FrameInfo(frame.hw), found))
     return total
 
 
-def fixed(frames: Sequence[FrameLabels], plan: Plan) -> Sum:
+def fixed(frames: Sequence[FrameLabels], plan: PlanLike) -> Sum:
     """The same views on every frame."""
     total = Sum()
     for frame in frames:
@@ -208,10 +207,10 @@ def fixed(frames: Sequence[FrameLabels], plan: Plan) -> Sum:
     return total
 
 
-def zoomed(frame: FrameLabels, budget: float) -> Zoomed:
+def closer(frame: FrameLabels, budget: float) -> Focus:
     """Views for a share of the frame's pixels at 2x."""
     megapixels = budget * 4 * frame.hw[0] * frame.hw[1] / 1e6
-    return Zoomed(megapixels, 2.0, (512, 1024), (0.0, 96.0))
+    return Focus(megapixels, 2.0, (512, 1024), (0.0, 96.0))
 
 
 def main() -> None:
@@ -249,9 +248,9 @@ def simulations(
     rows = [
         by_prior(wad, budget=0.12, folds=folds).row(f"prior, {folds} folds") for folds in (15, 5, 3)
     ]
-    band = tiles(size=512, overlap=64, zoom=2.0, band=(1600, 1856))
+    band = Tiles(512, 64, 2.0, (1600, 1856))
     rows.append(fixed(wad, band).row("fixed rows 1600-1856, square tiles"))
-    rows.append(fixed(wad, tiles(size=1024, overlap=64, zoom=2.0)).row("all tiles"))
+    rows.append(fixed(wad, Tiles(1024, 64, 2.0)).row("all tiles"))
     passes: dict[str, FirstPass] = {
         "simulated": simulated,
         "half as sharp": partial(simulated, weaker=2.0),
@@ -275,9 +274,8 @@ def by_budgets(
 def first_pass(weights: Path, items: Sequence[Item]) -> dict[str, Instances]:
     """What a network finds on the whole of each frame, whatever plan its recipe has."""
     member = load_member(weights)
-    predictor = Predictor(
-        [member], make_plan(whole_choice(member.recipe)), device=torch.device("cpu")
-    )
+    plan = named_plan("whole", member.recipe)
+    predictor = Predictor([member], plan, device=torch.device("cpu"))
     return {item.name: predictor(read_image(item.image_path)) for item in items}
 
 

@@ -28,17 +28,17 @@ from tinyseg.predict import Predictor
 from tinyseg.predict.members import load_member
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.progress import progress_bar
-from tinyseg.views import FrameInfo, tiles, whole
+from tinyseg.views import FrameInfo, Tiles, Whole
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
 BAND = (1450, 2350)
 """Rows of a WAD frame that hold 98 % of its objects, and some around them."""
 
 KINDS = {
-    "whole": whole(),
-    "x1": tiles(size=640, overlap=128, zoom=1.0, band=BAND),
-    "x1.4": tiles(size=640, overlap=91, zoom=1.4, band=BAND),
-    "x2": tiles(size=768, overlap=64, zoom=2.0, band=BAND),
+    "whole": Whole(),
+    "x1": Tiles(size=640, overlap=128, zoom=1.0, band=BAND),
+    "x1.4": Tiles(size=640, overlap=91, zoom=1.4, band=BAND),
+    "x2": Tiles(size=768, overlap=64, zoom=2.0, band=BAND),
 }
 
 Limits = Mapping[str, float]

@@ -41,7 +41,7 @@ from tinyseg.model.box_head import Candidates
 from tinyseg.model.detector import Detector
 from tinyseg.predict import BatchLimits, Member, Predictor, find_sources, read_shots, stream
 from tinyseg.recipes import Recipe, find_recipe, with_settings
-from tinyseg.views import FrameInfo, Plan, Planned, View
+from tinyseg.views import FrameInfo, PlanLike, Planned, View
 
 TILE, OVERLAP = 640, 160
 MIN_SCORE = 0.1
@@ -105,20 +105,23 @@ def starts(length: int) -> list[int]:
     return [*range(0, length - TILE, TILE - OVERLAP), max(length - TILE, 0)]
 
 
-def tile_plan(info: FrameInfo) -> list[Planned]:
+class SameTiles(PlanLike):
     """The tiles that the others make, too."""
-    places = [(x, y) for y in starts(info.hw[0]) for x in starts(info.hw[1])]
-    return [
-        Planned(View((float(x), float(y), float(x + TILE), float(y + TILE)), (TILE, TILE)))
-        for x, y in places
-    ]
+
+    def first(self, info: FrameInfo) -> list[Planned]:
+        """All of them."""
+        places = [(x, y) for y in starts(info.hw[0]) for x in starts(info.hw[1])]
+        return [
+            Planned(View((float(x), float(y), float(x + TILE), float(y + TILE)), (TILE, TILE)))
+            for x, y in places
+        ]
 
 
 def ours(clock: Clock, recipe: Recipe, paths: Sequence[Path], keep: int) -> int:
     """The package: decoding, the network and merging at the same time."""
     predictor = Predictor(
         [Member(clock.detector, recipe)],
-        Plan(tile_plan),
+        SameTiles(),
         device=torch.device("cpu"),
         limits=BatchLimits(pixels=TILE**2),
         rules=MergeRules(keep=keep),

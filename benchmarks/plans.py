@@ -26,13 +26,12 @@ from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import Item, open_data
 from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
-from tinyseg.predict import Predictor
-from tinyseg.predict.members import Member, load_member, own_prior
-from tinyseg.predict.plan_choice import focus_choice, make_plan, read_choice, whole_choice
+from tinyseg.predict import Predictor, named_plan
+from tinyseg.predict.members import Member, load_member
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.progress import progress_bar
-from tinyseg.recipes import PlanChoice, PlanPart, Recipe, TileViews, WholeViews
-from tinyseg.views import FrameInfo, camera_of, tiles
+from tinyseg.recipes import Recipe
+from tinyseg.views import FrameInfo, Part, Plan, Tiles, Whole, camera_of, read_plan
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
 BAND = (1500, 2300)
@@ -41,10 +40,10 @@ BAND = (1500, 2300)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A row of the table: a choice of views, and how many of the networks look through it."""
+    """A row of the table: a plan, and how many of the networks look through it."""
 
     name: str
-    choice: PlanChoice
+    plan: Plan
     models: int = 1
 
 
@@ -65,22 +64,20 @@ class Outcome:
     seconds: float
 
 
-def ways(recipe: Recipe, given: PlanChoice | None) -> list[Way]:
+def ways(recipe: Recipe, given: Plan | None) -> list[Way]:
     """All rows; those with more networks than were given are left out later."""
     limits = recipe.predict
-    focused = given or focus_choice(recipe)
-    first = whole_choice(recipe).parts
-    half = WholeViews(short_side=limits.short_side // 2, longest_side=limits.longest_side // 2)
-    native = TileViews(size=640, overlap=160, answers_for=(0.0, 320.0))
+    focused = given or named_plan("focus", recipe)
+    first = named_plan("whole", recipe).parts
+    half = Whole(limits.short_side // 2, limits.longest_side // 2)
+    native = Tiles(640, 160, answers_for=(0.0, 320.0))
     zoom = band_zoom(sum(p.focus.budget_mp for p in focused.parts if p.focus is not None))
-    band = TileViews(
-        size=640, overlap=round(160 / zoom), zoom=zoom, band=BAND, answers_for=(0.0, 200.0)
-    )
-    more = PlanChoice(parts=(*focused.parts, PlanPart(whole=half)), flip=True)
+    band = Tiles(640, round(160 / zoom), zoom, BAND, (0.0, 200.0))
+    more = Plan((*focused.parts, Part.of(half)), flip=True)
     return [
-        Way("whole", PlanChoice(parts=first)),
-        Way("whole + native tiles everywhere", _with(first, native)),
-        Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", _with(first, band)),
+        Way("whole", Plan(first)),
+        Way("whole + native tiles everywhere", Plan((*first, Part.of(native)))),
+        Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", Plan((*first, Part.of(band)))),
         Way("focus", focused),
         Way("mirrored focus + second scale", more),
         Way("focus with two models", focused, 2),
@@ -88,16 +85,12 @@ def ways(recipe: Recipe, given: PlanChoice | None) -> list[Way]:
     ]
 
 
-def _with(first: tuple[PlanPart, ...], tiles: TileViews) -> PlanChoice:
-    return PlanChoice(parts=(*first, PlanPart(tiles=tiles)))
-
-
 def band_zoom(budget: float) -> float:
     """The zoom at which tiles of the band take the budget, for WAD's frames; found by steps."""
     info = FrameInfo((2710, 3384), None)
     zoom = 0.5
     while True:
-        plan = tiles(size=640, overlap=round(160 / zoom), zoom=zoom, band=BAND)
+        plan = Tiles(640, round(160 / zoom), zoom, BAND)
         if len(plan.first(info)) * 640 * 640 > budget * 1e6:
             return zoom - 0.05
         zoom += 0.05
@@ -110,7 +103,7 @@ def measure(way: Way, folds: Sequence[Fold], out: Path | None) -> Outcome:
     with progress_bar(way.name, sum(len(fold.items) for fold in folds)) as bar:
         for fold in folds:
             members = fold.members[: way.models]
-            predictor = Predictor(members, make_plan(way.choice, own_prior(members)))
+            predictor = Predictor(members, way.plan)
             for item in fold.items:
                 frame = item.read()
                 start = time.perf_counter()
@@ -192,11 +185,11 @@ def main() -> None:
     keep_freed_memory()
     folds = read_folds(given)
     wanted = given.only.split(",")
-    choice = None if given.plan is None else read_choice(given.plan)
+    plan = None if given.plan is None else read_plan(given.plan)
     members = folds[0].members
     outcomes = {
         way.name: measure(way, folds, given.out)
-        for way in ways(members[0].recipe, choice)
+        for way in ways(members[0].recipe, plan)
         if way.models <= len(members) and any(fnmatch(way.name, one) for one in wanted)
     }
     print(table(HEADS, [row(name, outcome) for name, outcome in outcomes.items()]))

@@ -17,8 +17,7 @@ from _report import machine, table
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import open_data
 from tinyseg.image import read_image
-from tinyseg.predict import Predictor, load_predictor
-from tinyseg.predict.plan_choice import make_plan, whole_choice
+from tinyseg.predict import Predictor, load_predictor, named_plan
 from tinyseg.views import FrameInfo
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
@@ -33,7 +32,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     keep_freed_memory()
     own = load_predictor()
-    once = Predictor(own.members, make_plan(whole_choice(own.members[0].recipe)))
+    once = Predictor(own.members, named_plan("whole", own.members[0].recipe))
     rows = []
     for item in open_data(given.data, listed=given.list).items:
         marks = [time.perf_counter()]

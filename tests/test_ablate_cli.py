@@ -13,9 +13,9 @@ from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.errors import TrainingError
 from tinyseg.evaluate.score import Averages
-from tinyseg.predict import Predictor, Wishes
-from tinyseg.recipes import PlanChoice, Recipe, find_recipe, with_settings
-from tinyseg.views import LocationPrior, Plan, learn_prior
+from tinyseg.predict import Predictor
+from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.views import LocationPrior, Plan, PlanLike, learn_prior
 
 SMALL = (
     "network.pyramid_channels=16",
@@ -61,15 +61,17 @@ def run(scenes: Path, out: Path, *words: str) -> str:
 def test_rows_start_from_given_weights_and_focus_knows_the_training_frames(
     scenes: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    priors: list[LocationPrior | None] = []
+    priors: list[LocationPrior | Path | None] = []
     verb = import_module("tinyseg.cli.ablate")  # beside it the package has the verb by that name
-    made = verb.make_plan
+    judge = verb.judge
 
-    def make_plan(choice: PlanChoice, prior: LocationPrior | None = None) -> Plan:
-        priors.append(prior)
-        return made(choice, prior)
+    def note_prior(predictor: Predictor, items: object, *, on_frame: object) -> object:
+        assert isinstance(predictor.plan, Plan)
+        focus = predictor.plan.parts[0].focus
+        priors.append(None if focus is None else focus.prior)
+        return judge(predictor, items, on_frame=on_frame)
 
-    monkeypatch.setattr(verb, "make_plan", make_plan)
+    monkeypatch.setattr(verb, "judge", note_prior)
     rows = ["--only", ROW, "--only", FOCUS]
     said = run(scenes, tmp_path, "--init", str(weights), *rows)
     assert "classes carried over: car" in said
@@ -78,7 +80,7 @@ def test_rows_start_from_given_weights_and_focus_knows_the_training_frames(
     item = open_data(scenes, listed=scenes / "one.txt").items[0]
     whole, focus = priors
     assert whole is None
-    assert focus is not None
+    assert isinstance(focus, LocationPrior)
     assert focus.cameras[0].frames == 1
     assert (focus.cameras[0].counts == learn_prior([item.read_labels()]).cameras[0].counts).all()
 
@@ -107,36 +109,32 @@ def test_seeds_and_another_backbone_look_together_at_several_scales(
     own = tmp_path / "own.safetensors"
     recipe = with_settings(find_recipe("lite"), SMALL)
     save_weights(own, build_detector(recipe), recipe)
-    choices: list[PlanChoice] = []
+    plans: list[PlanLike] = []
     networks: list[int] = []
-    choose = verb.choose
 
     def fit(recipe: Recipe, run: Path, start: Path | None) -> int:
         run.mkdir()
         (run / WEIGHTS_NAME).write_bytes(own.read_bytes())
         return 1
 
-    def note_choice(wishes: Wishes, recipe: Recipe) -> PlanChoice:
-        choices.append(choose(wishes, recipe))
-        return choices[-1]
-
     def note_networks(predictor: Predictor, items: object, *, on_frame: object) -> SimpleNamespace:
         networks.append(len(predictor.members))
+        plans.append(predictor.plan)
         averages = Averages(*[0.5] * 7)
         return SimpleNamespace(averages=averages, any_class=averages, instances=3)
 
     monkeypatch.setattr(verb, "fit_on", lambda *words, **more: fit)
-    monkeypatch.setattr(verb, "choose", note_choice)
     monkeypatch.setattr(verb, "judge", note_networks)
     names = ("+ MS", "+ ensemble of 2 seeds", "+ another backbone")
     rows = [word for name in names for word in ("--only", name)]
     given = ["--init", str(weights), "--seeds", "2", *rows]
     said = run(scenes, tmp_path / "out", *given, "--other", str(own))
     assert networks == [1, 1, 2, 3]
-    for choice in choices:
-        sides = [part.whole.short_side for part in choice.parts if part.whole is not None]
-        assert (sides, choice.flip) == ([150, 180, 240], True)
-        assert choice.parts[-1].focus is not None
+    for plan in plans:
+        assert isinstance(plan, Plan)
+        sides = [part.whole.short_side for part in plan.parts if part.whole is not None]
+        assert (sides, plan.flip) == ([150, 180, 240], True)
+        assert plan.parts[-1].focus is not None
     assert "| + another backbone |" in said
     assert "another" not in run(scenes, tmp_path / "few", *given)  # no such network was named
     with pytest.raises(TrainingError, match="the table's class list"):

@@ -29,10 +29,10 @@ from tinyseg.cli import app
 from tinyseg.errors import DataError, RecipeError, WeightsError
 from tinyseg.image import read_image, read_label, write_jpeg
 from tinyseg.model.detector import Detector
-from tinyseg.predict import Predictor, Wishes, choose, load_member, load_predictor
+from tinyseg.predict import Predictor, choose_plan, load_member, load_predictor
 from tinyseg.predictions import read_predictions
-from tinyseg.recipes import PlanChoice, Recipe, find_recipe, with_settings
-from tinyseg.views import learn_prior, prior_to_json
+from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.views import Plan, Tiles, learn_prior, prior_to_json
 
 SMALL = (
     "network.pyramid_channels=16",
@@ -236,16 +236,16 @@ def test_predict_with_no_option_writes_masks_json_and_overlay(
 def test_weights_carry_their_plan(source: Path) -> None:
     recipe = load_member(source).recipe
     focused = with_settings(recipe, ["predict.plan=focus", "predict.budget_mp=3"])
-    (part,) = choose(Wishes(), focused).parts
+    (part,) = choose_plan(focused).parts
     assert part.focus is not None
     assert (part.focus.budget_mp, part.focus.short_side) == (3.0, 128)
-    (part,) = choose(Wishes(budget_mp=5.0), focused).parts
+    (part,) = choose_plan(focused, budget_mp=5.0).parts
     assert part.focus is not None
     assert part.focus.budget_mp == 5.0
-    assert choose(Wishes(plan="whole"), focused).parts[0].whole is not None
+    assert choose_plan(focused, plan="whole").parts[0].whole is not None
     own = with_settings(recipe, ["predict.plan={parts: [{tiles: {size: 64}}], flip: true}"])
-    assert choose(Wishes(), own) == own.predict.plan
-    assert isinstance(own.predict.plan, PlanChoice)
-    assert choose(Wishes(tile=128), focused).parts[1].tiles is not None
+    assert choose_plan(own) == own.predict.plan
+    assert own.predict.plan == Plan.of(Tiles(64), flip=True)
+    assert choose_plan(focused, tile=128).parts[1].tiles is not None
     with pytest.raises(RecipeError, match="names no prior"):
         with_settings(recipe, ["predict.plan={parts: [{focus: {prior: p.json}}]}"])

@@ -13,8 +13,7 @@ from tinyseg.data import open_data
 from tinyseg.data.synthetic import write_wad
 from tinyseg.evaluate.score import score
 from tinyseg.labels import WAD_CLASSES
-from tinyseg.predict import load_predictor
-from tinyseg.predict.plan_choice import default_choice
+from tinyseg.predict import default_plan, load_predictor
 from tinyseg.predictions import read_predictions
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +25,7 @@ def test_they_are_small_and_complete() -> None:
     detector, recipe = load_detector(file)
     assert recipe.name == "tis_lite"
     assert recipe.classes == WAD_CLASSES
-    focused = [part.focus for part in default_choice(recipe).parts]
+    focused = [part.focus for part in default_plan(recipe).parts]
     assert [one is not None and one.largest_zoom == 1 for one in focused] == [True, True]
     assert sum(p.numel() for p in detector.parameters()) < 6_000_000
     assert file.stat().st_size <= 12_000_000

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from _street import street
+from _street import Made, street
 from jaxtyping import UInt8
 from torch import Tensor
 from typer.testing import CliRunner
@@ -35,13 +35,10 @@ from tinyseg.predict import (
     MemberFile,
     Predictor,
     Shot,
-    Wishes,
-    choose,
+    choose_plan,
     find_sources,
     load_member,
     load_predictor,
-    make_plan,
-    read_choice,
     read_shots,
     stream,
     write_ensemble,
@@ -49,19 +46,18 @@ from tinyseg.predict import (
 from tinyseg.predict.ahead import ahead
 from tinyseg.predict.batches import BatchSizes, Look, bytes_of_view, in_batches
 from tinyseg.predictions import read_predictions
-from tinyseg.recipes import PlanChoice, Recipe, find_recipe, with_settings
+from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.views import (
     FrameInfo,
+    Part,
     Plan,
     Planned,
+    Tiles,
     View,
-    flipped,
-    for_models,
+    Whole,
     learn_prior,
     prior_to_json,
-    tiles,
-    together,
-    whole,
+    read_plan,
 )
 
 SMALL = (
@@ -122,12 +118,12 @@ def same(a: Instances, b: Instances) -> bool:
     )
 
 
-SMALL_TILES = tiles(size=128, overlap=32)
+SMALL_TILES = Tiles(size=128, overlap=32)
 
 
 def test_a_frame_alone_gives_what_it_gives_among_four(member: Member) -> None:
-    plan = together(
-        whole(short_side=128, longest_side=192), tiles(size=128, overlap=0, band=(60, 188))
+    plan = Plan.of(
+        Whole(short_side=128, longest_side=192), Tiles(size=128, overlap=0, band=(60, 188))
     )
     predictor = Predictor([member], plan, device=CPU, limits=BatchLimits(pixels=8 * 128**2))
     images = [picture(seed) for seed in range(4)]
@@ -153,7 +149,7 @@ def test_the_order_of_views_changes_no_bit(member: Member) -> None:
 
     assert len(forward) > 5
     for _ in range(2):
-        assert same(forward, Predictor([member], Plan(shuffled), device=CPU)(image))
+        assert same(forward, Predictor([member], Made(shuffled), device=CPU)(image))
 
 
 def test_the_second_pass_sees_what_the_first_found(member: Member) -> None:
@@ -164,8 +160,8 @@ def test_the_second_pass_sees_what_the_first_found(member: Member) -> None:
         asked.append(found)
         return [closer]
 
-    first = whole(short_side=128, longest_side=192)
-    predictor = Predictor([member], Plan(first.first, then), device=CPU)
+    first = Whole(short_side=128, longest_side=192)
+    predictor = Predictor([member], Made(first.first, then), device=CPU)
     info = FrameInfo((200, 300), "5")
     (seen,) = predictor.look([picture(0)], [info])
     assert [s.view for s in seen] == [first.first(info)[0].view, closer.view]
@@ -174,8 +170,8 @@ def test_the_second_pass_sees_what_the_first_found(member: Member) -> None:
 
 def test_models_look_at_the_views_that_are_theirs(files: tuple[Path, Path]) -> None:
     members = [load_member(file) for file in files]
-    plan = together(whole(short_side=128), for_models(SMALL_TILES, (1,)))
-    predictor = Predictor(members, flipped(plan), device=CPU)
+    parts = Part.of(Whole(short_side=128)), Part.of(SMALL_TILES, models=(1,))
+    predictor = Predictor(members, Plan(parts, flip=True), device=CPU)
     info = FrameInfo((200, 300))
     (seen,) = predictor.look([picture(0)], [info])
     count = len(SMALL_TILES.first(info))
@@ -186,7 +182,7 @@ def test_models_look_at_the_views_that_are_theirs(files: tuple[Path, Path]) -> N
 
 def test_scores_are_calibrated_before_merging(member: Member) -> None:
     calibration = Calibration(slope=0.5, offset=-1.0)
-    plan = whole(short_side=128)
+    plan = Whole(short_side=128)
     info = [FrameInfo((200, 300))]
     (plain,) = Predictor([member], plan, device=CPU).look([picture(0)], info)
     changed = Predictor([replace(member, calibration=calibration)], plan, device=CPU)
@@ -276,7 +272,7 @@ def raised(name: str, error: TinysegError) -> None:
 
 def test_a_stream_is_in_order_and_as_one_by_one(member: Member) -> None:
     limits = BatchLimits(pixels=3 * 128 * 192)
-    predictor = Predictor([member], whole(short_side=128), device=CPU, limits=limits)
+    predictor = Predictor([member], Whole(short_side=128), device=CPU, limits=limits)
     assert predictor.frames_at_once(FrameInfo((200, 300))) == 3
     shots = [Shot(f"f{i}", f"f{i}.jpg", "", picture(i)) for i in range(7)]
     finished: list[str] = []
@@ -295,7 +291,7 @@ def test_a_stream_is_in_order_and_as_one_by_one(member: Member) -> None:
 
 
 def test_a_stream_finishes_what_came_before_an_error(member: Member) -> None:
-    predictor = Predictor([member], whole(short_side=128), device=CPU)
+    predictor = Predictor([member], Whole(short_side=128), device=CPU)
     bad = Shot("bad", "bad.jpg", "", ImageError("broken"))
     shots = [Shot("a", "a.jpg", "", picture(0)), bad, Shot("b", "b.jpg", "", picture(1))]
     told: list[str] = []
@@ -449,30 +445,30 @@ def test_an_ensemble_knows_its_weights(files: tuple[Path, Path], tmp_path: Path)
 
 def test_plans_by_name_and_from_files(tmp_path: Path, member: Member) -> None:
     recipe, info = member.recipe, FrameInfo((200, 300))
-    assert choose(Wishes(), recipe).parts[0].whole is not None
-    tiled = make_plan(choose(Wishes(tile=128), recipe)).first(info)
+    assert choose_plan(recipe).parts[0].whole is not None
+    tiled = choose_plan(recipe, tile=128).first(info)
     assert [p.view.out_hw for p in tiled] == [(128, 192), *[(128, 128)] * 6]
     assert tiled[1].view.answers_for == (0.0, 64.0)
-    focused = choose(Wishes(plan="focus", budget_mp=2.5), recipe).parts[0].focus
+    focused = choose_plan(recipe, plan="focus", budget_mp=2.5).parts[0].focus
     assert focused is not None
     assert focused.budget_mp == 2.5
     file = tmp_path / "plan.yaml"
     file.write_text(
         "parts:\n- tiles: {size: 64, overlap: 8, band: [50, 114]}\n  models: [1]\nflip: true\n"
     )
-    planned = make_plan(choose(Wishes(plan=str(file)), recipe)).first(info)
+    planned = choose_plan(recipe, plan=str(file)).first(info)
     assert {p.models for p in planned} == {(1,)}
     assert {p.view.rect[1] for p in planned} == {50.0}
     assert [p.view.flip for p in planned[:2]] == [False, True]
-    own = PlanChoice.model_validate({"parts": [{"whole": {"short_side": 64}}]})
-    assert choose(Wishes(), recipe, own) == own
+    own = Plan.of(Whole(short_side=64))
+    assert choose_plan(recipe, own) == own
     file.write_text("parts: [{whole: {}, tiles: {}}]")
     with pytest.raises(RecipeError, match=r"plan.yaml: parts.0: a part of a plan is one of"):
-        read_choice(file)
+        read_plan(file)
     with pytest.raises(RecipeError, match="budget and a prior belong to the plan focus"):
-        choose(Wishes(budget_mp=3.0), recipe)
+        choose_plan(recipe, budget_mp=3.0)
     with pytest.raises(RecipeError, match="no plan of this name"):
-        choose(Wishes(plan="fovea"), recipe)
+        choose_plan(recipe, plan="fovea")
 
 
 def test_focus_runs_from_the_command_line(
@@ -501,11 +497,14 @@ def test_focus_uses_the_prior_of_the_weights_and_says_so(
     assert "the prior is not used: this frame is of camera 5 at 300 x 200, it of camera 6" in told
     # An ensemble's file with a focus takes that of the first network that has one.
     members = [MemberFile(weights=files[1]), MemberFile(weights=weights)]
-    choice = choose(Wishes(plan="focus"), load_member(weights).recipe)
-    write_ensemble(tmp_path / "both.yaml", members, choice)
+    focus = choose_plan(load_member(weights).recipe, plan="focus")
+    write_ensemble(tmp_path / "both.yaml", members, focus)
     plan = Predictor(tmp_path / "both.yaml", device=CPU).plan
     (remark,) = plan.remarks(FrameInfo((200, 300), "5"))
     assert remark.startswith("the prior of camera 5 is used")
+    held = focus.with_focus(lambda one: replace(one, prior=learn_prior([street()])))
+    with pytest.raises(RecipeError, match=r"e.yaml: a plan in a file names its prior by a path"):
+        write_ensemble(tmp_path / "e.yaml", members, held)
 
 
 def test_load_predictor_takes_tiles(files: tuple[Path, Path]) -> None:

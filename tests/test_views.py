@@ -10,7 +10,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
-from tinyseg.views import PADDING, FrameInfo, Plan, View, tiles, together, whole
+from tinyseg.views import PADDING, FrameInfo, Plan, PlanLike, Tiles, View, Whole
 
 HW = (60, 80)
 WHOLE = (0.0, 0.0, 80.0, 60.0)
@@ -237,12 +237,12 @@ def test_views_without_an_area_are_refused(
 # Plans
 
 
-def looked_at(plan: Plan, hw: tuple[int, int]) -> list[View]:
+def looked_at(plan: PlanLike, hw: tuple[int, int]) -> list[View]:
     """The views of a plan's first pass."""
     return [planned.view for planned in plan.first(FrameInfo(hw))]
 
 
-def covered(plan: Plan, hw: tuple[int, int]) -> Float64[np.ndarray, "h w"]:
+def covered(plan: PlanLike, hw: tuple[int, int]) -> Float64[np.ndarray, "h w"]:
     """How many views show each pixel centre."""
     y, x = np.arange(hw[0])[:, None] + 0.5, np.arange(hw[1]) + 0.5
     count = np.zeros(hw)
@@ -264,9 +264,9 @@ def test_tiles_cover_the_frame_and_overlap(
 ) -> None:
     if overlap >= int(size / zoom):
         with pytest.raises(DataError, match="overlap"):
-            tiles(size=size, overlap=overlap, zoom=zoom)
+            Tiles(size=size, overlap=overlap, zoom=zoom)
         return
-    plan = tiles(size=size, overlap=overlap, zoom=zoom)
+    plan = Tiles(size=size, overlap=overlap, zoom=zoom)
     assert (covered(plan, hw) >= 1).all()
     found = looked_at(plan, hw)
     assert {view.out_hw for view in found} == {(size, size)}
@@ -281,10 +281,10 @@ def test_tiles_cover_the_frame_and_overlap(
 
 
 def test_tiles_by_hand() -> None:
-    starts = [view.rect[:2] for view in looked_at(tiles(size=40, overlap=10), HW)]
+    starts = [view.rect[:2] for view in looked_at(Tiles(size=40, overlap=10), HW)]
     assert starts == [(x, y) for y in (0, 20) for x in (0, 20, 40)]
-    assert [v.rect for v in looked_at(tiles(size=90, overlap=0), HW)] == [(0, 0, 90, 90)]
-    assert len(looked_at(tiles(size=640, overlap=64), (2710, 3384))) == 5 * 6
+    assert [v.rect for v in looked_at(Tiles(size=90, overlap=0), HW)] == [(0, 0, 90, 90)]
+    assert len(looked_at(Tiles(size=640, overlap=64), (2710, 3384))) == 5 * 6
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_tiles_by_hand() -> None:
 )
 def test_tiles_refused(overlap: int, zoom: float) -> None:
     with pytest.raises(DataError):
-        tiles(size=40, overlap=overlap, zoom=zoom)
+        Tiles(size=40, overlap=overlap, zoom=zoom)
 
 
 @given(
@@ -301,7 +301,7 @@ def test_tiles_refused(overlap: int, zoom: float) -> None:
     st.integers(1, 4000),
 )
 def test_whole_respects_both_sides(hw: tuple[int, int], short: int, longest: int) -> None:
-    (view,) = looked_at(whole(short_side=short, longest_side=longest), hw)
+    (view,) = looked_at(Whole(short_side=short, longest_side=longest), hw)
     assert view.rect == (0, 0, hw[1], hw[0])
     assert min(view.out_hw) <= max(short, 1)
     assert max(view.out_hw) <= longest
@@ -311,18 +311,18 @@ def test_whole_respects_both_sides(hw: tuple[int, int], short: int, longest: int
 
 
 def test_a_small_frame_is_magnified_no_more_than_it_may_be() -> None:
-    plan = whole(short_side=1800, longest_side=2400, largest_zoom=1.5)
+    plan = Whole(short_side=1800, longest_side=2400, largest_zoom=1.5)
     assert [looked_at(plan, hw)[0].out_hw for hw in ((480, 640), (1800, 2000), (2710, 3384))] == [
         (720, 960),
         (1800, 2000),
         (1800, 2248),
     ]
     with pytest.raises(DataError, match="zoom"):
-        whole(largest_zoom=0.0)
+        Whole(largest_zoom=0.0)
 
 
-def test_together_is_one_list() -> None:
-    plan = together(whole(short_side=30, longest_side=90), tiles(size=40, overlap=10), together())
+def test_the_parts_of_a_plan_are_one_list() -> None:
+    plan = Plan.of(Whole(short_side=30, longest_side=90), Tiles(size=40, overlap=10))
     found = looked_at(plan, HW)
     assert found[0] == View(WHOLE, (30, 40))
-    assert found[1:] == looked_at(tiles(size=40, overlap=10), HW)
+    assert found[1:] == looked_at(Tiles(size=40, overlap=10), HW)

@@ -5,19 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from _street import HW, INFO, ONCE, SMALL_VIEWS, inside, instances, street, views_of
+from _street import HW, INFO, SMALL, inside, instances, street, views_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
-from tinyseg.views import (
-    FrameInfo,
-    Zoomed,
-    focus,
-    learn_prior,
-    whole,
-)
+from tinyseg.views import Focus, FrameInfo, learn_prior
 from tinyseg.views.choose import choose_rects
 from tinyseg.views.evidence import OCTAVES, Grid, octaves_of, worth
 from tinyseg.views.hints import hints
@@ -133,8 +127,7 @@ def test_focus_keeps_its_budget_and_is_the_same_again(
     middle = rng.random((4, 2)) * np.array(hw[::-1])
     found = instances((0, 0, 4, 4), (0, 0, 6, 6), (0, 0, 9, 9), (0, 0, 40, 40), scores=0.4)
     found = replace(found, boxes=found.boxes + np.tile(middle, 2))
-    zoomed = Zoomed(budget_mp, zoom, (64, 128), (0.0, 30.0))
-    plan = focus(zoomed, source="first", first=ONCE)
+    plan = replace(SMALL, budget_mp=budget_mp, zoom=zoom, answers_for=(0.0, 30.0), source="first")
     info = FrameInfo(hw)
     views = views_of(plan.then(info, found))
     assert len(views) * 64 * 128 <= budget_mp * 1e6 + 1e-3
@@ -147,7 +140,7 @@ def test_focus_keeps_its_budget_and_is_the_same_again(
 
 def test_focus_looks_where_the_prior_says() -> None:
     prior = learn_prior([street(), street()])
-    plan = focus(SMALL_VIEWS, source="prior", prior=prior, first=ONCE)
+    plan = replace(SMALL, source="prior", prior=prior)
     first, *zoomed = views_of(plan.first(INFO))
     assert first.answers_for == (0, np.inf)
     assert 4 <= len(zoomed) <= 6
@@ -158,36 +151,36 @@ def test_focus_looks_where_the_prior_says() -> None:
 
 def test_focus_looks_at_what_the_first_pass_found_and_along_its_row() -> None:
     found = instances((100, 60, 106, 66), (230, 61, 236, 67), scores=0.6)
-    views = views_of(focus(SMALL_VIEWS, source="first", first=ONCE).then(INFO, found))
+    views = views_of(replace(SMALL, source="first").then(INFO, found))
     assert all(any(inside(tuple(box), view) for view in views) for box in found.boxes.tolist())
     assert sum(view.rect[1] <= 63 <= view.rect[3] for view in views) >= 5
 
 
 def test_a_first_pass_that_magnifies_as_much_leaves_nothing_to_look_at() -> None:
     prior = learn_prior([street()])
-    near = whole(short_side=540, longest_side=None)
-    assert len(focus(SMALL_VIEWS, source="prior", prior=prior, first=near).first(INFO)) == 1
+    near = replace(SMALL, source="prior", prior=prior, short_side=540)
+    assert len(near.first(INFO)) == 1
 
 
 def test_where_nothing_is_known_the_middle_rows_are_looked_at() -> None:
-    views = views_of(focus(SMALL_VIEWS, source="first", first=ONCE).then(INFO, Instances.empty()))
+    views = views_of(replace(SMALL, source="first").then(INFO, Instances.empty()))
     assert views
     assert all(view.rect[1] <= 150 and view.rect[3] >= 120 for view in views[:5])
 
 
 @pytest.mark.parametrize(
-    ("zoom", "budget_mp", "out_hw"),
+    ("zoom", "budget_mp", "view"),
     [(0.0, 1.0, (64, 64)), (2.0, 0.001, (64, 64)), (2.0, 1.0, (16, 64)), (np.inf, 1.0, (64, 64))],
 )
 def test_impossible_focuses_are_refused(
-    zoom: float, budget_mp: float, out_hw: tuple[int, int]
+    zoom: float, budget_mp: float, view: tuple[int, int]
 ) -> None:
     with pytest.raises(DataError, match="a focus needs"):
-        Zoomed(budget_mp, zoom, out_hw)
+        Focus(budget_mp, zoom, view)
 
 
 def test_unknown_sources_are_refused() -> None:
     with pytest.raises(DataError, match="source"):
-        focus(source="second")
+        Focus(source="second")
     with pytest.raises(DataError, match="needs a prior"):
-        focus(source="prior")
+        Focus(source="prior").first(INFO)

@@ -1,12 +1,15 @@
 """Plans of one pass, plans together, and their picture and verbs."""
 
+import pickle
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from _street import HW, INFO, inside, instances, views_of
+from _street import HW, INFO, SMALL, inside, instances, street, views_of
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from tinyseg.build import WEIGHTS_NAME, build_detector, read_weights_prior, save_weights
@@ -14,24 +17,25 @@ from tinyseg.cli import app, main
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
-from tinyseg.predict.plan_choice import Wishes, choose, make_plan, read_choice
+from tinyseg.predict import choose_plan
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
-from tinyseg.recipes import PlanChoice, find_recipe, with_settings
+from tinyseg.recipes import find_recipe, with_settings
 from tinyseg.report.plan_picture import draw_plan
 from tinyseg.views import (
+    Focus,
     FrameInfo,
+    Part,
     Plan,
     Planned,
+    Tiles,
     View,
+    Whole,
     camera_of,
-    flipped,
-    for_models,
+    learn_prior,
     prior_to_json,
+    read_plan,
     read_prior,
-    scales,
-    tiles,
-    together,
-    whole,
+    resolved,
 )
 from tinyseg.views.evidence import COUNT, OCTAVES, Grid
 
@@ -49,21 +53,21 @@ def test_a_view_answers_for_sizes_at_both_ends_of_its_range() -> None:
 
 
 def test_a_band_of_tiles_covers_its_rows_alone() -> None:
-    views = views_of(tiles(size=64, overlap=8, zoom=2.0, band=(100, 160)).first(INFO))
+    views = views_of(Tiles(size=64, overlap=8, zoom=2.0, band=(100, 160)).first(INFO))
     assert min(view.rect[1] for view in views) == 100
     assert max(view.rect[3] for view in views) == 160
     for y, x in product((100.5, 130.0, 159.5), np.arange(0.5, 340)):
         assert any(inside((x, y, x, y), view) for view in views)
-    assert tiles(size=64, overlap=8, band=(300, 400)).first(INFO) == []
+    assert Tiles(size=64, overlap=8, band=(300, 400)).first(INFO) == []
     assert {
-        v.rect[1] for v in views_of(tiles(size=80, overlap=8, band=(200, 400)).first(INFO))
+        v.rect[1] for v in views_of(Tiles(size=80, overlap=8, band=(200, 400)).first(INFO))
     } == {200}
     with pytest.raises(DataError, match="band"):
-        tiles(size=64, overlap=8, band=(100, 100))
+        Tiles(size=64, overlap=8, band=(100, 100))
 
 
 def test_scales_flips_and_models() -> None:
-    plan = for_models(flipped(scales(135, 270)), (1,))
+    plan = Plan(tuple(Part.of(Whole(side, None), models=(1,)) for side in (135, 270)), flip=True)
     planned = plan.first(INFO)
     assert [(one.view.out_hw, one.view.flip) for one in planned] == [
         ((135, 170), False),
@@ -76,18 +80,47 @@ def test_scales_flips_and_models() -> None:
 
 
 def test_second_passes_are_flipped_and_joined_too() -> None:
-    seen: list[int] = []
+    plan = Plan((Part.of(Whole()), Part.of(SMALL, models=(2,)), Part.of(SMALL)), flip=True)
+    found = instances((100, 60, 106, 66))
+    then, alone = plan.then(INFO, found), SMALL.then(INFO, found)
+    assert [one.view.flip for one in then] == [False, True] * 2 * len(alone)
+    assert views_of(then[::2]) == views_of(alone) * 2
+    assert [one.models for one in then] == [(2,)] * 2 * len(alone) + [None] * 2 * len(alone)
+    assert plan.remarks(INFO) == SMALL.remarks(INFO) != ()
+    assert len(plan.first(INFO)) == 6
 
-    def then(info: FrameInfo, found: Instances) -> list[Planned]:
-        seen.append(len(found))
-        return [Planned(View((0.0, 0.0, 9.0, 9.0), (9, 9)))]
 
-    plan = together(whole(), flipped(Plan(whole().first, then, lambda info: ("mind this",))))
-    found = instances((1, 1, 3, 3))
-    assert [one.view.flip for one in plan.then(INFO, found)] == [False, True]
-    assert seen == [1]
-    assert plan.remarks(INFO) == ("mind this",)
-    assert len(plan.first(INFO)) == 3
+def test_plans_are_records(tmp_path: Path) -> None:
+    """They compare, pickle, and are read from a file as they are written in Python."""
+    prior = learn_prior([street()])
+    plan = Plan((Part.of(replace(SMALL, prior=prior)), Part.of(Tiles(64), (0, 1))), flip=True)
+    again = pickle.loads(pickle.dumps(plan))
+    assert again == plan
+    assert hash(again) == hash(plan)
+    assert again.first(INFO) == plan.first(INFO)
+    assert plan != plan.with_focus(lambda focus: replace(focus, prior=None))
+    other = learn_prior([street(row=100)])
+    assert plan != plan.with_focus(lambda focus: replace(focus, prior=other))
+    (tmp_path / "plan.yaml").write_text(
+        "parts: [{focus: {prior: p.json}}, {tiles: {answers_for: null}}, {whole: {}}]"
+    )
+    read = read_plan(tmp_path / "plan.yaml")
+    assert read == Plan.of(Focus(prior=tmp_path / "p.json"), Tiles(), Whole())
+    tree = TypeAdapter(Plan).dump_python(read, mode="json")
+    assert TypeAdapter(Plan).validate_python(tree) == read
+
+
+def test_a_prior_is_the_plans_own_or_the_networks(tmp_path: Path) -> None:
+    own, named = (learn_prior([street(row=row)]) for row in (150, 100))
+    (tmp_path / "p.json").write_text(prior_to_json(named))
+    focus = replace(SMALL, source="prior", prior=tmp_path / "p.json")
+    assert resolved(focus, own) == replace(focus, prior=named)
+    assert focus.first(INFO) == replace(focus, prior=named).first(INFO)
+    plan = Plan.of(SMALL, focus, Whole())
+    expected = Plan.of(replace(SMALL, prior=own), replace(focus, prior=named), Whole())
+    assert resolved(plan, own) == expected
+    assert resolved(expected, None) == expected
+    assert resolved(Whole(), own) == Whole()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +231,7 @@ def test_a_files_focus_says_what_its_closer_looks_are(tmp_path: Path) -> None:
         "parts: [{focus: {budget_mp: 2, zoom: 1.5, view: [320, 640], answers_for: [0, 48],"
         " short_side: 300, longest_side: 400, largest_zoom: 0.5}}]"
     )
-    plan = make_plan(read_choice(path))
+    plan = read_plan(path)
     info = FrameInfo((800, 1000), None)
     first, then = plan.first(info), plan.then(info, Instances.empty())
     assert [p.view.out_hw for p in first] == [(300, 375)]
@@ -208,8 +241,8 @@ def test_a_files_focus_says_what_its_closer_looks_are(tmp_path: Path) -> None:
 
 
 def test_several_closer_looks_share_a_budget() -> None:
-    own = PlanChoice.model_validate({"parts": [{"focus": {"budget_mp": m}} for m in (7, 4)]})
-    chosen = choose(Wishes(budget_mp=5.5), find_recipe("lite"), own)
+    own = Plan.of(Focus(7.0), Focus(4.0))
+    chosen = choose_plan(find_recipe("lite"), own, budget_mp=5.5)
     assert [p.focus.budget_mp for p in chosen.parts if p.focus is not None] == [3.5, 2.0]
 
 
@@ -218,6 +251,10 @@ def test_several_closer_looks_share_a_budget() -> None:
     [
         ("parts: [{whole: {short_side: 1800, longest: 9}}]", "longest"),
         ("parts: [{tiles: {size: 64}, focus: {}}]", "one of whole, tiles and focus"),
+        ("parts: [{whole: {short_side: 0}}]", "parts.0.whole: a whole view needs sides"),
+        ("parts: [{tiles: {size: 64, overlap: 64}}]", "expected 0 ... 63, got 64"),
+        ("parts: [{focus: {answers_for: [8, 8]}}]", "parts.0.focus: a view answers for sizes"),
+        ("parts: [{focus: {source: second}}]", "expected prior | first | both, got second"),
         ("parts: []", "parts"),
         ("views: []", "parts"),
         ("parts: [", "YAML"),

@@ -1,16 +1,16 @@
 """The prior: what it learns, whom it serves, and its file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from _street import HW, INFO, ONCE, SMALL_VIEWS, instances, street
+from _street import HW, INFO, SMALL, instances, street
 
 from tinyseg.errors import DataError
 from tinyseg.views import (
     FrameInfo,
-    focus,
     learn_prior,
     prior_from_json,
     prior_to_json,
@@ -40,11 +40,11 @@ def test_a_prior_expects_what_it_was_shown() -> None:
 def test_a_foreign_frame_has_no_prior_and_the_plan_says_so(info: FrameInfo) -> None:
     prior = learn_prior([street()])
     assert prior.expected(info) is None
-    alone = focus(SMALL_VIEWS, source="prior", prior=prior, first=ONCE)
+    alone = replace(SMALL, source="prior", prior=prior)
     assert len(alone.first(info)) == 1
     assert len(alone.first(INFO)) > 1
     found = instances((100, 60, 106, 66))
-    both, first = (focus(SMALL_VIEWS, source=s, prior=prior, first=ONCE) for s in ("both", "first"))
+    both, first = (replace(SMALL, source=s, prior=prior) for s in ("both", "first"))
     assert both.then(info, found) == first.then(info, found)
     assert both.then(INFO, found) != first.then(INFO, found)
     (remark,) = both.remarks(info)

@@ -16,9 +16,10 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64
-from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from tinyseg import masks as mask_ops
+from tinyseg.checked import checked
 from tinyseg.errors import DataError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels, Instances
@@ -173,9 +174,4 @@ def read_calibration(path: Path) -> Calibration:
 
 def calibration_from_json(text: str | bytes, *, path: Path) -> Calibration:
     """The calibration that stands in a file; raises DataError for any other content."""
-    try:
-        return Calibration.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or None
-        raise DataError(f"not a calibration: {first['msg']}", path=path, where=where) from None
+    return checked(Calibration, text, error=DataError, path=path, rule="not a calibration: ")

@@ -74,6 +74,10 @@ class RecipeError(TinysegError):
     """A recipe with an unknown key, a wrong value, or parts that do not fit each other."""
 
 
+class PlanError(DataError, ValueError):
+    """A plan of views that cannot be; a ValueError too, so that its place in a file is known."""
+
+
 class WeightsError(TinysegError):
     """A weights file that is damaged, foreign, or made for another network."""
 

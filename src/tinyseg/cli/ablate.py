@@ -31,13 +31,12 @@ from tinyseg.data import TRAIN, DataSet
 from tinyseg.errors import DataError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.files import check_folder, write_whole
-from tinyseg.predict import Predictor
+from tinyseg.predict import Predictor, choose_plan
 from tinyseg.predict.members import file_sha256, load_member
-from tinyseg.predict.plan_choice import Wishes, choose, make_plan
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.train.validation import judge
-from tinyseg.views import LocationPrior, learn_prior
+from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
 
 TABLE_NAME = "table.md"
 WAD_HW = (2710, 3384)
@@ -54,18 +53,23 @@ class Looking:
     budget: float
     other: Path | None = None
 
-    def wishes(self, plan: str) -> Wishes:
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The short sides of the row "+ MS"."""
+        return tuple(round(side * self.resolution) for side in MULTI_SCALE)
+
+    def plan(self, name: str, recipe: Recipe) -> Plan:
         """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too."""
-        if plan == "whole":
-            return Wishes(plan="whole")
-        several = plan == "scales"
-        sides = tuple(round(side * self.resolution) for side in MULTI_SCALE) if several else ()
-        return Wishes(plan="focus", budget_mp=self.budget, scales=sides, flip=several)
+        if name == "whole":
+            return choose_plan(recipe, plan="whole")
+        several = name == "scales"
+        sides = self.scales if several else ()
+        return choose_plan(recipe, plan="focus", budget_mp=self.budget, scales=sides, flip=several)
 
     def basis(self, frames: str) -> Basis:
         """What scores on these frames follow from beside the weights."""
         focused = f"{self.budget:g} MP, prior of the frames learnt from"
-        sides = ", ".join(str(side) for side in self.wishes("scales").scales)
+        sides = ", ".join(str(side) for side in self.scales)
         views = {"focus": focused, "scales": f"{focused}, short sides {sides}, mirrored"}
         other = {} if self.other is None else {"other": f"sha256 {file_sha256(self.other)}"}
 
@@ -269,9 +273,10 @@ def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: torch.d
     def judge_row(runs: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
         others = [looking.other] if row.with_other and looking.other is not None else []
         members = [load_member(path) for path in (*runs, *others)]
-        choice = choose(looking.wishes(row.plan), members[0].recipe)
-        plan = make_plan(choice, None if row.plan == "whole" else prior())
-        predictor = Predictor(members, plan, device=device)
+        plan = looking.plan(row.plan, members[0].recipe)
+        predictor = Predictor(
+            members, plan if row.plan == "whole" else resolved(plan, prior()), device=device
+        )
         with progress_bar(f"scoring {row.name}", len(judged.items)) as bar:
             scores = judge(predictor, judged.items, on_frame=bar.advance)
         return scores.averages, scores.any_class, scores.instances

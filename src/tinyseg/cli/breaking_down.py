@@ -15,9 +15,8 @@ from tinyseg.evaluate.errors import Rects
 from tinyseg.evaluate.pairs import FramePairs
 from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.evaluate.slices import slice_count
-from tinyseg.predict.plan_choice import make_plan, read_choice
 from tinyseg.progress import progress_bar
-from tinyseg.views import FrameInfo
+from tinyseg.views import FrameInfo, read_plan
 
 Buckets = dict[str, tuple[float, float]]
 
@@ -83,11 +82,10 @@ def read_buckets(texts: list[str]) -> Buckets:
 
 def views_of(path: Path, pairs: list[FramePairs]) -> dict[str, Rects]:
     """What the plan of a YAML file looks at on each frame; RecipeError if finds decide that."""
-    choice = read_choice(path)
-    if any(part.focus is not None for part in choice.parts):
+    plan = read_plan(path)
+    if any(part.focus is not None for part in plan.parts):
         rule = "seams are known for plans of whole frames and tiles"
         raise RecipeError(rule, path=path, got="a plan that focuses")
-    plan = make_plan(choice)
     views = {frame.name: plan.first(FrameInfo.named(frame.name, frame.hw)) for frame in pairs}
     return {
         name: np.array([p.view.rect for p in own]).reshape(-1, 4) for name, own in views.items()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import find_weights
@@ -35,27 +36,23 @@ from tinyseg.predict import (
     Predictor,
     Results,
     Source,
-    Wishes,
-    choose,
+    choose_plan,
     find_sources,
     folder_for,
     is_ensemble,
     load,
-    make_plan,
     read_ensemble,
     read_shots,
     stream,
     write_ensemble,
 )
-from tinyseg.predict.members import file_sha256, own_prior
-from tinyseg.predict.plan_choice import with_priors
+from tinyseg.predict.members import file_sha256
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
 from tinyseg.predictions import FramePredictions
 from tinyseg.progress import console, progress_bar
-from tinyseg.recipes import PlanChoice
 from tinyseg.report.overlay import draw_overlay
-from tinyseg.views import FrameInfo
+from tinyseg.views import FrameInfo, Plan
 
 
 def predict(
@@ -143,15 +140,22 @@ def predict(
         check_folder(out)
     files, own = _find_members(weights, model or [], calibration or [])
     members = [load(file) for file in files]
-    wishes = Wishes(plan, tile, megapixels(budget), prior, _sides(scales), flip)
-    choice = choose(wishes, members[0].recipe, own)
+    chosen = choose_plan(
+        members[0].recipe,
+        own,
+        plan=plan,
+        tile=tile,
+        budget_mp=megapixels(budget),
+        prior=prior,
+        scales=_sides(scales),
+        flip=flip,
+    )
     if save_ensemble is not None:
-        write_ensemble(save_ensemble, files, choice)
+        write_ensemble(save_ensemble, files, chosen)
     limits = BatchLimits(default_limits(where := find_device(device, threads)).pixels, memory)
     rules = MergeRules(keep=_most_kept(members), exclusive=exclusive)
-    prepared = make_plan(choice, own_prior(members))
-    predictor = Predictor(members, prepared, device=where, limits=limits, rules=rules)
-    settings = _settings(predictor, choice)
+    predictor = Predictor(members, chosen, device=where, limits=limits, rules=rules)
+    settings = _settings(predictor, chosen)
     drawn = _Pictures.wanted(overlay, masks, predictor.classes, unnamed=out is None)
     folder = folder_for(settings, predictor.classes, Path()) if out is None else out
     results = Results(folder, settings, predictor.classes)
@@ -256,7 +260,7 @@ def _tell(results: Results, remarks: Counter[str], counts: Counter[str]) -> None
 
 def _find_members(
     weights: str | None, models: Sequence[str], calibrations: Sequence[Path]
-) -> tuple[list[MemberFile], PlanChoice | None]:
+) -> tuple[list[MemberFile], Plan | None]:
     """The networks that the options name, and the plan of an ensemble's file."""
     if weights is not None and models:
         rule = "name the networks: --weights FILE, or --model FILE once for each"
@@ -286,7 +290,7 @@ def _most_kept(members: Sequence[Member]) -> int:
     return max(member.recipe.predict.detections for member in members)
 
 
-def _settings(predictor: Predictor, choice: PlanChoice) -> dict[str, object]:
+def _settings(predictor: Predictor, plan: Plan) -> dict[str, object]:
     """What results follow from; files by their content, so that a copy elsewhere is the same."""
     members = [
         {
@@ -296,10 +300,10 @@ def _settings(predictor: Predictor, choice: PlanChoice) -> dict[str, object]:
         }
         for m in predictor.members
     ]
-    plan = with_priors(choice, lambda prior: Path(file_sha256(prior)))
+    plan = plan.with_priors(lambda prior: Path(file_sha256(prior)))
     return {
         "networks": members,
-        "plan": plan.model_dump(mode="json"),
+        "plan": TypeAdapter(Plan).dump_python(plan, mode="json"),
         "rules": asdict(predictor.rules),
     }
 

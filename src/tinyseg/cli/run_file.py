@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from tinyseg.checked import checked
 from tinyseg.cli.common import OnError
 from tinyseg.errors import TrainingError
 from tinyseg.files import make_folder, write_whole
@@ -35,11 +34,8 @@ class RunFile(Section):
     def read(run: Path) -> "RunFile":
         """From the run's folder."""
         try:
-            return RunFile.model_validate_json((run / NAME).read_bytes())
+            text = (run / NAME).read_bytes()
         except OSError:
             expected = f"a folder that `tinyseg train` made, with {NAME} in it"
             raise TrainingError("not a run's folder", path=run, expected=expected) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise TrainingError(first["msg"], path=run / NAME, where=where or None) from None
+        return checked(RunFile, text, error=TrainingError, path=run / NAME)

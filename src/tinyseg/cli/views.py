@@ -1,6 +1,5 @@
 """`tinyseg views`: a plan drawn on a picture. `tinyseg prior`: where instances stand, learned."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +25,12 @@ from tinyseg.errors import DataError
 from tinyseg.files import check_output, make_folder, write_whole
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
-from tinyseg.predict import Wishes, choose, make_plan
-from tinyseg.predict.members import load_member
+from tinyseg.predict import choose_plan, load_member
 from tinyseg.predictions import Predictions
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import find_recipe
 from tinyseg.report.plan_picture import draw_plan
-from tinyseg.views import FrameInfo, Plan, learn_prior, prior_to_json
+from tinyseg.views import FrameInfo, learn_prior, prior_to_json, resolved
 
 
 def views(
@@ -67,8 +65,14 @@ def views(
     Example: tinyseg views a_Camera_5.jpg --plan focus --budget 4.4MP --prior prior.json --out seen
     """
     make_folder(out)
-    wishes = Wishes(plan=plan, budget_mp=megapixels(budget), prior=prior)
-    chosen = _plan_of(wishes, weights)
+    if weights is None:
+        recipe, own, plan = find_recipe("lite"), None, plan or "focus"
+    else:
+        with told_while_fetching(weights) as tell:
+            member = load_member(find_weights(weights, on_progress=tell))
+        recipe, own = member.recipe, member.prior
+    named = choose_plan(recipe, plan=plan, budget_mp=megapixels(budget), prior=prior)
+    chosen = resolved(named, own)
     given = None if predictions is None else read_given(predictions)
     with progress_bar("drawing", len(images)) as bar:
         for path in images:
@@ -84,15 +88,6 @@ def views(
             pixels = sum(p.view.out_hw[0] * p.view.out_hw[1] for p in [*first, *then])
             counts = f"{len(first)} views, then {len(then)}, {pixels / 1e6:.1f} MP in all"
             console.print("; ".join([f"{path.name}: {counts}", *remarks]), highlight=False)
-
-
-def _plan_of(wishes: Wishes, weights: str | None) -> Plan:
-    """What `predict` would plan with these weights; without any the preset's sizes, no prior."""
-    if weights is None:
-        return make_plan(choose(replace(wishes, plan=wishes.plan or "focus"), find_recipe("lite")))
-    with told_while_fetching(weights) as tell:
-        member = load_member(find_weights(weights, on_progress=tell))
-    return make_plan(choose(wishes, member.recipe), member.prior)
 
 
 def _found(given: Predictions, path: Path, hw: tuple[int, int]) -> Instances:

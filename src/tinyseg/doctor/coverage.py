@@ -17,7 +17,7 @@ from tinyseg.doctor.statistics import AnchorCover, Population, TileCover, traine
 from tinyseg.model.proposals import ProposalRules, anchor_boxes
 from tinyseg.model.similarity import similarity
 from tinyseg.recipes import Recipe
-from tinyseg.views import FrameInfo, tiles
+from tinyseg.views import FrameInfo, Tiles
 
 SAMPLE = 2000
 TINY = 16.0
@@ -118,5 +118,5 @@ def _tiles_of(
     """Rectangles of the tiles of a frame, or of a band of it."""
     height, width = (int(side) for side in hw)
     rows = int(band[0] * height), max(int(np.ceil(band[1] * height)), 1)
-    plan = tiles(size=size, overlap=int(size / zoom / 4), zoom=zoom, band=rows)
+    plan = Tiles(size, int(size / zoom / 4), zoom, rows)
     return [planned.view.rect for planned in plan.first(FrameInfo((height, width)))]

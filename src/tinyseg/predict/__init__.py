@@ -20,7 +20,7 @@ from tinyseg.predict.ensemble import (
     write_ensemble,
 )
 from tinyseg.predict.members import Member, load_member
-from tinyseg.predict.plan_choice import Wishes, choose, make_plan, read_choice
+from tinyseg.predict.plan_choice import choose_plan, default_plan, named_plan
 from tinyseg.predict.predictor import Predictor, load_predictor
 from tinyseg.predict.results import Results, folder_for
 from tinyseg.predict.sources import Shot, Source, find_sources, read_shots
@@ -35,8 +35,8 @@ __all__ = [
     "Results",
     "Shot",
     "Source",
-    "Wishes",
-    "choose",
+    "choose_plan",
+    "default_plan",
     "find_sources",
     "folder_for",
     "is_ensemble",
@@ -44,8 +44,7 @@ __all__ = [
     "load_member",
     "load_members",
     "load_predictor",
-    "make_plan",
-    "read_choice",
+    "named_plan",
     "read_ensemble",
     "read_shots",
     "stream",

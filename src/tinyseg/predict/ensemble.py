@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, PositiveFloat, ValidationError
+from pydantic import Field, PositiveFloat
 
 from tinyseg.build import WEIGHTS_NAME
 from tinyseg.calibrate import read_calibration
-from tinyseg.errors import WeightsError
+from tinyseg.checked import checked, read_tree
+from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole
-from tinyseg.predict.members import Member, file_sha256, load_member, own_prior
-from tinyseg.predict.plan_choice import make_plan, read_tree, told, with_priors
-from tinyseg.recipes import PlanChoice
+from tinyseg.predict.members import Member, file_sha256, load_member
 from tinyseg.recipes.section import Section
-from tinyseg.views import Plan
+from tinyseg.views import LocationPrior, Plan
 
 ENDINGS = frozenset({".yaml", ".yml", ".json"})
 
@@ -47,7 +46,7 @@ class EnsembleFile(Section):
 
     format: Literal["tinyseg-ensemble/1"] = "tinyseg-ensemble/1"
     members: Annotated[tuple[MemberFile, ...], Field(min_length=1)]
-    plan: PlanChoice | None = None
+    plan: Plan | None = None
 
 
 def is_ensemble(path: Path) -> bool:
@@ -57,14 +56,11 @@ def is_ensemble(path: Path) -> bool:
 
 def read_ensemble(path: Path) -> EnsembleFile:
     """What the file says, with its paths made to start from where the reader is."""
-    try:
-        ensemble = EnsembleFile.model_validate(read_tree(path))
-    except ValidationError as error:
-        raise told(error, path=path) from None
+    ensemble = checked(EnsembleFile, read_tree(path), path=path)
     folder, plan = path.parent, ensemble.plan
     update = {
         "members": tuple(_moved(one, folder) for one in ensemble.members),
-        "plan": None if plan is None else with_priors(plan, lambda prior: folder / prior),
+        "plan": None if plan is None else plan.with_priors(lambda prior: folder / prior),
     }
     return ensemble.model_copy(update=update)
 
@@ -75,13 +71,13 @@ def _moved(member: MemberFile, folder: Path) -> MemberFile:
     return member.model_copy(update=update)
 
 
-def write_ensemble(
-    path: Path, members: Sequence[MemberFile], plan: PlanChoice | None = None
-) -> None:
+def write_ensemble(path: Path, members: Sequence[MemberFile], plan: Plan | None = None) -> None:
     """Write an ensemble's file; paths become relative to it, checksums are those of now."""
     folder = path.parent
     if plan is not None:
-        plan = with_priors(plan, lambda prior: Path(os.path.relpath(prior, folder)))
+        if any(p.focus and isinstance(p.focus.prior, LocationPrior) for p in plan.parts):
+            raise RecipeError("a plan in a file names its prior by a path", path=path)
+        plan = plan.with_priors(lambda prior: Path(os.path.relpath(prior, folder)))
     ensemble = EnsembleFile(members=tuple(_relative(m, folder) for m in members), plan=plan)
     tree = ensemble.model_dump(mode="json", exclude_none=True)
     write_whole(path, yaml.safe_dump(tree, sort_keys=False).encode())
@@ -117,6 +113,4 @@ def load_members(path: Path) -> tuple[tuple[Member, ...], Plan | None]:
     if not is_ensemble(path):
         return (load_member(path),), None
     ensemble = read_ensemble(path)
-    members = tuple(load(member) for member in ensemble.members)
-    plan = None if ensemble.plan is None else make_plan(ensemble.plan, own_prior(members))
-    return members, plan
+    return tuple(load(member) for member in ensemble.members), ensemble.plan

@@ -22,8 +22,8 @@ from tinyseg.predict.ahead import ahead
 from tinyseg.predict.batches import BatchLimits, BatchSizes, Kind, Look, in_batches
 from tinyseg.predict.ensemble import load_members
 from tinyseg.predict.members import Member, common_classes, own_prior
-from tinyseg.predict.plan_choice import default_choice, make_plan, tiles_choice
-from tinyseg.views import FrameInfo, Plan, Planned
+from tinyseg.predict.plan_choice import default_plan, named_plan
+from tinyseg.views import FrameInfo, PlanLike, Planned, resolved
 
 Image = UInt8[np.ndarray, "_height _width 3"]
 Views = UInt8[np.ndarray, "b 3 h w"]
@@ -33,13 +33,14 @@ class Predictor:
     """Networks with a plan: call it with an RGB image, get Instances in the image's pixels.
 
     `models` is a weights file, a run's folder, an ensemble's file, or members. Without a plan the
-    one of the ensemble's file is used, or the one that the first member's recipe says.
+    one of the ensemble's file is used, or the one that the first member's recipe says; a focus
+    without a prior takes the first one that a member brings.
     """
 
     def __init__(
         self,
         models: Path | str | Sequence[Member],
-        plan: Plan | None = None,
+        plan: PlanLike | None = None,
         *,
         device: torch.device | None = None,
         limits: BatchLimits | None = None,
@@ -54,7 +55,9 @@ class Predictor:
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         for member in members:
             member.detector.to(self.device).eval()
-        self.plan = plan or own_plan or _default_plan(members)
+        self.plan = resolved(
+            plan or own_plan or default_plan(members[0].recipe), own_prior(members)
+        )
         self.sizes = BatchSizes(limits or default_limits(self.device))
         keep = max(member.recipe.predict.detections for member in members)
         weights = tuple(member.weight for member in members)
@@ -137,10 +140,6 @@ def _cut(
         yield batch, np.stack(cuts)
 
 
-def _default_plan(members: Sequence[Member]) -> Plan:
-    return make_plan(default_choice(members[0].recipe), own_prior(members))
-
-
 def default_limits(device: torch.device) -> BatchLimits:
     """Small batches on a CPU, which gains nothing by large ones, and larger ones elsewhere."""
     return BatchLimits(pixels=2**21 if device.type == "cpu" else 2**23)
@@ -158,4 +157,4 @@ def load_predictor(
     if tile is None:
         return Predictor(weights, device=device)
     members, _ = load_members(weights)
-    return Predictor(members, make_plan(tiles_choice(members[0].recipe, tile)), device=device)
+    return Predictor(members, named_plan("tiles", members[0].recipe, tile), device=device)

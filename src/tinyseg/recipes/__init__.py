@@ -9,14 +9,7 @@ presets.py    functions that return a Recipe, by name
 
 from tinyseg.recipes.memory import Memory
 from tinyseg.recipes.network import Network
-from tinyseg.recipes.prediction import (
-    FocusViews,
-    PlanChoice,
-    PlanPart,
-    Predict,
-    TileViews,
-    WholeViews,
-)
+from tinyseg.recipes.prediction import Predict
 from tinyseg.recipes.presets import (
     RECIPES,
     find_recipe,
@@ -31,20 +24,15 @@ from tinyseg.recipes.training import Train
 __all__ = [
     "RECIPES",
     "AnySource",
-    "FocusViews",
     "Memory",
     "Mosaic",
     "Network",
-    "PlanChoice",
-    "PlanPart",
     "Predict",
     "Recipe",
     "Sampling",
     "Tile",
-    "TileViews",
     "Train",
     "Whole",
-    "WholeViews",
     "find_recipe",
     "lite",
     "mask_rcnn_r50",

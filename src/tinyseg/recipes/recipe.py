@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from tinyseg.checked import checked
 from tinyseg.errors import RecipeError
 from tinyseg.labels import WAD_CLASSES, index_of
 from tinyseg.recipes.memory import Memory
@@ -75,10 +76,4 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 
 def recipe_from_tree(tree: object) -> Recipe:
     """A recipe from plain values (a YAML or JSON file's), every key and value checked."""
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or None
-        rule, got = first["msg"].removeprefix("Value error, "), first.get("input")
-        raise RecipeError(rule, where=where, got=None if isinstance(got, dict) else got) from None
+    return checked(Recipe, tree)

@@ -4,25 +4,36 @@ A stated budget of view pixels is spent where most is expected to be gained: ins
 the prior of the frame's camera, by what the first pass found, or by both, times what seeing one
 of that size closer is worth. Zoomed views have one size, so that they go through the network
 together, and answer for small sizes only; the whole frame answers for all. A frame that the prior
-does not fit is looked at by its hints alone, and the plan's remarks say so; where nothing at all
+does not fit is looked at by its hints alone, and the remarks say so; where nothing at all
 is known, the rows around the middle of the frame are.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 
 import numpy as np
+from pydantic import InstanceOf, PositiveFloat
 
-from tinyseg.errors import DataError
+from tinyseg.errors import PlanError
 from tinyseg.frame import Instances
 from tinyseg.views.choose import choose_rects
 from tinyseg.views.evidence import Evidence, Grid, worth
 from tinyseg.views.hints import hints
-from tinyseg.views.plan import FrameInfo, Plan, Planned
-from tinyseg.views.plans import whole
-from tinyseg.views.prior import LocationPrior
-from tinyseg.views.view import View
+from tinyseg.views.planned import (
+    LONGEST_SIDE,
+    READING,
+    SHORT_SIDE,
+    FrameInfo,
+    PlanLike,
+    Planned,
+    Range,
+    check_range,
+)
+from tinyseg.views.plans import Whole
+from tinyseg.views.prior import LocationPrior, read_prior
+from tinyseg.views.view import EVERY_SIZE, View
 
 MEGA = 10**6
 
@@ -32,79 +43,87 @@ LEAST = 1e-3
 UNKNOWN = 0.3
 """Small instances expected in a frame of which nothing is known, per octave."""
 
-CLOSER = (0.0, 80.0)
-"""Sizes, square roots of box areas in frame pixels, that the zoomed views answer for."""
-
 
 @dataclass(frozen=True, slots=True)
-class Zoomed:
-    """The zoomed views: their pixels together, their zoom and size, and what they answer for."""
+class Focus(PlanLike):
+    """The whole frame, then zoomed views where tiny instances may be, for a budget of millions of
+    view pixels.
 
-    budget_mp: float = 12.0
-    zoom: float = 1.4
-    out_hw: tuple[int, int] = (640, 1280)
-    answers_for: tuple[float, float] = CLOSER
+    `view` is the height and width of a zoomed view in its own pixels, `answers_for` the sizes that
+    those views answer for. `source` says what they follow from: "prior", "first" (what the first
+    view showed, low scores included) or "both". With "prior" they are first views: nothing has to
+    be waited for. A frame that the prior does not fit has none then, nor one that the whole view
+    magnifies as much. The sides are those of the whole view.
+    """
+
+    __pydantic_config__ = READING
+
+    budget_mp: PositiveFloat = 12.0
+    zoom: PositiveFloat = 1.4
+    view: tuple[int, int] = (640, 1280)
+    answers_for: Range = (0.0, 80.0)
+    source: str = "both"
+    prior: InstanceOf[LocationPrior] | Path | None = None
+    """Where instances stand, or a file that says so; else a predictor takes its networks' own."""
+    short_side: int = SHORT_SIDE
+    longest_side: int | None = LONGEST_SIDE
+    largest_zoom: PositiveFloat | None = None
 
     def __post_init__(self) -> None:
-        if not (0 < self.zoom < inf and min(self.out_hw) >= 32 and self.most >= 1):
+        if not (0 < self.zoom < inf and min(self.view) >= 32 and self.most >= 1):
             rule = "a focus needs a zoom above 0, views of 32 pixels, and a budget for one"
-            got = f"zoom {self.zoom}, views of {self.out_hw}, {self.budget_mp} MP"
-            raise DataError(rule, got=got)
+            got = f"zoom {self.zoom}, views of {self.view}, {self.budget_mp} MP"
+            raise PlanError(rule, got=got)
+        if self.source not in SOURCES:
+            rule = "unknown source of a focus"
+            raise PlanError(rule, expected=" | ".join(SOURCES), got=self.source)
+        check_range(self.answers_for)
+        _ = self.whole  # checks its sides
+
+    @property
+    def whole(self) -> Whole:
+        """The first view."""
+        return Whole(self.short_side, self.longest_side, self.largest_zoom)
 
     @property
     def most(self) -> int:
         """The number of views that the budget pays for."""
-        return int(min(self.budget_mp, 1e6) * MEGA / (self.out_hw[0] * self.out_hw[1]) + 1e-9)
+        return int(min(self.budget_mp, 1e6) * MEGA / (self.view[0] * self.view[1]) + 1e-9)
 
+    def first(self, info: FrameInfo) -> list[Planned]:
+        """The whole frame; by the prior alone the zoomed views too."""
+        once = self.whole.first(info)
+        return once + self._look(info, Instances.empty()) if self.source == "prior" else once
 
-Source = Callable[[FrameInfo, Instances, LocationPrior | None], Evidence]
+    def then(self, info: FrameInfo, found: Instances) -> list[Planned]:
+        """The zoomed views, if they have to wait for the first one."""
+        return [] if self.source == "prior" else self._look(info, found)
 
+    def remarks(self, info: FrameInfo) -> tuple[str, ...]:
+        """Whether a prior is used."""
+        prior = self._prior()
+        if self.source == "first":
+            return ()
+        if prior is None:
+            return ("there is no prior: views follow from the first pass alone",)
+        own, reason = prior.find(info), prior.why_not(info)
+        if own is not None:
+            return (f"the prior of camera {own.camera} is used, learned on {own.frames} frames",)
+        return () if reason is None else (reason,)
 
-def focus(
-    zoomed: Zoomed = Zoomed(),
-    *,
-    source: str = "both",
-    prior: LocationPrior | None = None,
-    first: Plan | None = None,
-) -> Plan:
-    """A first pass (the whole frame unless said otherwise), then zoomed views.
+    def _prior(self) -> LocationPrior | None:
+        if self.source == "prior" and self.prior is None:
+            raise PlanError("a focus by the prior alone needs a prior")
+        return read_prior(self.prior) if isinstance(self.prior, Path) else self.prior
 
-    `source` says what they follow from: "prior", "first" (its detections and low-score hints) or
-    "both". With "prior" they belong to the first pass: nothing has to be waited for. A frame that
-    the prior does not fit has no zoomed views then, nor one that the first pass magnifies as much.
-    """
-    if source not in SOURCES:
-        raise DataError("unknown source of a focus", expected=" | ".join(SOURCES), got=source)
-    if source == "prior" and prior is None:
-        raise DataError("a focus by the prior alone needs a prior")
-    once = whole() if first is None else first
-
-    def look(info: FrameInfo, found: Instances) -> list[Planned]:
-        evidence = SOURCES[source](info, found, prior)
-        return _look(info, evidence, zoomed, _scale(once, info))
-
-    def remarks(info: FrameInfo) -> tuple[str, ...]:
-        return once.remarks(info) + _remarks(info, source, prior)
-
-    if source == "prior":
-        nothing = Instances.empty()
-        return Plan(lambda info: once.first(info) + look(info, nothing), once.then, remarks)
-    return Plan(once.first, lambda info, found: once.then(info, found) + look(info, found), remarks)
-
-
-def _look(info: FrameInfo, evidence: Evidence, zoomed: Zoomed, scale: float) -> list[Planned]:
-    weights = evidence * worth(zoom=zoomed.zoom, scale=scale)[:, None, None]
-    side_hw = (zoomed.out_hw[0] / zoomed.zoom, zoomed.out_hw[1] / zoomed.zoom)
-    rects = choose_rects(weights, info.hw, side_hw=side_hw, most=zoomed.most, least=LEAST)
-    views = [View(rect, zoomed.out_hw, answers_for=zoomed.answers_for) for rect in rects]
-    return [Planned(view) for view in views]
-
-
-def _scale(once: Plan, info: FrameInfo) -> float:
-    """How closely the first pass sees the frame: view pixels per frame pixel of its widest view."""
-    views = [planned.view for planned in once.first(info)]
-    widest = max(views, key=lambda view: view.rect[2] - view.rect[0], default=None)
-    return 0.0 if widest is None else min(widest.scale_xy)
+    def _look(self, info: FrameInfo, found: Instances) -> list[Planned]:
+        evidence = SOURCES[self.source](info, found, self._prior())
+        (once,) = self.whole.first(info)
+        weights = evidence * worth(zoom=self.zoom, scale=min(once.view.scale_xy))[:, None, None]
+        side_hw = (self.view[0] / self.zoom, self.view[1] / self.zoom)
+        rects = choose_rects(weights, info.hw, side_hw=side_hw, most=self.most, least=LEAST)
+        sizes = self.answers_for or EVERY_SIZE
+        return [Planned(View(rect, self.view, answers_for=sizes)) for rect in rects]
 
 
 def _by_prior(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
@@ -123,7 +142,11 @@ def _by_both(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> 
     return expected + hints(found, info.hw)
 
 
-SOURCES: dict[str, Source] = {"prior": _by_prior, "first": _by_first, "both": _by_both}
+SOURCES: dict[str, Callable[[FrameInfo, Instances, LocationPrior | None], Evidence]] = {
+    "prior": _by_prior,
+    "first": _by_first,
+    "both": _by_both,
+}
 """What the zoomed views follow from."""
 
 
@@ -135,15 +158,3 @@ def _unknown(info: FrameInfo) -> Evidence:
     rows = np.exp(-0.5 * (away / 0.1) ** 2)
     cells = np.repeat((rows / rows.sum() / columns)[:, None], columns, axis=1)
     return np.repeat(UNKNOWN * cells[None], octaves, axis=0)
-
-
-def _remarks(info: FrameInfo, source: str, prior: LocationPrior | None) -> tuple[str, ...]:
-    if source == "first":
-        return ()
-    if prior is None:
-        return ("there is no prior: views follow from the first pass alone",)
-    reason = prior.why_not(info)
-    own = prior.find(info)
-    if own is not None:
-        return (f"the prior of camera {own.camera} is used, learned on {own.frames} frames",)
-    return () if reason is None else (reason,)

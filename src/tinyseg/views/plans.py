@@ -1,80 +1,115 @@
-"""Plans of one pass: the whole frame, at several scales, and tiles of it.
+"""Plans of one pass: the whole frame, and tiles of it.
 
 What every plan takes besides its own measures is `answers_for`: the range of sizes, square roots
 of box areas in frame pixels, that its views answer for.
 """
 
+from dataclasses import dataclass
 from math import ceil, inf
 
-from tinyseg.errors import DataError
-from tinyseg.views.plan import FrameInfo, Plan, Planned, together
+from pydantic import PositiveFloat
+
+from tinyseg.errors import PlanError
+from tinyseg.views.planned import (
+    LONGEST_SIDE,
+    READING,
+    SHORT_SIDE,
+    FrameInfo,
+    PlanLike,
+    Planned,
+    Range,
+    check_range,
+)
 from tinyseg.views.view import EVERY_SIZE, View
 
+OVERLAP = 0.25
+"""Share of a tile's side that neighbouring tiles have in common, unless said otherwise."""
 
-def whole(
-    *,
-    short_side: int = 1800,
-    longest_side: int | None = 2400,
-    largest_zoom: float = inf,
-    answers_for: tuple[float, float] = EVERY_SIZE,
-) -> Plan:
+
+@dataclass(frozen=True, slots=True)
+class Whole(PlanLike):
     """The whole frame in one view, its short side brought to `short_side` unless the other side
     would then be over `longest_side`, or the frame be magnified more than `largest_zoom` times."""
-    longest = inf if longest_side is None else longest_side
-    if min(short_side, longest) < 1:
-        got = f"{short_side}, {longest_side}"
-        raise DataError("a whole view needs sides of at least 1 pixel", got=got)
-    if not largest_zoom > 0:
-        raise DataError("a whole view needs a zoom above 0", got=largest_zoom)
 
-    def first(info: FrameInfo) -> list[Planned]:
+    __pydantic_config__ = READING
+
+    short_side: int = SHORT_SIDE
+    longest_side: int | None = LONGEST_SIDE
+    largest_zoom: PositiveFloat | None = None
+    answers_for: Range = None
+
+    def __post_init__(self) -> None:
+        longest = inf if self.longest_side is None else self.longest_side
+        if min(self.short_side, longest) < 1:
+            got = f"{self.short_side}, {self.longest_side}"
+            raise PlanError("a whole view needs sides of at least 1 pixel", got=got)
+        if not (self.largest_zoom is None or self.largest_zoom > 0):
+            raise PlanError("a whole view needs a zoom above 0", got=self.largest_zoom)
+        check_range(self.answers_for)
+
+    def first(self, info: FrameInfo) -> list[Planned]:
+        """The one view."""
         height, width = info.hw
-        scale = min(short_side / min(info.hw), longest / max(info.hw), largest_zoom)
+        longest = inf if self.longest_side is None else self.longest_side
+        scale = min(self.short_side / min(info.hw), longest / max(info.hw))
+        scale = min(scale, self.largest_zoom or inf)
         out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
         rect = (0.0, 0.0, float(width), float(height))
-        return [Planned(View(rect, out_hw, answers_for=answers_for))]
-
-    return Plan(first)
+        return [Planned(View(rect, out_hw, answers_for=self.answers_for or EVERY_SIZE))]
 
 
-def scales(*short_sides: int, longest_side: int | None = None) -> Plan:
-    """The whole frame once for each short side."""
-    return together(*(whole(short_side=side, longest_side=longest_side) for side in short_sides))
-
-
-def tiles(
-    *,
-    size: int,
-    overlap: int,
-    zoom: float = 1.0,
-    band: tuple[int, int] | None = None,
-    answers_for: tuple[float, float] = EVERY_SIZE,
-) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Tiles(PlanLike):
     """Square views of size x size view pixels that cover the frame, or its half-open `band` of
-    rows, neighbours sharing at least `overlap` frame pixels.
+    rows, neighbours sharing at least `overlap` frame pixels: a quarter of a tile unless said.
 
     A view of what is smaller than a tile sticks out to the right and below, and so may the last
     one, by a part of a pixel. A frame whose rows end above the band has no tiles.
     """
-    if not 0 < zoom < inf:
-        raise DataError("tiles need a zoom above 0", got=zoom)
-    side = size / zoom
-    if not 0 <= overlap < int(side):
-        expected = f"0 ... {int(side) - 1}"
-        raise DataError("tiles overlap by less than their side", expected=expected, got=overlap)
-    if band is not None and not 0 <= band[0] < band[1]:
-        raise DataError("a band of rows starts at 0 or below it and has a height", got=band)
 
-    def first(info: FrameInfo) -> list[Planned]:
-        height, width = info.hw
-        top, bottom = (0, height) if band is None else (band[0], min(band[1], height))
+    __pydantic_config__ = READING
+
+    size: int = 640
+    overlap: int | None = None
+    zoom: PositiveFloat = 1.0
+    band: tuple[int, int] | None = None
+    answers_for: Range = None
+
+    def __post_init__(self) -> None:
+        if not (self.size >= 1 and 0 < self.zoom < inf):
+            got = f"{self.size}, zoom {self.zoom}"
+            raise PlanError("tiles need a side of 1 pixel and a zoom above 0", got=got)
+        if not 0 <= self._overlap < int(self._side):
+            expected = f"0 ... {int(self._side) - 1}"
+            rule = "tiles overlap by less than their side"
+            raise PlanError(rule, expected=expected, got=self.overlap)
+        if self.band is not None and not 0 <= self.band[0] < self.band[1]:
+            raise PlanError(
+                "a band of rows starts at 0 or below it and has a height", got=self.band
+            )
+        check_range(self.answers_for)
+
+    @property
+    def _side(self) -> float:
+        """In frame pixels."""
+        return self.size / self.zoom
+
+    @property
+    def _overlap(self) -> int:
+        return round(self._side * OVERLAP) if self.overlap is None else self.overlap
+
+    def first(self, info: FrameInfo) -> list[Planned]:
+        """The tiles, row by row."""
+        (height, width), side = info.hw, self._side
+        top, bottom = (0, height) if self.band is None else self.band
+        bottom = min(bottom, height)
         if top >= bottom:
             return []
-        rows = [top + y for y in starts(bottom - top, side, overlap)]
-        rects = [(x, y, x + side, y + side) for y in rows for x in starts(width, side, overlap)]
-        return [Planned(View(rect, (size, size), answers_for=answers_for)) for rect in rects]
-
-    return Plan(first)
+        rows = [top + y for y in starts(bottom - top, side, self._overlap)]
+        columns = starts(width, side, self._overlap)
+        rects = [(x, y, x + side, y + side) for y in rows for x in columns]
+        sizes = self.answers_for or EVERY_SIZE
+        return [Planned(View(rect, (self.size, self.size), answers_for=sizes)) for rect in rects]
 
 
 def starts(length: int, side: float, overlap: int) -> list[float]:

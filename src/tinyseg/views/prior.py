@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from tinyseg import boxes as box_math
+from tinyseg.checked import checked
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
 from tinyseg.views.evidence import COUNT, Evidence, Grid, blurred, octaves_of
-from tinyseg.views.plan import FrameInfo, camera_of
+from tinyseg.views.planned import FrameInfo, camera_of
 
 ROWS, COLUMNS = 128, 16
 """Bins of a histogram over the frame's height and width."""
@@ -35,7 +36,7 @@ spread evenly over the columns: few labels say little about columns, less about 
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CameraCounts:
     """Instance centres seen on so many frames of one camera and size."""
 
@@ -43,6 +44,15 @@ class CameraCounts:
     hw: tuple[int, int]
     frames: int
     counts: Int64[np.ndarray, "octaves rows columns"]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CameraCounts) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.camera, self.hw, self.frames, self.counts.tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +191,7 @@ def read_prior(path: Path) -> LocationPrior:
 
 def prior_from_json(text: str | bytes, *, path: Path | str | None = None) -> LocationPrior:
     """The prior of `prior_to_json`; raises DataError with the place for anything else."""
-    try:
-        file = _PriorFile.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or None
-        rule = f"not a prior: {first['msg']}"
-        raise DataError(rule, path=path, where=where) from None
+    file = checked(_PriorFile, text, error=DataError, path=path, rule="not a prior: ")
     cameras = tuple(_camera(one, path, f"cameras.{i}") for i, one in enumerate(file.cameras))
     if len({(c.camera, c.hw) for c in cameras}) != len(cameras):
         raise DataError("a prior holds each camera and frame size once", path=path)
