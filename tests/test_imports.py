@@ -18,7 +18,7 @@ ORDER = (
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
     *("predictions", "calibrate", "exchange", "convert", "predict", "submission"),
-    *("evaluate", "doctor", "report", "train", "ablate", "progress", "cli"),
+    *("evaluate", "doctor", "report", "detections", "train", "ablate", "api", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

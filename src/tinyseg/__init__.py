@@ -1,8 +1,69 @@
-"""tinyseg: finds and segments the tiny instances of a driving scene, and every larger one too."""
+"""tinyseg: finds and segments the tiny instances of a driving scene, and every larger one too.
 
-from tinyseg.errors import TinysegError
-from tinyseg.frame import Frame, FrameLabels, Instances
-from tinyseg.masks import CropMasks
-from tinyseg.views import View
+    import tinyseg
 
-__all__ = ["CropMasks", "Frame", "FrameLabels", "Instances", "TinysegError", "View"]
+    model = tinyseg.load()
+    found = model("photo.jpg")
+    found.save("found.jpg")
+
+Public names are loaded when they are first used, so that `import tinyseg` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.2.0"
+
+_HOMES = {
+    "CropMasks": "tinyseg.masks",
+    "DataSet": "tinyseg.data",
+    "Detections": "tinyseg.detections",
+    "Frame": "tinyseg.frame",
+    "FrameLabels": "tinyseg.frame",
+    "Instances": "tinyseg.frame",
+    "Model": "tinyseg.api",
+    "TinysegError": "tinyseg.errors",
+    "View": "tinyseg.views",
+    "load": "tinyseg.api",
+    "open_data": "tinyseg.data",
+    "read_image": "tinyseg.image",
+}
+"""Where each public name lives."""
+
+if TYPE_CHECKING:
+    from tinyseg.api import Model, load
+    from tinyseg.data import DataSet, open_data
+    from tinyseg.detections import Detections
+    from tinyseg.errors import TinysegError
+    from tinyseg.frame import Frame, FrameLabels, Instances
+    from tinyseg.image import read_image
+    from tinyseg.masks import CropMasks
+    from tinyseg.views import View
+
+__all__ = [
+    "CropMasks",
+    "DataSet",
+    "Detections",
+    "Frame",
+    "FrameLabels",
+    "Instances",
+    "Model",
+    "TinysegError",
+    "View",
+    "__version__",
+    "load",
+    "open_data",
+    "read_image",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinyseg' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -39,9 +39,19 @@ def read_image(path: Path, hw: tuple[int, int] | None = None) -> UInt8[np.ndarra
     with _told_with(path):
         data = _read(path)
         header = parse_header(io.BytesIO(data))
-        turned = _is_turned(header, hw, path)
-        pixels = decode(_without_turn(data, header), header)
-        return upright(pixels, header.turn.orientation) if turned else pixels
+        return _pixels(data, header, turned=_is_turned(header, hw, path))
+
+
+def image_from_bytes(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture of a file's bytes in RGB, upright; the limits are a file's."""
+    with _told_with(Path("picture")):
+        _check_size(len(data))
+        return _pixels(data, parse_header(io.BytesIO(data)), turned=True)
+
+
+def _pixels(data: bytes, header: Header, *, turned: bool) -> UInt8[np.ndarray, "h w 3"]:
+    pixels = decode(_without_turn(data, header), header)
+    return upright(pixels, header.turn.orientation) if turned else pixels
 
 
 def read_label(path: Path) -> UInt16[np.ndarray, "h w"]:
@@ -144,11 +154,15 @@ def _check_file(path: Path) -> None:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("an image is a regular file", got=stat.filemode(status.st_mode))
-    if status.st_size == 0:
+    _check_size(status.st_size)
+
+
+def _check_size(size: int) -> None:
+    if size == 0:
         raise ImageError(EMPTY, got="0 bytes")
-    if status.st_size > MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES:
         rule = "an image file is over the size limit"
-        raise ImageError(rule, expected=f"<= {MAX_FILE_BYTES} bytes", got=status.st_size)
+        raise ImageError(rule, expected=f"<= {MAX_FILE_BYTES} bytes", got=size)
 
 
 def _read(path: Path) -> bytes:

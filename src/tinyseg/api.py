@@ -1,0 +1,138 @@
+"""The door for Python: `tinyseg.load()` gives a Model, a Model takes pictures.
+
+    model = tinyseg.load()
+    found = model("photo.jpg")
+
+In: weights by name or path, and pictures as paths, bytes, RGB arrays or PIL images. Out:
+Detections in the pictures' own pixels. Refused: what is no picture, with its place.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from tinyseg.build import find_weights
+from tinyseg.detections import Detections
+from tinyseg.errors import DataError
+from tinyseg.image import image_from_bytes, read_image
+from tinyseg.predict import Predictor, Wishes, choose, load_members, make_plan
+from tinyseg.predict.members import own_prior
+from tinyseg.views import FrameInfo, Plan, camera_of
+
+Image = UInt8[np.ndarray, "_height _width 3"]
+Picture = Any
+"""A path, the bytes of a file, an RGB array (height, width, 3) of uint8, or a PIL image."""
+
+OnProgress = Callable[[int, int | None], None]
+"""Bytes of a download that are there, and of how many."""
+
+
+def load(
+    weights: str | Path | None = None,
+    plan: str | Path | Plan | None = None,
+    *,
+    budget_mp: float | None = None,
+    device: str | torch.device | None = None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> "Model":
+    """A model that finds instances.
+
+    `weights` is a run's folder, a weights file, an ensemble's file, the name of published weights
+    (coco-r50), or None for the package's own. `plan` says where it looks: "whole", "tiles",
+    "focus", a plan's file or a Plan; None for the weights' own. `budget_mp` is what a focus may
+    spend, in millions of view pixels. Raises WeightsError, RecipeError or DownloadError.
+    """
+    named = None if weights is None else str(weights)
+    members, own = load_members(find_weights(named, on_progress=on_progress))
+    if plan is None or isinstance(plan, str | Path):
+        wishes = Wishes(None if plan is None else str(plan), budget_mp=budget_mp)
+        asked = plan is not None or budget_mp is not None or own is None
+        ready = make_plan(choose(wishes, members[0].recipe), own_prior(members)) if asked else own
+    else:
+        ready = plan
+    where = None if device is None else torch.device(device)
+    return Model(Predictor(members, ready, device=where))
+
+
+class Model:
+    """Networks with a plan; call it with a picture, or with a list of them.
+
+    `names` is the class list.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self.names: tuple[str, ...] = predictor.classes
+
+    def __repr__(self) -> str:
+        return f"Model({', '.join(self.names)})"
+
+    def __call__(
+        self,
+        picture: Picture | Sequence[Picture],
+        *,
+        camera: str | None = None,
+        min_score: float = 0.0,
+    ) -> Detections | list[Detections]:
+        """Detections of one picture, or a list of them for a list of pictures.
+
+        The camera, which a location prior goes by, is read from a path's name (..._Camera_5.jpg)
+        where it is not given; what the plan has to remark, such as a prior that does not fit, is
+        a warning.
+        """
+        if isinstance(picture, list | tuple):
+            return [self._one(one, camera, min_score) for one in picture]
+        return self._one(picture, camera, min_score)
+
+    def _one(self, picture: Picture, camera: str | None, min_score: float) -> Detections:
+        name, image = as_image(picture)
+        own = camera_of(name) if camera is None else camera
+        hw = (image.shape[0], image.shape[1])
+        for remark in self.predictor.plan.remarks(FrameInfo(hw, own)):
+            warnings.warn(f"{name}: {remark}", stacklevel=3)
+        found = self.predictor(image, own)
+        return Detections(found, self.names, hw, name, image).above(min_score)
+
+
+def as_image(picture: Picture) -> tuple[str, Image]:
+    """A picture's name ("picture" where it has none) and its RGB pixels, upright.
+
+    Raises ImageError for a file that is no picture, DataError for anything else.
+    """
+    if isinstance(picture, str | Path):
+        path = Path(picture)
+        return path.name, read_image(path)
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return "picture", image_from_bytes(bytes(picture))
+    if isinstance(picture, np.ndarray):
+        return "picture", _checked_array(picture)
+    if _is_pil(picture):
+        from PIL import ImageOps
+
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        name = getattr(picture, "filename", "") or "picture"
+        return Path(name).name, np.asarray(upright, np.uint8)
+    expected = "a path, bytes, an RGB array or a PIL image"
+    raise DataError("this is no picture", expected=expected, got=type(picture).__name__)
+
+
+def _checked_array(picture: np.ndarray) -> Image:
+    grey = picture.ndim == 2
+    if picture.dtype != np.uint8 or not (grey or (picture.ndim == 3 and picture.shape[2] == 3)):
+        expected = "(height, width, 3) of uint8, red first"
+        got = f"{picture.shape} of {picture.dtype}"
+        raise DataError("an array is an RGB picture", expected=expected, got=got)
+    if min(picture.shape[:2]) < 1:
+        raise DataError("a picture has at least one pixel", got=str(picture.shape))
+    return np.repeat(picture[:, :, None], 3, axis=2) if grey else picture
+
+
+def _is_pil(picture: object) -> TypeGuard[Any]:
+    return any(
+        f"{kind.__module__}.{kind.__name__}" == "PIL.Image.Image" for kind in type(picture).__mro__
+    )
