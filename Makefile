@@ -50,14 +50,16 @@ table: .venv/installed  ## the slides' table with the lite network: an hour more
 bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/label_map.py --data $(REAL)
 	$(BIN)/python benchmarks/masks_to_rle.py
+	$(BIN)/python benchmarks/polygons.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/roi_align.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/submission.py
 	$(BIN)/python benchmarks/predict_time.py --data $(REAL) --list $(REAL)/val.txt
 
-fuzz: .venv/installed  ## run-length codecs and damaged submissions, many more than the tests take
+fuzz: .venv/installed  ## run-length codecs, polygons and damaged submissions, many more than the tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
+	TINYSEG_FUZZ_COUNT=100000 $(BIN)/pytest tests/test_polygons.py -k fuzz -s
 	TINYSEG_CORRUPTIONS=40 $(BIN)/pytest tests/test_submission_check.py -k damage -s
 
 faults: .venv/installed  ## every kind of fault of a data set, planted 20 times, and clean sets

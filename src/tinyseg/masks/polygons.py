@@ -12,7 +12,7 @@ pixels whose centres lie between are inside. pycocotools walks along all fifths;
 is computed from its edge, for all edges of all objects at once, in the same double precision.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
@@ -30,131 +30,160 @@ MAX_CROSSINGS = 2**22
 FIFTHS, CENTRE = 5, 2
 """Fifths in a pixel, and which of them holds its centre."""
 
-_Integers = Int64[np.ndarray, " n"]
-_Edges = Int64[np.ndarray, "6 n"]
-"""Polygon, x and y of the lower end along the longer side, dx and dy to the other end, all in
-fifths, and the first column of pixels that is crossed."""
+_Numbers = Float64[np.ndarray, " n"]
+"""Whole numbers, as floats: numpy is quicker with these."""
 
 
 def from_polygons(
     objects: Sequence[Sequence[Sequence[float | int]]], frame_hw: tuple[int, int]
 ) -> CropMasks:
     """One mask for each object: the pixels of the frame that any of its polygons takes."""
+    runs = runs_of_polygons(objects, frame_hw)
+    if runs is not None:
+        return masks_of_runs(runs, len(objects), frame_hw[0], transposed=True)
+    half = len(objects) // 2
+    halves = [from_polygons(some, frame_hw) for some in (objects[:half], objects[half:])]
+    return CropMasks.concatenate(halves)
+
+
+def runs_of_polygons(
+    objects: Sequence[Sequence[Sequence[float | int]]], frame_hw: tuple[int, int]
+) -> LineRuns | None:
+    """The runs down the frame's columns that each object takes; None if they are too many at once.
+
+    Raises MaskError where one object alone crosses more columns than can be held.
+    """
     height, width = checked_frame(frame_hw)
-    if not all(map(len, objects)):
+    parts = [len(polygons) for polygons in objects]
+    if not all(parts):
         raise MaskError("an object needs at least one polygon", got=0)
-    edges, columns = _edges(*_corners([p for polygons in objects for p in polygons]), width)
+    corners, counts = _corners(list(chain.from_iterable(objects)))
+    edges, columns, wide = _edges(corners, counts, width)
     crossings = int(columns.sum())
     if crossings > MAX_CROSSINGS and len(objects) > 1:
-        half = len(objects) // 2
-        parts = [from_polygons(part, frame_hw) for part in (objects[:half], objects[half:])]
-        return CropMasks.concatenate(parts)
+        return None
     if crossings > 4 * MAX_CROSSINGS:
         rule = f"the edges of one object may cross {4 * MAX_CROSSINGS} columns of pixels"
         raise MaskError(rule, got=crossings)
-    owner = np.repeat(np.arange(len(objects)), [len(polygons) for polygons in objects])
-    runs = _runs_inside(edges, columns, owner, (height, width))
-    return masks_of_runs(runs, len(objects), height, transposed=True)
+    # A crossing is one number, so that sorting brings it to its column: polygon, column, row.
+    bits = width.bit_length(), height.bit_length()
+    polygon, column, row = _crossings(edges, columns, wide, height)
+    crossed = ((polygon * 2 ** bits[0] + column) * 2 ** bits[1] + row).astype(np.int64)
+    crossed.sort()
+    # A closed line crosses a column an even number of times: from one to the next is inside.
+    starts, ends = crossed[::2], crossed[1::2]
+    if len(counts) > len(objects):
+        owner = np.arange(len(objects)).repeat(parts) - np.arange(len(counts))
+        to_object = owner[starts >> sum(bits)] << sum(bits)
+        starts, ends = _united(starts + to_object, ends + to_object)
+    return _line_runs(starts, ends, bits)
 
 
 def _corners(
     polygons: Sequence[Sequence[float | int]],
-) -> tuple[Float64[np.ndarray, "corners 2"], Int64[np.ndarray, " polygons"]]:
-    """The corners of all polygons, and how many each has."""
+) -> tuple[Float64[np.ndarray, "2 corners"], Int64[np.ndarray, " polygons"]]:
+    """x and y of the corners of all polygons, in fifths of a pixel, and how many each has."""
     sizes = [len(polygon) for polygon in polygons]
     for size in sizes:
         if size < 6 or size % 2:
             rule = "a polygon needs an even number of coordinates, at least 6"
             raise MaskError(rule, got=size)
     values = np.fromiter(chain.from_iterable(polygons), np.float64, sum(sizes))
-    if not (np.abs(values) <= MAX_POLYGON_COORDINATE).all():
+    if not np.abs(values).max(initial=0) <= MAX_POLYGON_COORDINATE:
         rule = "polygon coordinates must be finite and below 2^20"
         at = int(np.flatnonzero(~(np.abs(values) <= MAX_POLYGON_COORDINATE))[0])
         raise MaskError(rule, got=float(values[at]))
-    return values.reshape(-1, 2), np.array(sizes, np.int64) // 2
+    # Towards zero, as C converts: below zero it isn't rounding.
+    return np.trunc(values * FIFTHS + 0.5).reshape(-1, 2).T, np.array(sizes, np.int64) // 2
+
+
+def _pixel_after(fifth: _Numbers) -> _Numbers:
+    """The first pixel whose centre does not lie before this fifth."""
+    return np.ceil(fifth / FIFTHS - 0.5)
 
 
 def _edges(
-    corners: Float64[np.ndarray, "corners 2"], counts: Int64[np.ndarray, " polygons"], width: int
-) -> tuple[_Edges, _Integers]:
-    """The edges that cross columns of a frame of this width, and how many each crosses."""
-    # Towards zero, as C converts: below zero it isn't rounding.
-    x, y = (corners.T * FIFTHS + 0.5).astype(np.int64)
-    ends = np.cumsum(counts)
-    following = np.arange(1, len(x) + 1)
+    corners: Float64[np.ndarray, "2 corners"], counts: Int64[np.ndarray, " polygons"], width: int
+) -> tuple[Float64[np.ndarray, "6 n"], Int64[np.ndarray, " n"], int]:
+    """Edges that cross columns of a frame of this width, how many each crosses, and a count.
+
+    Polygon, first column, x and y of the lower end along the longer side, dx and dy from there.
+    As many of the first as the count says are at least as wide as high.
+    """
+    following = np.arange(1, corners.shape[1] + 1)
+    ends = counts.cumsum()
     following[ends - 1] = ends - counts
-    dx, dy = x[following] - x, y[following] - y
-    low = np.minimum(x, x + dx)
-    first = np.maximum((low - CENTRE + FIFTHS - 1) // FIFTHS, 0)
-    last = np.minimum((low + np.abs(dx) - CENTRE - 1) // FIFTHS, width - 1)
-    turned = np.where(np.abs(dx) >= np.abs(dy), dx, dy) < 0
-    x, y = np.where(turned, x + dx, x), np.where(turned, y + dy, y)
-    dx, dy = np.where(turned, -dx, dx), np.where(turned, -dy, dy)
-    polygon = np.repeat(np.arange(len(counts)), counts)
-    crossing = np.flatnonzero(last >= first)
-    return np.stack([polygon, x, y, dx, dy, first])[:, crossing], (last - first + 1)[crossing]
-
-
-def _runs_inside(
-    edges: _Edges,
-    columns: _Integers,
-    owner: Int64[np.ndarray, " polygons"],
-    frame_hw: tuple[int, int],
-) -> LineRuns:
-    """The runs down the frame's columns that are inside each object, `owner` of its polygons."""
-    # A crossing is one number, so that sorting brings it to its column: polygon, column, row.
-    row_bits, column_bits = (side.bit_length() for side in frame_hw)
-    place_bits = row_bits + column_bits
-    high = np.abs(edges[4]) > np.abs(edges[3])
-    crossed = [
-        _crossings(edges[:, which], columns[which], rule, frame_hw)
-        for which, rule in ((~high, _crossed_by_wide), (high, _crossed_by_high))
-    ]
-    polygon, column, row = np.concatenate(crossed, axis=1)
-    key = np.sort((polygon << place_bits) | (column << row_bits) | row)
-    # A closed line crosses a column an even number of times.
-    polygon = key[::2] >> place_bits
-    to_object = (owner[polygon] - polygon) << place_bits
-    starts, ends = np.sort(key[::2] + to_object), np.sort(key[1::2] + to_object)
-    # The union of runs begins where all that began before have ended.
-    fresh = np.ones(len(starts) + 1, np.bool_)
-    fresh[1:-1] = starts[1:] > ends[:-1]
-    starts, ends = starts[fresh[:-1]], ends[fresh[1:]]
-    kept = starts < ends
-    starts, last = starts[kept], ends[kept] - 1
-    column, rows = (starts >> row_bits) & ((1 << column_bits) - 1), (1 << row_bits) - 1
-    return LineRuns(starts >> place_bits, column, starts & rows, column, last & rows)
+    column = np.minimum(np.maximum(_pixel_after(corners[0]), 0), width)
+    there_column = column[following]
+    x, y = corners
+    edge = (column != there_column).nonzero()[0]
+    wide = np.abs(x[following] - x)[edge] >= np.abs(y[following] - y)[edge]
+    many_wide = int(np.count_nonzero(wide))
+    edge = edge[np.concatenate([wide.nonzero()[0], (~wide).nonzero()[0]])]
+    here, there = corners.take(edge, axis=1), corners.take(following[edge], axis=1)
+    step = there - here
+    turned = np.concatenate([step[0, :many_wide], step[1, many_wide:]]) < 0
+    edges = np.empty((6, len(edge)))
+    edges[0] = np.arange(len(counts)).repeat(counts)[edge]
+    edges[1] = np.minimum(column, there_column)[edge]
+    edges[2:4] = here + step * turned
+    edges[4:] = step * (1 - 2 * turned)
+    return edges, np.abs(there_column - column)[edge].astype(np.int64), many_wide
 
 
 def _crossings(
-    edges: _Edges,
-    columns: _Integers,
-    rule: Callable[[_Integers, _Integers, _Integers, _Integers, _Integers], _Integers],
-    frame_hw: tuple[int, int],
-) -> Int64[np.ndarray, "3 crossings"]:
-    """Polygon, column, and the first row below each crossing, of the frame or its height."""
-    polygon, x, y, dx, dy, column = np.repeat(edges, columns, axis=1)
-    column += np.arange(len(column)) - np.repeat(np.cumsum(columns) - columns, columns)
-    fifth = rule(x, y, dx, dy, FIFTHS * column + CENTRE)
-    row = (fifth - CENTRE + FIFTHS - 1) // FIFTHS
-    return np.stack([polygon, column, np.clip(row, 0, frame_hw[0])])
+    edges: Float64[np.ndarray, "6 edges"],
+    columns: Int64[np.ndarray, " edges"],
+    wide: int,
+    height: int,
+) -> tuple[_Numbers, _Numbers, _Numbers]:
+    """Polygon, column, and the first row after each crossing, of the frame or its height."""
+    ends = columns.cumsum()
+    edges[1] -= ends - columns
+    polygon, column, x, y, dx, dy = edges.repeat(columns, axis=1)
+    column += np.arange(len(column))
+    ahead = column * FIFTHS + CENTRE - x
+    fifth = np.empty(len(x))
+    first_high = int(ends[wide - 1]) if wide else 0
+    for part, rule in ((slice(first_high), _in_wide), (slice(first_high, None), _in_high)):
+        fifth[part] = rule(x[part], y[part], dx[part], dy[part], ahead[part])
+    return polygon, column, np.minimum(np.maximum(_pixel_after(fifth), 0), height)
 
 
-def _crossed_by_wide(
-    x: _Integers, y: _Integers, dx: _Integers, dy: _Integers, centre: _Integers
-) -> _Integers:
-    """The upper of the fifths that an edge visits at x = centre and at the next x."""
-    steps = centre - x + (dy < 0)
-    return (y + dy / dx * steps + 0.5).astype(np.int64)
+def _in_wide(x: _Numbers, y: _Numbers, dx: _Numbers, dy: _Numbers, ahead: _Numbers) -> _Numbers:
+    """The upper of the fifths that an edge visits `ahead` of x and one step further."""
+    return np.trunc(y + dy / dx * (ahead + (dy < 0)) + 0.5)
 
 
-def _crossed_by_high(
-    x: _Integers, y: _Integers, dx: _Integers, dy: _Integers, centre: _Integers
-) -> _Integers:
-    """The last fifth down before an edge comes from centre to the next x, or from there to it."""
-    exact = (centre - x + 0.5) * dy / dx
-    steps = np.where(dx > 0, np.ceil(exact), np.floor(exact))
+def _in_high(x: _Numbers, y: _Numbers, dx: _Numbers, dy: _Numbers, ahead: _Numbers) -> _Numbers:
+    """The last fifth down before an edge goes over from `ahead` of x to one further, or back."""
+    exact = (ahead + 0.5) * dy / dx
+    right = dx > 0
+    steps = np.where(right, np.ceil(exact), np.floor(exact))
     # On a tie the walk's own sum decides, which may fall short of a half by its rounding.
-    short = x + dx / dy * steps + 0.5 < centre + 1
-    steps += np.where(short, np.sign(dx), 0)
-    return (y + steps - (dx > 0)).astype(np.int64)
+    short = x + dx / dy * steps + 0.5 < x + ahead + 1
+    if short.any():
+        steps += np.where(short, np.sign(dx), 0)
+    return y + steps - right
+
+
+def _united(
+    starts: Int64[np.ndarray, " n"], ends: Int64[np.ndarray, " n"]
+) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
+    """The union of runs, which begins where all that began before have ended."""
+    starts.sort()
+    ends.sort()
+    fresh = np.ones(len(starts) + 1, np.bool_)
+    fresh[1:-1] = starts[1:] > ends[:-1]
+    return starts[fresh[:-1]], ends[fresh[1:]]
+
+
+def _line_runs(
+    starts: Int64[np.ndarray, " n"], ends: Int64[np.ndarray, " n"], bits: tuple[int, int]
+) -> LineRuns:
+    """Runs from numbers that hold object, column and row, without those of no pixel."""
+    column_bits, row_bits = bits
+    kept = starts < ends
+    starts, last = starts[kept], ends[kept] - 1
+    column, rows = (starts >> row_bits) & ((1 << column_bits) - 1), (1 << row_bits) - 1
+    return LineRuns(starts >> (column_bits + row_bits), column, starts & rows, column, last & rows)

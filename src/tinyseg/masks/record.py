@@ -46,11 +46,11 @@ class CropMasks:
         shapes = self.boxes.shape, self.grid_hw.shape, self.coverage.ndim
         if shapes != ((len(self.boxes), 4), (len(self.boxes), 2), 1):
             raise MaskError("boxes are n x 4, grids n x 2, cells in one row", got=shapes)
-        cells = self.grid_hw.prod(axis=1)
+        cells = self.grid_hw[:, 0] * self.grid_hw[:, 1]
         # Large sides could wrap around in their product, and large grids in their sum.
-        bad = ((self.grid_hw < 0) | (self.grid_hw > MAX_COORDINATE)).any(axis=1)
-        bad |= cells > self.coverage.size
-        if bad.any() or cells.sum() != self.coverage.size:
+        sides = self.grid_hw.min(initial=0), self.grid_hw.max(initial=0), cells.max(initial=0)
+        bad = sides[0] < 0 or sides[1] > MAX_COORDINATE or sides[2] > self.coverage.size
+        if bad or cells.sum() != self.coverage.size:
             raise MaskError(
                 "cells must fill the grids", expected=cells.sum(), got=self.coverage.size
             )

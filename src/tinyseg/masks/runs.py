@@ -23,6 +23,8 @@ from tinyseg.masks.record import HALF, MAX_COVERAGE_BYTES, CropMasks
 
 MAX_FRAME_PIXELS = 2**28
 
+CHUNK_CELLS = 2**22
+
 _MAX_GROUPS = 6
 """Characters of one COCO number: 6 x 5 bits, sign included, hold any count of a frame."""
 
@@ -160,50 +162,77 @@ def masks_of_runs(
 
     `transposed`: the lines are the frame's columns.
     """
-    boxes = _boxes_of_runs(runs, count, line_length)
-    across, down = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    ends = np.cumsum(across * down)
+    numbers = np.bincount(runs.mask, minlength=count)
+    stops = numbers.cumsum()
+    left, top, right, bottom = boxes = _boxes_of_runs(runs, numbers, stops, line_length)
+    across, down = right - left, bottom - top
+    ends = (across * down).cumsum()
     total = int(ends[-1]) if count else 0
     if total > MAX_COVERAGE_BYTES:
         rule = f"the masks of one call may take {MAX_COVERAGE_BYTES} bytes"
         raise MaskError(rule, got=f"{total} for {count} masks")
-    width = across[runs.mask]
-    origin = (ends - across * down - boxes[:, 1] * across - boxes[:, 0])[runs.mask]
-    first = origin + runs.first_line * width + runs.first_place
-    last = origin + runs.last_line * width + runs.last_place
     # Cells one after the other change where a run begins and after it; each mask has its own end.
-    at = 2 * np.arange(len(first)) + runs.mask
-    closes = 2 * np.cumsum(np.bincount(runs.mask, minlength=count)) + np.arange(count)
-    edges, values = np.empty(2 * len(at) + count, np.int64), np.zeros(2 * len(at) + count, np.uint8)
-    edges[at], edges[at + 1], edges[closes], values[at + 1] = first, last + 1, ends, 255
-    lengths = np.diff(edges, prepend=0)
+    width, origin = across[runs.mask], (ends - bottom * across - left)[runs.mask]
+    at = np.arange(0, 2 * len(width), 2) + runs.mask
+    edges = np.empty(2 * len(at) + count, np.int64)
+    edges[at] = origin + runs.first_line * width + runs.first_place
+    edges[at + 1] = origin + runs.last_line * width + runs.last_place + 1
+    closes = 2 * stops + np.arange(count)
+    edges[closes] = ends
+    edges[1:] -= edges[:-1].copy()
+    values = np.zeros(len(edges), np.uint8)
+    values[at + 1] = 255
     if not transposed:
-        coverage, grid_hw = np.repeat(values, lengths), np.stack([down, across], axis=1)
-        return CropMasks(boxes.astype(np.float64), grid_hw, coverage)
-    # Mask by mask into its place: all at once would take the memory twice.
-    coverage = np.empty(total, np.uint8)
-    bounds = zip(pairwise([0, *(closes + 1).tolist()]), pairwise([0, *ends.tolist()]), strict=True)
-    for ((a, b), (start, end)), w in zip(bounds, across.tolist(), strict=True):
-        if w:
-            cells = np.repeat(values[a:b], lengths[a:b]).reshape(-1, w)
-            cv2.transpose(cells, coverage[start:end].reshape(w, -1))
+        coverage, grid_hw = values.repeat(edges), np.stack([down, across], axis=1)
+        return CropMasks(boxes.T.astype(np.float64), grid_hw, coverage)
+    coverage = _across(values, edges, closes + 1, across, ends)
     grid_hw = np.stack([across, down], axis=1)
-    return CropMasks(boxes[:, [1, 0, 3, 2]].astype(np.float64), grid_hw, coverage)
+    return CropMasks(boxes[[1, 0, 3, 2]].T.astype(np.float64), grid_hw, coverage)
 
 
-def _boxes_of_runs(runs: LineRuns, count: int, line_length: int) -> Int64[np.ndarray, "{count} 4"]:
-    """The box of each mask, x along the lines; zeros for a mask without a run."""
-    numbers = np.bincount(runs.mask, minlength=count)
-    seen = np.flatnonzero(numbers)
-    at = (np.cumsum(numbers) - numbers)[seen]
-    boxes = np.zeros((count, 4), np.int64)
-    boxes[seen, 0] = np.minimum.reduceat(runs.first_place, at)
-    boxes[seen, 1] = runs.first_line[at]
-    boxes[seen, 2] = np.maximum.reduceat(runs.last_place, at) + 1
-    boxes[seen, 3] = np.maximum.reduceat(runs.last_line, at) + 1
+def _across(
+    values: UInt8[np.ndarray, " m"],
+    lengths: Int64[np.ndarray, " m"],
+    stops: Int64[np.ndarray, " n"],
+    widths: Int64[np.ndarray, " n"],
+    ends: Int64[np.ndarray, " n"],
+) -> UInt8[np.ndarray, " total"]:
+    """The cells of n masks, each transposed: `stops` are its runs' ends, `ends` its cells'.
+
+    As many masks at a time as CHUNK_CELLS holds, since all at once would take the memory twice.
+    """
+    cells, runs = [0, *ends.tolist()], [0, *stops.tolist()]
+    coverage = np.empty(cells[-1], np.uint8)
+    chunk = ends // CHUNK_CELLS
+    cuts = [0, *((chunk[1:] != chunk[:-1]).nonzero()[0] + 1).tolist(), len(ends)]
+    for a, b in pairwise(cuts):
+        of_runs, begin = slice(runs[a], runs[b]), cells[a]
+        lines = values[of_runs].repeat(lengths[of_runs])
+        for mask, width in enumerate(widths[a:b].tolist(), start=a):
+            start, end = cells[mask], cells[mask + 1]
+            if end > start:
+                own = lines[start - begin : end - begin].reshape(-1, width)
+                cv2.transpose(own, coverage[start:end].reshape(width, -1))
+    return coverage
+
+
+def _boxes_of_runs(
+    runs: LineRuns,
+    numbers: Int64[np.ndarray, " n"],
+    stops: Int64[np.ndarray, " n"],
+    line_length: int,
+) -> Int64[np.ndarray, "4 n"]:
+    """Left, top, right, bottom of each mask, x along the lines; zeros for one without a run."""
+    seen = numbers.nonzero()[0]
+    first, last = (stops - numbers)[seen], stops[seen] - 1
+    boxes = np.zeros((4, len(numbers)), np.int64)
+    boxes[0, seen] = np.minimum.reduceat(runs.first_place, first)
+    boxes[1, seen] = runs.first_line[first]
+    boxes[2, seen] = np.maximum.reduceat(runs.last_place, first) + 1
+    boxes[3, seen] = runs.last_line[last] + 1
     # A run that goes on in the next line covers all places.
     onwards = runs.mask[runs.last_line > runs.first_line]
-    boxes[onwards, 0], boxes[onwards, 2] = 0, line_length
+    boxes[0, onwards], boxes[2, onwards] = 0, line_length
     return boxes
 
 
