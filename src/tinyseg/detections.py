@@ -120,7 +120,7 @@ class Detections:
                 "category_id": label + 1,
                 "bbox": [x0, y0, x1 - x0, y1 - y0],
                 "score": score,
-                "segmentation": {"size": list(self.hw), "counts": code},
+                "segmentation": {"size": list(self.hw), "counts": code.decode("ascii")},
             }
             for (x0, y0, x1, y1), label, score, code in rows
         ]
