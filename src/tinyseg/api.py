@@ -20,9 +20,8 @@ from tinyseg.build import find_weights
 from tinyseg.detections import Detections
 from tinyseg.errors import DataError
 from tinyseg.image import image_from_bytes, read_image
-from tinyseg.predict import Predictor, Wishes, choose, load_members, make_plan
-from tinyseg.predict.members import own_prior
-from tinyseg.views import FrameInfo, Plan, camera_of
+from tinyseg.predict import Predictor, choose_plan, load_members
+from tinyseg.views import FrameInfo, PlanLike, camera_of
 
 Image = UInt8[np.ndarray, "_height _width 3"]
 Picture = Any
@@ -34,7 +33,7 @@ OnProgress = Callable[[int, int | None], None]
 
 def load(
     weights: str | Path | None = None,
-    plan: str | Path | Plan | None = None,
+    plan: str | Path | PlanLike | None = None,
     *,
     budget_mp: float | None = None,
     device: str | torch.device | None = None,
@@ -44,19 +43,15 @@ def load(
 
     `weights` is a run's folder, a weights file, an ensemble's file, the name of published weights
     (coco-r50), or None for the package's own. `plan` says where it looks: "whole", "tiles",
-    "focus", a plan's file or a Plan; None for the weights' own. `budget_mp` is what a focus may
+    "focus", a plan's file, or a Plan, Whole, Tiles or Focus; None for the weights' own. `budget_mp` is what a focus may
     spend, in millions of view pixels. Raises WeightsError, RecipeError or DownloadError.
     """
     named = None if weights is None else str(weights)
     members, own = load_members(find_weights(named, on_progress=on_progress))
     if plan is None or isinstance(plan, str | Path):
-        wishes = Wishes(None if plan is None else str(plan), budget_mp=budget_mp)
-        asked = plan is not None or budget_mp is not None or own is None
-        ready = make_plan(choose(wishes, members[0].recipe), own_prior(members)) if asked else own
-    else:
-        ready = plan
-    where = None if device is None else torch.device(device)
-    return Model(Predictor(members, ready, device=where))
+        word = None if plan is None else str(plan)
+        plan = choose_plan(members[0].recipe, own, plan=word, budget_mp=budget_mp)
+    return Model(Predictor(members, plan, device=None if device is None else torch.device(device)))
 
 
 class Model:
