@@ -274,7 +274,7 @@ def by_budgets(
 def first_pass(weights: Path, items: Sequence[Item]) -> dict[str, Instances]:
     """What a network finds on the whole of each frame, whatever plan its recipe has."""
     member = load_member(weights)
-    plan = named_plan("whole", member.recipe)
+    plan = named_plan("whole", member.predict)
     predictor = Predictor([member], plan, device=torch.device("cpu"))
     return {item.name: predictor(read_image(item.image_path)) for item in items}
 

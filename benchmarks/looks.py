@@ -79,7 +79,7 @@ def look(data: Path, folds: Sequence[str]) -> Iterator[Looked]:
     for fold in folds:
         weights, _, listed = fold.rpartition("=")
         member = load_member(Path(weights))
-        items = open_data(data, listed=Path(listed), classes=member.recipe.classes).items
+        items = open_data(data, listed=Path(listed), classes=member.network.classes).items
         predictors = {kind: Predictor([member], plan) for kind, plan in KINDS.items()}
         with progress_bar(listed, len(items)) as bar:
             for item in items:
@@ -139,7 +139,7 @@ def main() -> None:
         frames = list(look(given.data, given.fold))
         if given.keep is not None:
             given.keep.write_bytes(pickle.dumps(frames))
-    classes = load_member(Path(given.fold[0].rpartition("=")[0])).recipe.classes
+    classes = load_member(Path(given.fold[0].rpartition("=")[0])).network.classes
     plans = [row(f"whole + {told(limits)}", judge(frames, classes, limits)) for limits in CHOICES]
     print(table(HEADS, plans))
     rules = [row(told(change), judge(frames, classes, BEST, **change)) for change in RULES]

@@ -39,7 +39,15 @@ from tinyseg.masks import to_coco_rle
 from tinyseg.merge import MergeRules
 from tinyseg.model.box_head import Candidates
 from tinyseg.model.detector import Detector
-from tinyseg.predict import BatchLimits, Member, Predictor, find_sources, read_shots, stream
+from tinyseg.predict import (
+    BatchLimits,
+    DetectorNetwork,
+    Member,
+    Predictor,
+    find_sources,
+    read_shots,
+    stream,
+)
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.views import FrameInfo, PlanLike, Planned, View
 
@@ -120,7 +128,7 @@ class SameTiles(PlanLike):
 def ours(clock: Clock, recipe: Recipe, paths: Sequence[Path], keep: int) -> int:
     """The package: decoding, the network and merging at the same time."""
     predictor = Predictor(
-        [Member(clock.detector, recipe)],
+        [Member(DetectorNetwork(clock.detector, recipe), recipe.predict)],
         SameTiles(),
         device=torch.device("cpu"),
         limits=BatchLimits(pixels=TILE**2),

@@ -30,7 +30,7 @@ from tinyseg.predict import Predictor, named_plan
 from tinyseg.predict.members import Member, load_member
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.progress import progress_bar
-from tinyseg.recipes import Recipe
+from tinyseg.recipes import Predict
 from tinyseg.views import FrameInfo, Part, Plan, Tiles, Whole, camera_of, read_plan
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
@@ -64,11 +64,10 @@ class Outcome:
     seconds: float
 
 
-def ways(recipe: Recipe, given: Plan | None) -> list[Way]:
+def ways(limits: Predict, given: Plan | None) -> list[Way]:
     """All rows; those with more networks than were given are left out later."""
-    limits = recipe.predict
-    focused = given or named_plan("focus", recipe)
-    first = named_plan("whole", recipe).parts
+    focused = given or named_plan("focus", limits)
+    first = named_plan("whole", limits).parts
     half = Whole(limits.short_side // 2, limits.longest_side // 2)
     native = Tiles(640, 160, answers_for=(0.0, 320.0))
     zoom = band_zoom(sum(p.focus.budget_mp for p in focused.parts if p.focus is not None))
@@ -115,7 +114,7 @@ def measure(way: Way, folds: Sequence[Fold], out: Path | None) -> Outcome:
                 found.append(FramePredictions(frame.name, frame.name, frame.hw, merged))
                 truth.append(FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore))
                 bar.advance(item.name)
-    predictions = Predictions(folds[0].members[0].recipe.classes, tuple(found))
+    predictions = Predictions(folds[0].members[0].network.classes, tuple(found))
     if out is not None:
         folder = out / way.name.replace(" ", "_")
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +164,7 @@ def read_folds(given: argparse.Namespace) -> list[Fold]:
 
 def items_of(data: Path, listed: Path | None, member: Member) -> Sequence[Item]:
     """The frames of a list, all if there is none."""
-    return open_data(data, listed=listed, classes=member.recipe.classes).items
+    return open_data(data, listed=listed, classes=member.network.classes).items
 
 
 def main() -> None:
@@ -189,7 +188,7 @@ def main() -> None:
     members = folds[0].members
     outcomes = {
         way.name: measure(way, folds, given.out)
-        for way in ways(members[0].recipe, plan)
+        for way in ways(members[0].predict, plan)
         if way.models <= len(members) and any(fnmatch(way.name, one) for one in wanted)
     }
     print(table(HEADS, [row(name, outcome) for name, outcome in outcomes.items()]))

@@ -32,7 +32,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     keep_freed_memory()
     own = load_predictor()
-    once = Predictor(own.members, named_plan("whole", own.members[0].recipe))
+    once = Predictor(own.members, named_plan("whole", own.members[0].predict))
     rows = []
     for item in open_data(given.data, listed=given.list).items:
         marks = [time.perf_counter()]

@@ -234,18 +234,18 @@ def test_predict_with_no_option_writes_masks_json_and_overlay(
 
 
 def test_weights_carry_their_plan(source: Path) -> None:
-    recipe = load_member(source).recipe
+    recipe = load_detector(source)[1]
     focused = with_settings(recipe, ["predict.plan=focus", "predict.budget_mp=3"])
-    (part,) = choose_plan(focused).parts
+    (part,) = choose_plan(focused.predict).parts
     assert part.focus is not None
     assert (part.focus.budget_mp, part.focus.short_side) == (3.0, 128)
-    (part,) = choose_plan(focused, budget_mp=5.0).parts
+    (part,) = choose_plan(focused.predict, budget_mp=5.0).parts
     assert part.focus is not None
     assert part.focus.budget_mp == 5.0
-    assert choose_plan(focused, plan="whole").parts[0].whole is not None
+    assert choose_plan(focused.predict, plan="whole").parts[0].whole is not None
     own = with_settings(recipe, ["predict.plan={parts: [{tiles: {size: 64}}], flip: true}"])
-    assert choose_plan(own) == own.predict.plan
+    assert choose_plan(own.predict) == own.predict.plan
     assert own.predict.plan == Plan.of(Tiles(64), flip=True)
-    assert choose_plan(focused, tile=128).parts[1].tiles is not None
+    assert choose_plan(focused.predict, tile=128).parts[1].tiles is not None
     with pytest.raises(RecipeError, match="names no prior"):
         with_settings(recipe, ["predict.plan={parts: [{focus: {prior: p.json}}]}"])

@@ -13,7 +13,8 @@ ROOT = Path(tinyseg.__file__).parent
 
 # data set -> frame -> views -> detector -> instances -> merged predictions -> metrics / picture
 ORDER = (
-    *("errors", "checked", "fields", "allocator", "boxes", "files", "masks", "frame", "labels"),
+    *("errors", "checked", "fields", "allocator", "boxes", "files", "masks"),
+    *("frame", "network", "labels"),
     *("grey_png", "image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),

@@ -25,7 +25,7 @@ def test_they_are_small_and_complete() -> None:
     detector, recipe = load_detector(file)
     assert recipe.name == "tis_lite"
     assert recipe.classes == WAD_CLASSES
-    focused = [part.focus for part in default_plan(recipe).parts]
+    focused = [part.focus for part in default_plan(recipe.predict).parts]
     assert [one is not None and one.largest_zoom == 1 for one in focused] == [True, True]
     assert sum(p.numel() for p in detector.parameters()) < 6_000_000
     assert file.stat().st_size <= 12_000_000

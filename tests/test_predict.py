@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 import torch
 from _street import Made, street
 from jaxtyping import UInt8
-from torch import Tensor
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
@@ -29,6 +29,7 @@ from tinyseg.errors import (
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.model.detector import Detector
+from tinyseg.network import Network
 from tinyseg.predict import (
     BatchLimits,
     Member,
@@ -44,7 +45,7 @@ from tinyseg.predict import (
     write_ensemble,
 )
 from tinyseg.predict.ahead import ahead
-from tinyseg.predict.batches import BatchSizes, Look, bytes_of_view, in_batches
+from tinyseg.predict.batches import BatchSizes, Look, in_batches
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.views import (
@@ -194,14 +195,14 @@ def test_scores_are_calibrated_before_merging(member: Member) -> None:
 class Cramped:
     """A network on a device that holds so many views."""
 
-    def __init__(self, detector: Detector, most: int) -> None:
-        self.detector, self.most, self.asked = detector, most, list[int]()
+    def __init__(self, network: Network, most: int) -> None:
+        self.network, self.most, self.asked = network, most, list[int]()
 
-    def detect(self, images: UInt8[Tensor, "b 3 h w"]) -> list[Instances]:
+    def detect(self, images: UInt8[np.ndarray, "b h w 3"]) -> list[Instances]:
         self.asked.append(len(images))
         if len(images) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
-        return self.detector.detect(images)
+        return self.network.detect(images)
 
 
 def test_a_batch_that_does_not_fit_is_halved(
@@ -210,8 +211,8 @@ def test_a_batch_that_does_not_fit_is_halved(
     predictor = Predictor([member], SMALL_TILES, device=CPU)
     image = picture(0)
     expected = predictor(image)
-    cramped = Cramped(build_copy(member), 2)
-    monkeypatch.setattr(member.detector, "detect", cramped.detect)
+    cramped = Cramped(copy(member.network), 2)
+    monkeypatch.setattr(member.network, "detect", cramped.detect)
     found = predictor(image)
     assert cramped.asked == [6, 3, 2, 1, 3, 2, 1]
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
@@ -221,13 +222,6 @@ def test_a_batch_that_does_not_fit_is_halved(
     cramped.most = 0
     with pytest.raises(DeviceError, match=r"one view does not fit .* 128 x 128 pixels: CUDA out"):
         predictor(image)
-
-
-def build_copy(member: Member) -> Detector:
-    copy = build_detector(member.recipe)
-    copy.load_state_dict(member.detector.state_dict())
-    copy.box_head.rules = member.detector.box_head.rules
-    return copy
 
 
 def test_batches_keep_to_the_limits(member: Member) -> None:
@@ -243,7 +237,7 @@ def test_batches_keep_to_the_limits(member: Member) -> None:
         [(0, 1), (0, 2), (0, 3), (1, 1)],
         [(1, 2), (1, 3)],
     ]
-    each = bytes_of_view(member, (64, 64)) / 1e6
+    each = member.network.view_bytes((64, 64)) / 1e6
     by_memory = BatchSizes(BatchLimits(memory_mb=int(each * 2.5) + 1))
     assert max(len(b) for b in in_batches(looks, (member,), by_memory)) in (2, 3)
     tight = BatchSizes(BatchLimits(pixels=1, memory_mb=1))
@@ -444,31 +438,31 @@ def test_an_ensemble_knows_its_weights(files: tuple[Path, Path], tmp_path: Path)
 
 
 def test_plans_by_name_and_from_files(tmp_path: Path, member: Member) -> None:
-    recipe, info = member.recipe, FrameInfo((200, 300))
-    assert choose_plan(recipe).parts[0].whole is not None
-    tiled = choose_plan(recipe, tile=128).first(info)
+    limits, info = member.predict, FrameInfo((200, 300))
+    assert choose_plan(limits).parts[0].whole is not None
+    tiled = choose_plan(limits, tile=128).first(info)
     assert [p.view.out_hw for p in tiled] == [(128, 192), *[(128, 128)] * 6]
     assert tiled[1].view.answers_for == (0.0, 64.0)
-    focused = choose_plan(recipe, plan="focus", budget_mp=2.5).parts[0].focus
+    focused = choose_plan(limits, plan="focus", budget_mp=2.5).parts[0].focus
     assert focused is not None
     assert focused.budget_mp == 2.5
     file = tmp_path / "plan.yaml"
     file.write_text(
         "parts:\n- tiles: {size: 64, overlap: 8, band: [50, 114]}\n  models: [1]\nflip: true\n"
     )
-    planned = choose_plan(recipe, plan=str(file)).first(info)
+    planned = choose_plan(limits, plan=str(file)).first(info)
     assert {p.models for p in planned} == {(1,)}
     assert {p.view.rect[1] for p in planned} == {50.0}
     assert [p.view.flip for p in planned[:2]] == [False, True]
     own = Plan.of(Whole(short_side=64))
-    assert choose_plan(recipe, own) == own
+    assert choose_plan(limits, own) == own
     file.write_text("parts: [{whole: {}, tiles: {}}]")
     with pytest.raises(RecipeError, match=r"plan.yaml: parts.0: a part of a plan is one of"):
         read_plan(file)
     with pytest.raises(RecipeError, match="budget and a prior belong to the plan focus"):
-        choose_plan(recipe, budget_mp=3.0)
+        choose_plan(limits, budget_mp=3.0)
     with pytest.raises(RecipeError, match="no plan of this name"):
-        choose_plan(recipe, plan="fovea")
+        choose_plan(limits, plan="fovea")
 
 
 def test_focus_runs_from_the_command_line(
@@ -497,7 +491,7 @@ def test_focus_uses_the_prior_of_the_weights_and_says_so(
     assert "the prior is not used: this frame is of camera 5 at 300 x 200, it of camera 6" in told
     # An ensemble's file with a focus takes that of the first network that has one.
     members = [MemberFile(weights=files[1]), MemberFile(weights=weights)]
-    focus = choose_plan(load_member(weights).recipe, plan="focus")
+    focus = choose_plan(load_member(weights).predict, plan="focus")
     write_ensemble(tmp_path / "both.yaml", members, focus)
     plan = Predictor(tmp_path / "both.yaml", device=CPU).plan
     (remark,) = plan.remarks(FrameInfo((200, 300), "5"))

@@ -242,7 +242,7 @@ def test_a_files_focus_says_what_its_closer_looks_are(tmp_path: Path) -> None:
 
 def test_several_closer_looks_share_a_budget() -> None:
     own = Plan.of(Focus(7.0), Focus(4.0))
-    chosen = choose_plan(find_recipe("lite"), own, budget_mp=5.5)
+    chosen = choose_plan(find_recipe("lite").predict, own, budget_mp=5.5)
     assert [p.focus.budget_mp for p in chosen.parts if p.focus is not None] == [3.5, 2.0]
 
 

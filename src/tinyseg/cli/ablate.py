@@ -34,7 +34,7 @@ from tinyseg.files import check_folder, write_whole
 from tinyseg.predict import Predictor, choose_plan
 from tinyseg.predict.members import file_sha256, load_member
 from tinyseg.progress import console, progress_bar
-from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
 from tinyseg.train.validation import judge
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
 
@@ -58,13 +58,13 @@ class Looking:
         """The short sides of the row "+ MS"."""
         return tuple(round(side * self.resolution) for side in MULTI_SCALE)
 
-    def plan(self, name: str, recipe: Recipe) -> Plan:
+    def plan(self, name: str, limits: Predict) -> Plan:
         """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too."""
         if name == "whole":
-            return choose_plan(recipe, plan="whole")
+            return choose_plan(limits, plan="whole")
         several = name == "scales"
         sides = self.scales if several else ()
-        return choose_plan(recipe, plan="focus", budget_mp=self.budget, scales=sides, flip=several)
+        return choose_plan(limits, plan="focus", budget_mp=self.budget, scales=sides, flip=several)
 
     def basis(self, frames: str) -> Basis:
         """What scores on these frames follow from beside the weights."""
@@ -172,7 +172,7 @@ def check_start(rows: tuple[Row, ...], coco: Path | None, init: Path | None) -> 
 
 def check_other(other: Path | None, base: Recipe) -> None:
     """Refuses a network of other classes before anything is trained."""
-    if other is not None and (classes := load_member(other).recipe.classes) != base.classes:
+    if other is not None and (classes := load_member(other).network.classes) != base.classes:
         rule = "a network that looks with the rows' has the table's class list"
         expected, got = ", ".join(base.classes), ", ".join(classes)
         raise TrainingError(rule, where="--other", path=other, expected=expected, got=got)
@@ -273,7 +273,7 @@ def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: torch.d
     def judge_row(runs: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
         others = [looking.other] if row.with_other and looking.other is not None else []
         members = [load_member(path) for path in (*runs, *others)]
-        plan = looking.plan(row.plan, members[0].recipe)
+        plan = looking.plan(row.plan, members[0].predict)
         predictor = Predictor(
             members, plan if row.plan == "whole" else resolved(plan, prior()), device=device
         )

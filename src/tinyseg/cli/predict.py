@@ -141,7 +141,7 @@ def predict(
     files, own = _find_members(weights, model or [], calibration or [])
     members = [load(file) for file in files]
     chosen = choose_plan(
-        members[0].recipe,
+        members[0].predict,
         own,
         plan=plan,
         tile=tile,
@@ -287,7 +287,7 @@ def _path_of(name: str | None) -> Path:
 
 
 def _most_kept(members: Sequence[Member]) -> int:
-    return max(member.recipe.predict.detections for member in members)
+    return max(member.predict.detections for member in members)
 
 
 def _settings(predictor: Predictor, plan: Plan) -> dict[str, object]:

@@ -66,12 +66,12 @@ def views(
     """
     make_folder(out)
     if weights is None:
-        recipe, own, plan = find_recipe("lite"), None, plan or "focus"
+        limits, own, plan = find_recipe("lite").predict, None, plan or "focus"
     else:
         with told_while_fetching(weights) as tell:
             member = load_member(find_weights(weights, on_progress=tell))
-        recipe, own = member.recipe, member.prior
-    named = choose_plan(recipe, plan=plan, budget_mp=megapixels(budget), prior=prior)
+        limits, own = member.predict, member.prior
+    named = choose_plan(limits, plan=plan, budget_mp=megapixels(budget), prior=prior)
     chosen = resolved(named, own)
     given = None if predictions is None else read_given(predictions)
     with progress_bar("drawing", len(images)) as bar:

@@ -3,6 +3,7 @@
 predictor.py    Predictor: one frame, or several together
 batches.py      which views go through a network together, in bounded memory
 members.py      a network with its weight and calibration    ensemble.py   several in one file
+detector_network.py  our own detector as a `tinyseg.network.Network`
 plan_choice.py  what a file or the command line says -> a plan
 sources.py      paths, lists and videos -> frames            ahead.py      work done in a thread
 stream.py       many frames: decoding, networks and merging at the same time
@@ -10,6 +11,7 @@ results.py      a folder of finished frames, which a later call goes on with
 """
 
 from tinyseg.predict.batches import BatchLimits
+from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predict.ensemble import (
     EnsembleFile,
     MemberFile,
@@ -28,6 +30,7 @@ from tinyseg.predict.stream import stream
 
 __all__ = [
     "BatchLimits",
+    "DetectorNetwork",
     "EnsembleFile",
     "Member",
     "MemberFile",

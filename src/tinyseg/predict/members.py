@@ -1,14 +1,14 @@
 """Member: one network of an ensemble, with its weight, its calibration and its location prior.
 
-In: a weights file, a run's folder, or torchvision's COCO checkpoint. Out: the network, set to keep
-what its recipe says that prediction keeps, the prior and calibration of its file if it has them,
+In: a weights file, a run's folder, or torchvision's COCO checkpoint. Out: the network, what its
+recipe says of prediction, the prior and calibration of its file if it has them,
 and the file's sha256, by which results know whose they are. Members of an ensemble have one class
 list, or are refused.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyseg.build import (
@@ -21,17 +21,18 @@ from tinyseg.build import (
 from tinyseg.calibrate import Calibration, calibration_from_json
 from tinyseg.errors import RecipeError
 from tinyseg.frame import Instances
-from tinyseg.model.detector import Detector
-from tinyseg.recipes import Recipe
+from tinyseg.network import Network
+from tinyseg.predict.detector_network import DetectorNetwork
+from tinyseg.recipes import Predict
 from tinyseg.views import LocationPrior
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
-    """A network and its recipe; how much its word counts; what its scores mean."""
+    """A network and how it looks; how much its word counts; what its scores mean."""
 
-    detector: Detector
-    recipe: Recipe
+    network: Network
+    predict: Predict = field(default_factory=Predict)
     weight: float = 1.0
     calibration: Calibration | None = None
     sha256: str = ""
@@ -53,14 +54,11 @@ def load_member(
     """
     foreign = path.suffix == ".pth"
     detector, recipe = load_shared(path) if foreign else load_detector(path)
-    limits = recipe.predict
-    detector.box_head.rules = replace(
-        detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
-    )
     prior = None if foreign else read_weights_prior(path)
     if calibration is None and not foreign:
         calibration = _own_calibration(path)
-    return Member(detector, recipe, weight, calibration, file_sha256(path), prior)
+    network = DetectorNetwork(detector, recipe)
+    return Member(network, recipe.predict, weight, calibration, file_sha256(path), prior)
 
 
 def _own_calibration(path: Path) -> Calibration | None:
@@ -83,10 +81,10 @@ def common_classes(members: Sequence[Member]) -> tuple[str, ...]:
     """The class list of all members; raises RecipeError without members or where lists differ."""
     if not members:
         raise RecipeError("a prediction needs at least one network")
-    classes = members[0].recipe.classes
+    classes = members[0].network.classes
     for place, member in enumerate(members):
-        if member.recipe.classes != classes:
+        if member.network.classes != classes:
             rule = "the networks of an ensemble have one class list"
-            got = ", ".join(member.recipe.classes)
+            got = ", ".join(member.network.classes)
             raise RecipeError(rule, where=f"member {place}", expected=", ".join(classes), got=got)
     return classes

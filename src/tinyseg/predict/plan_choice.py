@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyseg.errors import RecipeError
-from tinyseg.recipes import Recipe
+from tinyseg.recipes import Predict
 from tinyseg.views import Focus, Part, Plan, Tiles, Whole, read_plan
 
 TILE_ANSWERS = 0.5
@@ -19,7 +19,7 @@ NAMES = ("whole", "tiles", "focus")
 
 
 def choose_plan(
-    recipe: Recipe,
+    limits: Predict,
     own: Plan | None = None,
     *,
     plan: str | None = None,
@@ -33,9 +33,9 @@ def choose_plan(
     recipe says. `scales` are the short sides of whole frames in place of the plan's own."""
     name = plan or ("tiles" if tile is not None else None)
     if name is None:
-        chosen = default_plan(recipe) if own is None else own
+        chosen = default_plan(limits) if own is None else own
     elif name in NAMES:
-        chosen = named_plan(name, recipe, tile)
+        chosen = named_plan(name, limits, tile)
     elif Path(name).is_file():
         chosen = read_plan(Path(name))
     else:
@@ -50,16 +50,15 @@ def choose_plan(
     return replace(chosen, flip=chosen.flip or flip)
 
 
-def default_plan(recipe: Recipe) -> Plan:
+def default_plan(limits: Predict) -> Plan:
     """The plan that the recipe says."""
-    plan = recipe.predict.plan
-    return named_plan(plan, recipe) if isinstance(plan, str) else plan
+    plan = limits.plan
+    return named_plan(plan, limits) if isinstance(plan, str) else plan
 
 
-def named_plan(name: str, recipe: Recipe, tile: int | None = None) -> Plan:
+def named_plan(name: str, limits: Predict, tile: int | None = None) -> Plan:
     """`whole`; `tiles`: that, and native tiles of this side for what is small beside them; or
     `focus`: that, and closer looks where tiny instances may be. Sides as in the recipe."""
-    limits = recipe.predict
     sides = limits.short_side, limits.longest_side, limits.largest_zoom
     if name == "focus":
         short, longest, zoom = sides

@@ -26,7 +26,7 @@ from tinyseg.predict.plan_choice import default_plan, named_plan
 from tinyseg.views import FrameInfo, PlanLike, Planned, resolved
 
 Image = UInt8[np.ndarray, "_height _width 3"]
-Views = UInt8[np.ndarray, "b 3 h w"]
+Views = UInt8[np.ndarray, "b h w 3"]
 
 
 class Predictor:
@@ -54,12 +54,12 @@ class Predictor:
         self.members = members
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         for member in members:
-            member.detector.to(self.device).eval()
+            member.network.to(self.device)
         self.plan = resolved(
-            plan or own_plan or default_plan(members[0].recipe), own_prior(members)
+            plan or own_plan or default_plan(members[0].predict), own_prior(members)
         )
         self.sizes = BatchSizes(limits or default_limits(self.device))
-        keep = max(member.recipe.predict.detections for member in members)
+        keep = max(member.predict.detections for member in members)
         weights = tuple(member.weight for member in members)
         self.rules = replace(rules or MergeRules(keep=keep), model_weights=weights)
 
@@ -115,9 +115,8 @@ class Predictor:
 
     def _detect(self, kind: Kind, pixels: Views) -> list[Instances]:
         """What a network finds in views of one size, in their pixels."""
-        detector = self.members[kind[0]].detector
         try:
-            return detector.detect(torch.from_numpy(pixels).to(self.device))
+            return self.members[kind[0]].network.detect(pixels)
         except torch.OutOfMemoryError as error:
             if len(pixels) == 1:
                 rule = "one view does not fit into the device's memory"
@@ -136,8 +135,7 @@ def _cut(
 ) -> Iterator[tuple[list[Look], Views]]:
     """Each batch with its pixels."""
     for batch in batches:
-        cuts = [look.view.cut_image(images[look.frame]).transpose(2, 0, 1) for look in batch]
-        yield batch, np.stack(cuts)
+        yield batch, np.stack([look.view.cut_image(images[look.frame]) for look in batch])
 
 
 def default_limits(device: torch.device) -> BatchLimits:
@@ -157,4 +155,4 @@ def load_predictor(
     if tile is None:
         return Predictor(weights, device=device)
     members, _ = load_members(weights)
-    return Predictor(members, named_plan("tiles", members[0].recipe, tile), device=device)
+    return Predictor(members, named_plan("tiles", members[0].predict, tile), device=device)

@@ -7,7 +7,6 @@ the classes that the frames have.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 
@@ -15,8 +14,7 @@ from tinyseg.data import Item
 from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
-from tinyseg.predict import Predictor
-from tinyseg.predict.members import Member
+from tinyseg.predict import DetectorNetwork, Member, Predictor
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
 from tinyseg.views import camera_of
@@ -29,11 +27,8 @@ def validation(items: Sequence[Item], recipe: Recipe, device: torch.device) -> V
     """Scores on these frames, read anew each time: they need no memory between evaluations."""
 
     def validate(detector: Detector) -> Averages:
-        limits = recipe.predict
-        detector.box_head.rules = replace(
-            detector.box_head.rules, min_score=limits.min_score, detections=limits.detections
-        )
-        predictor = Predictor([Member(detector, recipe)], device=device)
+        member = Member(DetectorNetwork(detector, recipe), recipe.predict)
+        predictor = Predictor([member], device=device)
         return judge(predictor, items).averages
 
     return validate
