@@ -43,14 +43,15 @@ def load(
 
     `weights` is a run's folder, a weights file, an ensemble's file, the name of published weights
     (coco-r50), or None for the package's own. `plan` says where it looks: "whole", "tiles",
-    "focus", a plan's file, or a Plan, Whole, Tiles or Focus; None for the weights' own. `budget_mp` is what a focus may
-    spend, in millions of view pixels. Raises WeightsError, RecipeError or DownloadError.
+    "focus", a plan's file, or a Plan, Whole, Tiles or Focus; None for the weights' own. `budget_mp`
+    is what a focus may spend, in millions of view pixels. Raises WeightsError, RecipeError
+    or DownloadError.
     """
     named = None if weights is None else str(weights)
     members, own = load_members(find_weights(named, on_progress=on_progress))
     if plan is None or isinstance(plan, str | Path):
         word = None if plan is None else str(plan)
-        plan = choose_plan(members[0].recipe, own, plan=word, budget_mp=budget_mp)
+        plan = choose_plan(members[0].predict, own, plan=word, budget_mp=budget_mp)
     return Model(Predictor(members, plan, device=None if device is None else torch.device(device)))
 
 
