@@ -116,8 +116,8 @@ def test_labelme_polygons_and_what_is_refused(tmp_path: Path) -> None:
     assert mask_ops.area(read_labelme(path, WAD_CLASSES).instances.masks).tolist() == [24]
     for change, said in (
         ({"label": "boat"}, r"p.json: shape 0: unknown class"),
-        ({"shape_type": "circle"}, r"p.json: shape 0: a shape has a label"),
-        ({"shape_type": "mask", "mask": "!"}, r"p.json: shape 0: a shape has a label"),
+        ({"shape_type": "circle"}, r"p.json: shape 0: a circle has a centre"),
+        ({"shape_type": "mask", "mask": "!"}, r"p.json: shape 0: a mask is a PNG"),
     ):
         path.write_text(json.dumps({**head, "shapes": [{**square, **change}]}))
         with pytest.raises(DataError, match=said):

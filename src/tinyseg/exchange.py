@@ -20,8 +20,9 @@ import orjson
 from jaxtyping import UInt8, UInt16
 
 from tinyseg import masks as mask_ops
-from tinyseg.data import labelme
-from tinyseg.errors import DataError
+from tinyseg.data import drawn, labelme
+from tinyseg.errors import DataError, TinysegError
+from tinyseg.fields import is_number, shown
 from tinyseg.files import write_whole
 from tinyseg.frame import Instances
 from tinyseg.labels import WAD_IDS, index_of
@@ -208,13 +209,28 @@ def read_labelme(path: Path, classes: Sequence[str]) -> FramePredictions:
     place.
     """
     sheet = labelme.read_sheet(path)
-    parts = [_from_shape(shape, classes, path) for shape in sheet.shapes]
+    for fault in sheet.faults:
+        raise fault
+    if sheet.hw is None:
+        raise DataError("does not state its picture's height and width", path=path)
+    parts = [_from_shape(shape, sheet.hw, classes, path) for shape in sheet.shapes]
     return FramePredictions(path.stem, sheet.image_path, sheet.hw, Instances.concatenate(parts))
 
 
-def _from_shape(shape: labelme.Shape, classes: Sequence[str], path: Path) -> Instances:
-    label = index_of(shape.label, classes)
+def _from_shape(
+    shape: labelme.Shape, hw: tuple[int, int], classes: Sequence[str], path: Path
+) -> Instances:
+    own, score = shape.drawn, 1.0 if shape.score is None else shape.score
+    label = index_of(own.label, classes)
     if label is None:
-        where, expected = shape.where, ", ".join(classes)
-        raise DataError("unknown class", path=path, where=where, expected=expected, got=shape.label)
-    return Instances(shape.mask.boxes, shape.mask, np.array([label]), np.array([shape.score]))
+        expected = ", ".join(classes)
+        raise DataError(
+            "unknown class", path=path, where=own.where, expected=expected, got=own.label
+        )
+    if not is_number(score):
+        raise DataError("a score is a number", path=path, where=own.where, got=shown(score))
+    try:
+        mask = drawn.mask_of(own, hw)
+    except TinysegError as error:
+        raise error.at(path=path, where=own.where) from None
+    return Instances(mask.boxes, mask, np.array([label]), np.array([float(score)]))

@@ -1,13 +1,14 @@
 """COCO: annotations/instances_<split>.json beside the pictures' folder.
 
 Masks are compressed run lengths, which hold every pixel, or polygons, which hold parts but no
-holes. COCO's crowds are ignored class by class, so a frame's ignore region is written as a crowd of
-each class.
+holes; of a box alone the segmentation is an empty list. COCO's crowds are ignored class by class,
+so a frame's ignore region is written as a crowd of each class.
 """
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
@@ -21,6 +22,8 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
     shapes, filled = _polygons(found.masks) if job.polygons else (_run_lengths(found.masks, hw), 0)
     classes = [job.ids[label] for label in found.labels.tolist()]
     rows = _rows(page, found.masks, shapes, classes, crowd=0)
+    alone = [job.ids[label] for label in page.boxes.labels.tolist()]
+    rows += _rows(page, page.boxes.masks, [[]] * len(alone), alone, crowd=0)
     ignore = mask_ops.union(page.labels.ignore)
     if mask_ops.area(ignore)[0] > 0:
         region = _run_lengths(ignore, hw)
@@ -35,7 +38,8 @@ def _rows(
     """Annotations without their ids."""
     boxes = masks.boxes.copy()
     boxes[:, 2:] -= boxes[:, :2]
-    columns = (classes, boxes.tolist(), mask_ops.area(masks).tolist(), shapes)
+    areas = np.where(masks.grid_hw.any(axis=1), mask_ops.area(masks), boxes[:, 2] * boxes[:, 3])
+    columns = (classes, boxes.tolist(), areas.tolist(), shapes)
     return [
         orjson.dumps(
             {

@@ -15,7 +15,6 @@ from tinyseg.convert.page import Job, Lost, Page, Rows, Target
 from tinyseg.data import cityscapes
 from tinyseg.exchange import to_label_map
 from tinyseg.files import make_folder
-from tinyseg.frame import FrameLabels
 from tinyseg.image import write_png
 from tinyseg.labels import CITYSCAPES_IDS, WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, index_of
 
@@ -25,19 +24,18 @@ CITY = "all"
 
 def _write_wad(job: Job, page: Page) -> tuple[Rows, Lost]:
     path = job.folder / "train_label" / f"{page.stem}_instanceIds.png"
-    return _write(job, page.labels, path, background=WAD_BACKGROUND, ignore=WAD_IGNORE)
+    return _write(job, page, path, background=WAD_BACKGROUND, ignore=WAD_IGNORE)
 
 
 def _write_cityscapes(job: Job, page: Page) -> tuple[Rows, Lost]:
     folder = job.folder / "gtFine" / page.split / CITY
     path = folder / f"{page.stem}{cityscapes.LABEL_SUFFIX}"
-    return _write(job, page.labels, path, background=0, ignore=job.ids[0])
+    return _write(job, page, path, background=0, ignore=job.ids[0])
 
 
-def _write(
-    job: Job, labels: FrameLabels, path: Path, *, background: int, ignore: int
-) -> tuple[Rows, Lost]:
+def _write(job: Job, page: Page, path: Path, *, background: int, ignore: int) -> tuple[Rows, Lost]:
     """The map, and what became of the objects that overlap."""
+    labels = page.labels
     areas = mask_ops.area(labels.instances.masks)
     smallest_first = labels.instances.select(np.argsort(areas, kind="stable"))
     label = to_label_map(smallest_first, labels.hw, job.ids, background=background)
@@ -47,7 +45,7 @@ def _write(
     label[(mask_ops.paint(labels.ignore, labels.hw) >= 128) & ~owned] = ignore
     make_folder(path.parent)
     write_png(path, label)
-    return [], Lost(gone=gone, covered_pixels=covered)
+    return [], Lost(gone=gone, covered_pixels=covered, boxes=len(page.boxes))
 
 
 def _ids(classes: Sequence[str], ids: dict[int, str]) -> list[int | None]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
 
-from tinyseg.frame import FrameLabels
+from tinyseg.frame import FrameLabels, Instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One frame: its number from 1, its split, its new name, where its picture went, its labels."""
+    """One frame: its number from 1, its split, its new name, where its picture went, its labels in
+    pixels, and the objects of which only a box is known."""
 
     number: int
     split: str
     stem: str
     picture: PurePosixPath
     labels: FrameLabels
+    boxes: Instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Lost:
     """Objects whose holes were filled."""
     unignored: int = 0
     """Frames whose ignore region was left out."""
+    boxes: int = 0
+    """Objects of which only a box is known, left out."""
 
     def __add__(self, other: "Lost") -> "Lost":
         return Lost(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -60,6 +64,7 @@ class Lost:
             "objects of several parts or with holes, their rings joined by bridges": self.bridged,
             "objects whose holes were filled": self.filled,
             "frames whose ignore region the format cannot hold": self.unignored,
+            "boxes without a mask, which the format cannot hold": self.boxes,
         }
         return [f"{count} {what}" for what, count in words.items() if count]
 

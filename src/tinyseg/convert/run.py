@@ -155,10 +155,11 @@ def _convert_one(
     plain = plain_file(item.image_path, labels.hw)
     ending = item.image_path.suffix.lower() if plain is None else plain.ending
     picture = target.picture(stem, ENDINGS.get(ending, ending), split)
-    page, gone = _in_pixels(Page(number, split, stem, picture, labels))
+    page, gone = _in_pixels(Page(number, split, stem, picture, labels, Instances.empty()))
     rows, lost = target.write(job, page)
     _place(item.image_path, plain, job.folder / picture, link=job.link)
-    count, turned = len(page.labels.instances), None if plain is None else plain.turned
+    count = len(page.labels.instances) + len(page.boxes) - lost.boxes
+    turned = None if plain is None else plain.turned
     return _Done(item.name, _without_masks(page), count, rows, lost + Lost(gone=gone), turned)
 
 
@@ -178,20 +179,21 @@ def _called(split: str, format: str) -> str:
 
 
 def _in_pixels(page: Page) -> tuple[Page, int]:
-    """The frame with its objects in pixels, and how many of them have none."""
+    """The frame with its objects in pixels, and how many of them have none; boxes apart."""
     labels = page.labels
-    found = in_pixels(labels.instances, labels.hw)
+    has_mask = labels.instances.has_mask
+    found = in_pixels(labels.instances.select(has_mask), labels.hw)
     ignore = mask_ops.rasterise(labels.ignore, labels.hw)
-    gone = len(labels.instances) - len(found)
+    gone = int(has_mask.sum()) - len(found)
     plain = FrameLabels(labels.name, labels.hw, found, ignore)
-    return replace(page, labels=plain), gone
+    return replace(page, labels=plain, boxes=labels.instances.select(~has_mask)), gone
 
 
 def _without_masks(page: Page) -> Page:
     """What is needed of a frame at the end; its masks would fill the memory."""
     labels = page.labels
     bare = FrameLabels(labels.name, labels.hw, Instances.empty(), CropMasks.empty())
-    return replace(page, labels=bare)
+    return replace(page, labels=bare, boxes=Instances.empty())
 
 
 def _stems(items: Sequence[Item], groups: Sequence[str]) -> list[str]:

@@ -1,14 +1,16 @@
 """YOLO: a text file of polygons a frame, in shares of width and height, and data.yaml.
 
 An object is one polygon there. Rings run along the edges of pixels; those of an object with several
-parts or holes are joined by bridges without width, as trainers of this format do. There is no
-ignore region.
+parts or holes are joined by bridges without width, as trainers of this format do. An object of
+which only a box is known is a line of four numbers. There is no ignore region.
 """
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
 import yaml
+from jaxtyping import Float64
 
 from tinyseg import masks as mask_ops
 from tinyseg.convert.page import Job, Lost, Page, Rows, Target, counted
@@ -27,13 +29,21 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
     for label, rings in zip(labels, mask_ops.outlines(page.labels.instances.masks), strict=True):
         shares = mask_ops.one_ring(rings) / (width, height)
         bridged += len(rings) > 1
-        numbers = (f"{share:.{DIGITS}f}".rstrip("0").rstrip(".") for share in shares.ravel())
-        lines.append(" ".join((str(job.ids[label]), *numbers)))
+        lines.append(_line(job.ids[label], shares.ravel()))
+    x0, y0, x1, y1 = page.boxes.boxes.T / np.array([[width], [height], [width], [height]])
+    boxes = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
+    for label, box in zip(page.boxes.labels.tolist(), boxes, strict=True):
+        lines.append(_line(job.ids[label], box))
     path = label_file(job.folder / page.picture)
     make_folder(path.parent)
     write_whole(path, "".join(f"{line}\n" for line in lines).encode())
     ignored = bool((mask_ops.area(page.labels.ignore) > 0).any())
     return [], Lost(bridged=bridged, unignored=int(ignored))
+
+
+def _line(number: int, shares: Float64[np.ndarray, " n"]) -> str:
+    numbers = (f"{share:.{DIGITS}f}".rstrip("0").rstrip(".") for share in shares)
+    return " ".join((str(number), *numbers))
 
 
 def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:

@@ -1,198 +1,248 @@
-"""LabelMe's files: one .json a picture -> frames and their labels.
+"""LabelMe's files, and X-AnyLabeling's: one .json a picture -> frames and their labels.
 
-In: a folder of .json files, each naming its picture (`imagePath`, from where the .json lies; a
-picture of the same name beside it will do). Shapes are masks, polygons and rectangles; shapes of
-one label and one group_id are one object. Out: as from wad.py. Shapes labelled "ignore" become the
-frame's ignore region; labels outside the chosen class list are background. Refused: other kinds of
-shapes, masks that are no PNG, files that are not LabelMe's. Pictures kept inside the .json are not
-read.
+In: a folder of .json files, itself or in folders below it, each naming its picture (`imagePath`,
+from where the .json lies, or the last parts of that path; a picture of the same name beside it goes
+first) or holding it (`imageData`). Shapes are masks, polygons, rectangles, turned ones, and
+circles; shapes of one label and one group_id are one object. A size that is not stated is the
+picture's. Out: as from drawn.py. Folders called train, val ... are splits. Points and lines of
+labels that are learnt are faults. Files of other tools beside are passed over, and counted.
 """
 
 import base64
+import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import orjson
+from jaxtyping import UInt8
 
 from tinyseg import masks as mask_ops
+from tinyseg.data import drawn
+from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Point, Rings, Size
 from tinyseg.data.found import Files, Found
+from tinyseg.data.json_kind import any_of_kind, json_kind
+from tinyseg.data.pictures import find_pictures
+from tinyseg.data.splits import kind_of
 from tinyseg.errors import DataError, TinysegError
-from tinyseg.frame import FrameLabels, Instances
-from tinyseg.labels import canonical, index_of
+from tinyseg.fields import Fields, read_json
+from tinyseg.frame import FrameLabels
+from tinyseg.image import ENDINGS, image_hw
+from tinyseg.labels import canonical
 from tinyseg.masks import CropMasks
 
 LAYOUT = "a folder with a .json for each picture"
 
-IGNORE_LABEL = "ignore"
-PICTURES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+BOX_FLAG = "box"
+"""A flag of rectangles that stand for a box of which no mask is known."""
 
-_HEAD_BYTES = 2**16
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+_Draw = Callable[[Mapping[str, Any], Size], CropMasks | Rings]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One shape of a file: what it is called, its mask, its score (1 if none) and its group."""
+    """One shape of a file: what is drawn, and its score as it stands there."""
 
-    label: str
-    mask: CropMasks
-    score: float
-    group: int | str | None
-    where: str
+    drawn: Drawn
+    score: object
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One file: the picture's name as it stands there, its height and width, and the shapes."""
+    """One file: the picture's name as it stands there, its height and width (None where the file
+    does not say them), the shapes, and what is broken."""
 
     image_path: str
-    hw: tuple[int, int]
+    hw: tuple[int, int] | None
     shapes: tuple[Shape, ...]
+    faults: tuple[TinysegError, ...]
 
 
 def fits(path: Path) -> bool:
-    """Whether the folder's first .json has shapes: LabelMe's begin with a version and shapes."""
-    first = next(iter(sorted(path.glob("*.json"))), None) if path.is_dir() else None
-    if first is None:
-        return False
-    with first.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    return b'"shapes"' in head and b'"annotations"' not in head
+    """Whether the file, or one of the folder's first, is LabelMe's."""
+    if path.is_file():
+        return json_kind(path) == "labelme"
+    return any_of_kind(path, "labelme", "*.json", "*/*.json", "*/*/*.json")
+
+
+def splits(path: Path) -> tuple[str, ...]:
+    """Folders with the names of splits, where all .json lie in such."""
+    if path.is_file() or any(path.glob("*.json")):
+        return ()
+    folders = sorted({sheet.relative_to(path).parts[0] for sheet in path.rglob("*.json")})
+    return tuple(folders) if all(map(kind_of, folders)) else ()
 
 
 def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
-    """The frames of the folder, by the names of their .json."""
+    """The frames of the folder or its split, by the names of their .json."""
     found: dict[str, Files] = {}
-    missing = []
-    for sheet in sorted(path.glob("*.json")):
-        picture = _picture(sheet)
+    missing, others = [], 0
+    beside: dict[Path, dict[str, Path]] = {}
+    for sheet in _sheets(path if split is None else path / split):
+        if sheet.parent not in beside:
+            beside[sheet.parent] = _pictures_in(sheet.parent)
+        picture = beside[sheet.parent].get(sheet.stem)
+        if picture is None and json_kind(sheet) != "labelme":
+            others += 1
+            continue
+        picture = picture or _named_picture(sheet) or _own_picture(sheet)
         if picture is None:
             missing.append(sheet.stem)
         else:
-            found[sheet.stem] = picture, partial(read_labels, sheet, classes)
-    return Found(found, tuple(missing))
+            found[sheet.stem] = picture, partial(read_labels, sheet, picture, classes)
+    remarks = (f"{others} files of another tool passed over",) if others else ()
+    return Found(found, tuple(missing), remarks=remarks)
 
 
 def class_ids(path: Path) -> dict[str, int]:
-    """The labels of all files, sorted, and their places; reads them all."""
+    """The labels of all files that can be read, sorted, and their places; reads them all."""
     names: dict[str, str] = {}
-    for sheet in sorted(path.glob("*.json")):
-        shapes = _load(sheet).get("shapes")
-        for shape in shapes if isinstance(shapes, list) else []:
-            if isinstance(shape, dict) and isinstance(shape.get("label"), str):
-                names.setdefault(canonical(shape["label"]), shape["label"])
+    for sheet in _sheets(path):
+        try:
+            shapes = read_sheet(sheet).shapes
+        except TinysegError:
+            continue  # told when its frame is read
+        for shape in shapes:
+            names.setdefault(canonical(shape.drawn.label), shape.drawn.label)
     names.pop(IGNORE_LABEL, None)
     return {name: place for place, name in enumerate(sorted(names.values()))}
 
 
-def read_labels(path: Path, classes: tuple[str, ...]) -> FrameLabels:
+def read_labels(path: Path, picture: Path, classes: tuple[str, ...]) -> FrameLabels:
     """The labels of one file."""
     sheet = read_sheet(path)
-    area = (0.0, 0.0, float(sheet.hw[1]), float(sheet.hw[0]))
-    objects: dict[object, list[Shape]] = {}
-    ignored = []
-    for place, shape in enumerate(sheet.shapes):
-        if canonical(shape.label) == IGNORE_LABEL:
-            ignored.append(shape.mask)
-        elif index_of(shape.label, classes) is not None:
-            key = place if shape.group is None else (shape.label, str(shape.group))
-            objects.setdefault(key, []).append(shape)
-    parts = [_joined([shape.mask for shape in shapes]) for shapes in objects.values()]
-    labels = [index_of(shapes[0].label, classes) for shapes in objects.values()]
-    masks = mask_ops.cut(CropMasks.concatenate(parts), area)
-    seen = mask_ops.area(masks) > 0
-    known = np.array(labels, np.int64)[seen]
-    region = mask_ops.cut(CropMasks.concatenate(ignored), area)
-    instances = Instances.from_labels(masks.select(seen), known)
-    return FrameLabels(path.stem, sheet.hw, instances, region)
+    hw = image_hw(picture) if sheet.hw is None else sheet.hw
+    shapes = [shape.drawn for shape in sheet.shapes]
+    return drawn.labels_of(
+        shapes, name=path.stem, path=path, hw=hw, classes=classes, faults=sheet.faults
+    )
 
 
 def read_sheet(path: Path) -> Sheet:
-    """A file with all of its shapes; raises DataError with the shape's place."""
+    """A file with all of its shapes, none of them drawn; raises DataError for what is no such
+    file."""
     document = _load(path)
-    try:
-        hw = int(document["imageHeight"]), int(document["imageWidth"])
-        shapes, name = list(document["shapes"]), str(document["imagePath"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError("is not a LabelMe file", path=path, got=repr(error)) from None
-    if min(hw) < 1 or hw[0] * hw[1] > mask_ops.MAX_FRAME_PIXELS:
-        rule = f"a picture has 1 ... {mask_ops.MAX_FRAME_PIXELS} pixels"
-        raise DataError(rule, path=path, got=f"height {hw[0]} x width {hw[1]}")
-    read = tuple(_shape(shape, hw, path, f"shape {place}") for place, shape in enumerate(shapes))
-    return Sheet(name, hw, read)
+    shapes: list[Shape] = []
+    faults: list[TinysegError] = []
+    for place, row in enumerate(document.rows("shapes")):
+        try:
+            shapes.append(_shape(row, f"shape {place}"))
+        except TinysegError as error:
+            faults.append(error.at(path=path))
+    name = str(document.values.get("imagePath"))
+    return Sheet(name, _stated_hw(document, path), tuple(shapes), tuple(faults))
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        document = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError("cannot be read", path=path, got=error.strerror) from error
-    except orjson.JSONDecodeError as error:
-        raise DataError("is not a LabelMe file", path=path, got=str(error)) from None
-    if not isinstance(document, dict):
-        raise DataError("is not a LabelMe file", path=path, got=type(document).__name__)
-    return document
-
-
-def _picture(sheet: Path) -> Path | None:
-    """The picture of the same name, or the one that the file names; None if neither is there."""
-    beside = [sheet.with_suffix(ending) for ending in PICTURES]
-    found = next((path for path in beside if path.is_file()), None)
-    if found is not None:
-        return found
-    named = _load(sheet).get("imagePath")
-    if not isinstance(named, str) or "\0" in named:
+def _stated_hw(document: Fields, path: Path) -> tuple[int, int] | None:
+    height, width = (document.values.get(key) for key in ("imageHeight", "imageWidth"))
+    if type(height) is not int or type(width) is not int or min(height, width) < 1:
         return None
-    path = sheet.parent / PureWindowsPath(named).as_posix()
-    return path if path.is_file() else None
+    if height * width > mask_ops.MAX_FRAME_PIXELS:
+        rule = f"a picture has 1 ... {mask_ops.MAX_FRAME_PIXELS} pixels"
+        raise DataError(rule, path=path, got=f"height {height} x width {width}")
+    return height, width
 
 
-def _shape(shape: object, hw: tuple[int, int], path: Path, where: str) -> Shape:
-    rule = f"a shape has a label and is a {', a '.join(_KINDS)}"
-    if not isinstance(shape, dict):
-        raise DataError(rule, path=path, where=where, got=repr(shape)[:60])
-    kind = shape.get("shape_type", "polygon")
+def _sheets(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.json"))
+
+
+def _load(path: Path) -> Fields:
+    document, _ = read_json(path)
+    if not isinstance(document, dict) or "shapes" not in document:
+        raise DataError("is not a LabelMe file", path=path, expected="an object with 'shapes'")
+    return Fields(document)
+
+
+def _pictures_in(folder: Path) -> dict[str, Path]:
+    """Pictures by their stems."""
+    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS)
+    return {path.stem: path for path in files}
+
+
+def _named_picture(sheet: Path) -> Path | None:
+    """The picture that the file names, or None."""
     try:
-        mask = _KINDS[kind](shape, hw)
-        score = 1.0 if shape.get("score") is None else float(shape["score"])
-        return Shape(str(shape["label"]), mask, score, shape.get("group_id"), where)
-    except TinysegError as error:
-        raise DataError(rule, path=path, where=where, got=error) from None
-    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        got = f"a {kind}" if kind not in _KINDS else repr(error)
-        raise DataError(rule, path=path, where=where, got=got) from None
+        named = _load(sheet).text("imagePath")
+    except TinysegError:
+        return None
+    path = sheet.parent / named.replace("\\", "/")
+    if path.is_file():
+        return path
+    found, _ = find_pictures(sheet.parent, [named], below=False)
+    return sheet.parent / found[named] if named in found else None
 
 
-def _joined(masks: list[CropMasks]) -> CropMasks:
-    return masks[0] if len(masks) == 1 else mask_ops.union(CropMasks.concatenate(masks))
+def _own_picture(sheet: Path) -> Path | None:
+    """The file itself where the picture is inside it."""
+    try:
+        return sheet if _load(sheet).values.get("imageData") else None
+    except TinysegError:
+        return None
 
 
-def _mask_of(shape: Mapping[str, Any], hw: tuple[int, int]) -> CropMasks:
-    (x0, y0), _ = shape["points"]
-    data = base64.b64decode(shape["mask"], validate=True)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if pixels is None:
-        raise ValueError("the mask is not a PNG")
+def _shape(row: object, where: str) -> Shape:
+    if not isinstance(row, dict) or not isinstance(row.get("label"), str | int):
+        rule = "a shape is an object with a label"
+        raise DataError(rule, where=where, got=repr(row)[:60])
+    kind = str(row.get("shape_type") or "polygon")
+    kind = BOX_FLAG if _flagged(row) else kind
+    known = kind in _KINDS
+    draw = partial(_KINDS[kind], row) if known else partial(drawn.refuse, kind, list(_KINDS))
+    return Shape(Drawn(str(row["label"]), where, draw, row.get("group_id")), row.get("score"))
+
+
+def _flagged(row: Mapping[str, Any]) -> bool:
+    flags = row.get("flags")
+    return isinstance(flags, dict) and flags.get(BOX_FLAG) is True
+
+
+def _mask_of(shape: Mapping[str, Any], hw: Size) -> CropMasks:
+    corners = drawn.points(shape.get("points"))
+    try:
+        data = base64.b64decode(shape.get("mask") or "", validate=True)
+    except (TypeError, binascii.Error, ValueError):
+        data = b""
+    pixels = _decoded(data)
+    if pixels is None or not corners:
+        raise DataError("a mask is a PNG in base64, and the corner where it lies")
     grid = (pixels > 0).astype(np.uint8) * np.uint8(255)
-    return CropMasks.pack_pixels([(int(x0), int(y0))], [grid])
+    return CropMasks.pack_pixels([(round(corners[0][0]), round(corners[0][1]))], [grid])
 
 
-def _polygon_of(shape: Mapping[str, Any], hw: tuple[int, int]) -> CropMasks:
-    corners = [float(value) for point in shape["points"] for value in point]
-    return mask_ops.from_polygons([[corners]], hw)
+def _decoded(data: bytes) -> UInt8[np.ndarray, "h w"] | None:
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    if not data.startswith(_PNG) or not 0 < width * height <= mask_ops.MAX_FRAME_PIXELS:
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        return None
 
 
-def _rectangle_of(shape: Mapping[str, Any], hw: tuple[int, int]) -> CropMasks:
-    (x0, y0), (x1, y1) = ((float(x), float(y)) for x, y in shape["points"])
-    return mask_ops.from_polygons([[[x0, y0, x1, y0, x1, y1, x0, y1]]], hw)
+def _by_points(draw: Callable[[list[Point]], CropMasks | Rings]) -> _Draw:
+    return lambda shape, hw: draw(drawn.points(shape.get("points")))
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any], tuple[int, int]], CropMasks]] = {
+def _box_of(corners: list[Point]) -> CropMasks:
+    if len(corners) != 2:
+        raise DataError("a rectangle has two corners", got=len(corners))
+    (x0, y0), (x1, y1) = corners
+    return drawn.box(x0, y0, x1, y1)
+
+
+_KINDS: dict[str, _Draw] = {
     "mask": _mask_of,
-    "polygon": _polygon_of,
-    "rectangle": _rectangle_of,
+    "polygon": _by_points(drawn.polygon),
+    "rectangle": _by_points(drawn.rectangle),
+    "circle": _by_points(drawn.circle),
+    "rotation": _by_points(drawn.polygon),
+    "quadrilateral": _by_points(drawn.polygon),
+    "oriented_rectangle": _by_points(drawn.polygon),
+    BOX_FLAG: _by_points(_box_of),
 }

@@ -1,16 +1,18 @@
-"""YOLO's segmentation folders: files -> frames and their labels.
+"""YOLO's folders, with polygons or boxes: files -> frames and their labels.
 
-In: a folder with data.yaml (`names`, and `train`, `val`, `test`: folders or lists of pictures),
-that file itself, or one split's folder below images/; beside each images/.../<name>.jpg a text file
-labels/.../<name>.txt with a line an object: class number, then x y x y ... in shares of width and
-height. Out: as from wad.py; a picture without a text file has no objects, as the format has it. It
-knows neither ignore regions nor crowds; classes outside the chosen list are background. Refused:
-class numbers without a name, boxes instead of polygons, numbers that are no share of a side, one
-name twice in a split, and folders in which no picture has a text file.
+In: a folder with a description (data.yaml, or another .yaml with `names`), that file itself, or one
+split's folder below it; beside each images/.../<name>.jpg a text file labels/.../<name>.txt with a
+line an object: class number, then x y x y ... or a box, x y width height, in shares of width and
+height. `names` is a list or numbered, `train`, `val` and `test` are folders or lists of pictures,
+from `path` or from where the description lies; what is not where it says, as on another machine, is
+looked for by the last parts of its path. Out: as from drawn.py; a picture without a text file has
+no objects, as the format has it, unless no picture of the split has one. It knows neither ignore
+regions nor crowds. Lines that cannot be read are faults. Refused: a description without names or
+splits, and one name twice in a split.
 """
 
-import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,70 +20,77 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tinyseg import masks as mask_ops
+from tinyseg.data import drawn
+from tinyseg.data.drawn import Drawn, Rings, Size
 from tinyseg.data.found import Files, Found
+from tinyseg.data.pictures import find_pictures, last_parts
 from tinyseg.data.splits import KINDS
 from tinyseg.errors import DataError, TinysegError
-from tinyseg.frame import FrameLabels, Instances
-from tinyseg.image import image_hw
+from tinyseg.frame import FrameLabels
+from tinyseg.image import ENDINGS, image_hw
 from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
 
 LAYOUT = "a folder with data.yaml, images/ and labels/, or one of its folders of images"
 
 DESCRIPTION = "data.yaml"
-PICTURES = (".jpg", ".jpeg", ".png")
+IMAGES, LABELS = "images", "labels"
 
 _OUTSIDE = 1.0
 """A polygon may stick out of the picture by this share of its sides."""
 
+_ABOVE = 3
+"""Folders above one split's that may hold the description."""
+
+_HAS_NAMES = re.compile(r"^(names|nc)\s*:", re.MULTILINE)
+
 
 def fits(path: Path) -> bool:
     """Whether there is a description of this format at the path or above it."""
-    description = _description(path)
-    return description is not None and description.is_file()
+    return _description(path) is not None
 
 
 def splits(path: Path) -> tuple[str, ...]:
-    """Those that the description names; none of one split's folder alone."""
-    description = _description(path) or path / DESCRIPTION
+    """Those that the description names and that are there; none of one split's folder alone."""
+    description = _known_description(path)
     tree = _read(description)
     if _is_one_split(path, description):
         return ()
-    given = tuple(kind for kind in KINDS if tree.get(kind))
+    given = [kind for kind in KINDS if tree.get(kind)]
     if not given:
         rule = "a description names folders or lists of pictures"
         raise DataError(rule, path=description, expected=" | ".join(KINDS))
-    return given
+    there = [kind for kind in given if all(_places(kind, tree, description).values())]
+    return tuple(there or given)
 
 
 def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of a split, or of the folder that the path is, by name."""
-    description = _description(path) or path / DESCRIPTION
+    description = _known_description(path)
     tree = _read(description)
     names = _names(tree, description)
-    labels = tuple(index_of(name, classes) for name in names)
-    if all(label is None for label in labels):
+    if all(index_of(name, classes) is None for name in names):
         rule = "no class of the data set is in the class list"
         raise DataError(rule, path=description, expected=", ".join(classes), got=", ".join(names))
-    pictures = [path] if split is None else _places(tree[split], tree, description)
+    remarks, missing = _absent(tree, description), list[str]()
+    places = [_images_in(path)] if split is None else _there(split, tree, description)
     found: dict[str, Files] = {}
-    for picture in _pictures(pictures, description):
+    for picture in _pictures(places, description.parent, missing):
         if found.get(picture.stem, (picture,))[0] != picture:
             rule = "a name occurs once in a split"
             raise DataError(rule, path=picture, got=f"also {found[picture.stem][0]}")
         text = label_file(picture)
-        found[picture.stem] = picture, partial(read_labels, text, picture, labels)
+        found[picture.stem] = picture, partial(read_labels, text, picture, names, classes)
     if found and not any(label_file(picture).is_file() for picture, _ in found.values()):
         first = label_file(next(iter(found.values()))[0])
-        rule = "no picture has a text file of labels"
-        raise DataError(rule, path=description, expected=f"{first}, for one")
-    return Found(dict(sorted(found.items())), labelled=names)
+        remarks.append(f"no picture has a text file of labels, such as {first}")
+        missing, found = [*missing, *found], {}
+    return Found(dict(sorted(found.items())), tuple(missing), names, tuple(remarks))
 
 
 def class_ids(path: Path) -> dict[str, int]:
     """The names that the description gives, in the order of their numbers."""
-    description = _description(path) or path / DESCRIPTION
+    description = _known_description(path)
     names = _names(_read(description), description)
     return {name: number for number, name in enumerate(names)}
 
@@ -89,82 +98,121 @@ def class_ids(path: Path) -> dict[str, int]:
 def label_file(picture: Path) -> Path:
     """images/.../<name>.jpg -> labels/.../<name>.txt, the last images/ of the path."""
     parts = list(picture.parts)
-    at = len(parts) - 1 - parts[::-1].index("images") if "images" in parts else None
+    at = len(parts) - 1 - parts[::-1].index(IMAGES) if IMAGES in parts else None
     if at is not None:
-        parts[at] = "labels"
+        parts[at] = LABELS
     return Path(*parts).with_suffix(".txt")
 
 
-def read_labels(path: Path, picture: Path, labels: tuple[int | None, ...]) -> FrameLabels:
-    """The labels of one picture; `labels` is the index of each class number, None for others."""
+def read_labels(
+    path: Path, picture: Path, names: Sequence[str], classes: Sequence[str]
+) -> FrameLabels:
+    """The labels of one picture from its text file, if it has one."""
     hw = image_hw(picture)
-    rows = list(_rows(path, len(labels))) if path.is_file() else []
-    kept = [(labels[number], shares, where) for number, shares, where in rows]
-    masks = [_mask(shares, hw, path, w) for label, shares, w in kept if label is not None]
-    known = np.array([label for label, _, _ in kept if label is not None], np.int64)
-    whole = CropMasks.concatenate(masks)
-    seen = mask_ops.area(whole) > 0
-    instances = Instances.from_labels(whole.select(seen), known[seen])
-    return FrameLabels(picture.stem, hw, instances, CropMasks.empty())
+    faults: list[TinysegError] = []
+    objects = list(_objects(path, names, faults)) if path.is_file() else []
+    return drawn.labels_of(
+        objects, name=picture.stem, path=path, hw=hw, classes=classes, faults=faults
+    )
 
 
-def _rows(path: Path, classes: int) -> Iterator[tuple[int, list[float], str]]:
-    """Class number, coordinates and place of each line."""
+def _objects(path: Path, names: Sequence[str], faults: list[TinysegError]) -> Iterator[Drawn]:
+    """What each line says, those without a class of the description to the faults."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError("the labels cannot be read", path=path, got=error) from error
-    for place, line in enumerate(lines, start=1):
-        if line.strip():
-            yield (*_checked(line.split(), classes, path, f"line {place}"), f"line {place}")
-
-
-def _checked(fields: list[str], classes: int, path: Path, where: str) -> tuple[int, list[float]]:
-    try:
-        values = [float(field) for field in fields]
+    except OSError as error:
+        raise DataError("the labels cannot be read", path=path, got=error.strerror) from None
     except ValueError:
-        rule = "a line is a class number and coordinates"
-        raise DataError(rule, path=path, where=where, got=" ".join(fields)[:60]) from None
-    number, shares = values[0], values[1:]
-    if not (number.is_integer() and 0 <= number < classes):
-        expected = f"0 ... {classes - 1}"
-        raise DataError("no such class", path=path, where=where, expected=expected, got=fields[0])
-    if len(shares) < 6 or len(shares) % 2:
-        rule = "an object is a polygon: x and y of three corners or more"
-        got = "a box" if len(shares) == 4 else f"{len(shares)} numbers"
-        raise DataError(rule, path=path, where=where, got=got)
-    if not all(math.isfinite(v) and -_OUTSIDE <= v <= 1 + _OUTSIDE for v in shares):
-        worst = next(f for f, v in zip(fields[1:], shares, strict=True) if not 0 <= v <= 1)
-        rule = "coordinates are shares of width and height"
-        raise DataError(rule, path=path, where=where, expected="0 ... 1", got=worst)
-    return int(number), shares
+        raise DataError("labels are text in UTF-8", path=path) from None
+    for place, line in enumerate(lines, start=1):
+        fields, where = line.split(), f"line {place}"
+        if not fields:
+            continue
+        number = _number(fields[0])
+        if number is None or not (number.is_integer() and 0 <= number < len(names)):
+            rule = "no such class" if number is not None else _LINE
+            expected = f"0 ... {len(names) - 1}"
+            got = line.strip()[:60] if number is None else fields[0]
+            faults.append(DataError(rule, path=path, where=where, expected=expected, got=got))
+        else:
+            yield Drawn(names[int(number)], where, partial(_draw, fields[1:]))
 
 
-def _mask(shares: list[float], hw: tuple[int, int], path: Path, where: str) -> CropMasks:
-    """The polygon's pixels of the picture."""
-    corners = np.array(shares).reshape(-1, 2) * (hw[1], hw[0])
+_LINE = "a line is a class number and coordinates"
+
+
+def _draw(fields: Sequence[str], hw: Size) -> CropMasks | Rings:
+    """The polygon or the box in pixels; raises DataError for what is neither."""
+    shares = []
+    for field in fields:
+        share = _number(field)
+        if share is None:
+            raise DataError(_LINE, got=" ".join(fields)[:60])
+        if not -_OUTSIDE <= share <= 1 + _OUTSIDE:  # NaN too
+            rule = "coordinates are shares of width and height"
+            raise DataError(rule, expected="0 ... 1", got=field)
+        shares.append(share)
+    pixels = np.array(shares).reshape(-1, 2) * (hw[1], hw[0]) if len(shares) % 2 == 0 else None
+    if pixels is None or len(shares) < 4:
+        rule = "an object is a box, or a polygon: x and y of three corners or more"
+        raise DataError(rule, got=f"{len(shares)} numbers")
+    if len(shares) == 4:
+        (x, y), (width, height) = pixels.tolist()
+        return drawn.box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return drawn.polygon([(x, y) for x, y in pixels.tolist()])
+
+
+def _number(field: str) -> float | None:
     try:
-        return mask_ops.from_polygons([[corners.ravel().tolist()]], hw)
-    except TinysegError as error:
-        raise error.at(path=path, where=where) from error
+        return float(field)
+    except ValueError:
+        return None
 
 
 def _description(path: Path) -> Path | None:
-    """The description's file, from the path itself, its folder, or where images/ lies."""
+    """The description's file: the path itself, or in its folder, or above one split's folder."""
     if path.is_file():
         return path if path.suffix in (".yaml", ".yml") else None
-    if (path / DESCRIPTION).is_file():
-        return path / DESCRIPTION
-    above = [folder.parent for folder in (path, *path.parents) if folder.name == "images"]
-    return next((folder / DESCRIPTION for folder in above), None)
+    own = _described(path)
+    if own is not None:
+        return own
+    below = path.name == IMAGES or (path / IMAGES).is_dir()
+    above = [folder for folder in path.absolute().parents[:_ABOVE] if folder.name != IMAGES]
+    if below or IMAGES in path.absolute().parts[-_ABOVE:]:
+        return next((one for one in map(_described, above) if one is not None), None)
+    return None
+
+
+def _described(folder: Path) -> Path | None:
+    """data.yaml, or the folder's only .yaml that names classes."""
+    if (folder / DESCRIPTION).is_file():
+        return folder / DESCRIPTION
+    files = [path for end in ("yaml", "yml") for path in sorted(folder.glob(f"*.{end}"))]
+    naming = [path for path in files if _HAS_NAMES.search(_text(path))]
+    return naming[0] if len(naming) == 1 else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, ValueError):
+        return ""
+
+
+def _known_description(path: Path) -> Path:
+    return _description(path) or path / DESCRIPTION
 
 
 def _read(description: Path) -> dict[str, Any]:
+    rule = "the description cannot be read"
     try:
-        tree = yaml.safe_load(description.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        got = " ".join(str(error).split())
-        raise DataError("the description cannot be read", path=description, got=got) from None
+        tree = yaml.safe_load(description.read_text("utf-8-sig"))
+    except OSError as error:
+        raise DataError(rule, path=description, got=error.strerror) from None
+    except (ValueError, yaml.YAMLError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = None if mark is None else f"line {mark.line + 1}"
+        raise DataError(rule, path=description, where=where, expected="YAML") from None
     if not isinstance(tree, dict):
         rule = "a description is YAML with names and splits"
         raise DataError(rule, path=description, got=type(tree).__name__)
@@ -172,8 +220,10 @@ def _read(description: Path) -> dict[str, Any]:
 
 
 def _names(tree: dict[str, Any], description: Path) -> tuple[str, ...]:
-    """A list of names, or names by their numbers 0, 1, 2 ..."""
-    names = tree.get("names")
+    """A list of names, names by their numbers 0, 1, 2 ..., or class0 ... where only `nc` counts."""
+    names, count = tree.get("names"), tree.get("nc")
+    if names is None and type(count) is int and count > 0:
+        names = [f"class{number}" for number in range(count)]
     if isinstance(names, dict) and sorted(map(str, names)) == sorted(map(str, range(len(names)))):
         names = [names[number] for number in sorted(names, key=int)]
     if not (isinstance(names, list) and names and all(isinstance(n, str | int) for n in names)):
@@ -183,27 +233,63 @@ def _names(tree: dict[str, Any], description: Path) -> tuple[str, ...]:
 
 
 def _is_one_split(path: Path, description: Path) -> bool:
-    return path.is_dir() and path != description.parent
+    return path.is_dir() and path.absolute() != description.parent.absolute()
 
 
-def _places(given: object, tree: dict[str, Any], description: Path) -> list[Path]:
-    """What the description says of a split: folders of pictures and lists of them."""
-    root = description.parent / str(tree.get("path") or "")
-    if not root.is_dir():  # often an absolute path of another machine
-        root = description.parent
+def _images_in(path: Path) -> Path:
+    """One split's folder, or the images/ in it."""
+    return path / IMAGES if path.name != IMAGES and (path / IMAGES).is_dir() else path
+
+
+def _places(split: str, tree: dict[str, Any], description: Path) -> dict[str, Path | None]:
+    """What the description says of a split, folders of pictures and lists of them, and where they
+    are."""
+    given = tree[split]
     words: list[Any] = given if isinstance(given, list) else [given]
     if not all(isinstance(word, str) for word in words):
         rule = "a split is a folder or list of pictures, or several"
-        raise DataError(rule, path=description, got=repr(given)[:60])
-    return [root / word for word in words]
+        raise DataError(rule, path=description, where=split, got=repr(given)[:60])
+    own, root = description.parent, tree.get("path")
+    roots = [_at(str(root), [own]) or own, own] if root else [own]
+    return {word: _at(word, roots) for word in words}
 
 
-def _pictures(places: list[Path], description: Path) -> Iterator[Path]:
+def _at(word: str, roots: Sequence[Path]) -> Path | None:
+    """Where it is: as written, else by the last parts of its path; `images` alone says nothing."""
+    parts = last_parts(word)
+    ends = ["/".join(parts[at:]) for at in range(len(parts))]
+    ends = [word, *(end for end in ends if end != IMAGES or len(parts) == 1)]
+    return next((root / end for end in ends for root in roots if (root / end).exists()), None)
+
+
+def _there(split: str, tree: dict[str, Any], description: Path) -> list[Path]:
+    places = _places(split, tree, description)
+    for word, place in places.items():
+        if place is None or not (place.is_dir() or place.suffix == ".txt"):
+            rule = "no such folder or list"
+            raise DataError(rule, path=description, where=split, got=word)
+    return [place for place in places.values() if place is not None]
+
+
+def _absent(tree: dict[str, Any], description: Path) -> list[str]:
+    """Splits that are named and not there, in words."""
+    named = {kind: _places(kind, tree, description) for kind in KINDS if tree.get(kind)}
+    gone = [f"{kind}: {word}" for kind in named for word, at in named[kind].items() if at is None]
+    return [f"no such folder or list: {', '.join(gone)}"] if gone else []
+
+
+def _pictures(places: Sequence[Path], root: Path, missing: list[str]) -> Iterator[Path]:
+    """The pictures of folders and lists; what lists name and is not there joins the missing."""
     for place in places:
         if place.is_dir():
-            yield from sorted(p for p in place.rglob("*") if p.suffix.lower() in PICTURES)
-        elif place.suffix == ".txt" and place.is_file():
-            lines = place.read_text("utf-8").splitlines()
-            yield from (place.parent / line.strip() for line in lines if line.strip())
-        else:
-            raise DataError("no such folder or list", path=description, got=place)
+            yield from sorted(p for p in place.rglob("*") if p.suffix.lower() in ENDINGS)
+            continue
+        names = [line.strip() for line in _text(place).splitlines() if line.strip()]
+        found = {name: Path(name) for name in names if Path(name).is_absolute()}
+        found = {name: path for name, path in found.items() if path.is_file()}
+        for folder in (place.parent, root):
+            rest = [name for name in names if name not in found]
+            near, _ = find_pictures(folder, rest, below=False)
+            found |= {name: folder / end for name, end in near.items()}
+        yield from (found[name] for name in names if name in found)
+        missing += [name for name in names if name not in found]

@@ -4,8 +4,9 @@ In: a path. Out: RGB uint8 pictures, upright, or uint16 label maps as stored. Re
 ImageError: files that are missing, empty, damaged or cut short, of another type, or over
 MAX_FILE_BYTES or MAX_PIXELS; both limits are checked before anything is decoded.
 
-header.py   what a file says of itself    exif.py    how a camera was held
-decode.py   bytes -> pixels               files.py   files in and out
+header.py   what a file says of itself    exif.py       how a camera was held
+decode.py   bytes -> pixels               embedded.py   pictures inside label files
+files.py    files in and out
 """
 
 from tinyseg.image.exif import Turn
@@ -16,6 +17,7 @@ from tinyseg.image.files import (
     image_from_bytes,
     image_hw,
     plain_file,
+    read_channels,
     read_header,
     read_image,
     read_label,
@@ -36,6 +38,7 @@ __all__ = [
     "image_from_bytes",
     "image_hw",
     "plain_file",
+    "read_channels",
     "read_header",
     "read_image",
     "read_label",

@@ -43,6 +43,13 @@ def decode_label(data: bytes, header: Header) -> UInt16[np.ndarray, "h w"]:
     return _checked(whole, header.hw)
 
 
+def decode_channels(data: bytes, header: Header) -> UInt8[np.ndarray, "h w channels"]:
+    """The bytes of an 8-bit PNG in colour, red first, alpha last if there is one."""
+    check_png(data)
+    pixels = _checked(_decode_cv2(data, cv2.IMREAD_UNCHANGED), header.hw)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
 def check_png(data: bytes) -> None:
     """Refuses a PNG that is cut short or whose bytes were changed: each chunk has a checksum."""
     at, view = len(SIGNATURE), memoryview(data)

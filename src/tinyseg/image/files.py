@@ -19,9 +19,10 @@ from jaxtyping import UInt8, UInt16
 
 from tinyseg.errors import DataError, ImageError
 from tinyseg.files import write_whole
-from tinyseg.image.decode import check_png, decode, decode_label
+from tinyseg.image.decode import check_png, decode, decode_channels, decode_label
+from tinyseg.image.embedded import ENDING, embedded_picture
 from tinyseg.image.exif import upright
-from tinyseg.image.header import Header, parse_header
+from tinyseg.image.header import ENDINGS, Header, parse_header
 
 MAX_FILE_BYTES = 2**28
 
@@ -65,9 +66,22 @@ def read_label(path: Path) -> UInt16[np.ndarray, "h w"]:
         return decode_label(data, header)
 
 
+def read_channels(path: Path) -> UInt8[np.ndarray, "h w channels"]:
+    """The bytes of an 8-bit PNG of RGB or RGBA as stored, in which some formats keep numbers."""
+    with _told_with(path):
+        data = _read(path)
+        header = parse_header(io.BytesIO(data))
+        if (header.type, header.bits) != ("PNG", 8) or not header.mode.startswith("RGB"):
+            rule = "a map of numbers is an 8-bit PNG of RGB or RGBA"
+            raise ImageError(rule, got=f"{header.bits}-bit {header.mode} {header.type}")
+        return decode_channels(data, header)
+
+
 def read_header(path: Path) -> Header:
     """What the file says of itself; no pixel is decoded."""
     with _told_with(path):
+        if _is_container(path):
+            return parse_header(io.BytesIO(_read(path)))
         _check_file(path)
         with path.open("rb") as stream:
             return parse_header(stream)
@@ -80,11 +94,12 @@ def image_hw(path: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class PlainFile:
-    """A picture without an EXIF turn: its ending and bytes, and whether its pixels were turned."""
+    """A picture of its own without an EXIF turn: its ending and bytes, and whether its pixels were
+    turned, None where it had no turn and came out of another file."""
 
     ending: str
     data: bytes
-    turned: bool
+    turned: bool | None
 
 
 def plain_file(path: Path, hw: tuple[int, int]) -> PlainFile | None:
@@ -95,12 +110,15 @@ def plain_file(path: Path, hw: tuple[int, int]) -> PlainFile | None:
     """
     header = read_header(path)
     turned = _is_turned(header, hw, path)
+    ending = path.suffix.lower()
+    if _is_container(path):
+        ending = next(end for end, type in ENDINGS.items() if type == header.type)
     if header.turn.orientation == 1:
-        return None
+        return PlainFile(ending, _read(path), None) if _is_container(path) else None
     if turned or header.turn.at is None:
         return PlainFile(".png", _png_bytes(read_image(path, hw)), turned)
     with _told_with(path):
-        return PlainFile(path.suffix.lower(), _without_turn(_read(path), header), turned)
+        return PlainFile(ending, _without_turn(_read(path), header), turned)
 
 
 def write_jpeg(path: Path, image: UInt8[np.ndarray, "h w 3"], quality: int = 92) -> None:
@@ -165,9 +183,14 @@ def _check_size(size: int) -> None:
         raise ImageError(rule, expected=f"<= {MAX_FILE_BYTES} bytes", got=size)
 
 
+def _is_container(path: Path) -> bool:
+    return path.suffix.lower() == ENDING
+
+
 def _read(path: Path) -> bytes:
     _check_file(path)
-    return path.read_bytes()
+    data = path.read_bytes()
+    return embedded_picture(data) if _is_container(path) else data
 
 
 def _is_turned(header: Header, hw: tuple[int, int] | None, path: Path) -> bool:
