@@ -12,7 +12,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tinyseg.data import cityscapes, coco, labelme, wad, yolo
+from tinyseg.data import (
+    bdd,
+    cityscapes,
+    coco,
+    cvat,
+    kitti,
+    labelme,
+    mapillary,
+    mots,
+    via,
+    wad,
+    yolo,
+)
 from tinyseg.data.found import Found
 from tinyseg.data.splits import chosen_split, fitting
 from tinyseg.errors import DataError, TinysegError
@@ -104,8 +116,22 @@ FORMATS = {
         cityscapes.class_ids,
         cityscapes.splits,
     ),
+    "kitti": Format(kitti.fits, kitti.find, kitti.LAYOUT, kitti.class_ids),
+    "mots": Format(mots.fits, mots.find, mots.LAYOUT, mots.class_ids, mots.splits),
+    "mapillary": Format(
+        mapillary.fits,
+        mapillary.find,
+        mapillary.LAYOUT,
+        mapillary.class_ids,
+        mapillary.splits,
+    ),
+    "bdd": Format(bdd.fits, bdd.find, bdd.LAYOUT, bdd.class_ids, bdd.splits),
     "yolo": Format(yolo.fits, yolo.find, yolo.LAYOUT, yolo.class_ids, yolo.splits),
-    "labelme": Format(labelme.fits, labelme.find, labelme.LAYOUT, labelme.class_ids),
+    "cvat": Format(cvat.fits, cvat.find, cvat.LAYOUT, cvat.class_ids, cvat.splits),
+    "labelme": Format(
+        labelme.fits, labelme.find, labelme.LAYOUT, labelme.class_ids, labelme.splits
+    ),
+    "via": Format(via.fits, via.find, via.LAYOUT, via.class_ids, via.splits),
     "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids, coco.splits, True),
 }
 """The formats by name, in the order in which they are tried."""
@@ -146,18 +172,19 @@ def open_data(
                 raise DataError(rule, path=files[0], where=name, got=f"also {other}")
             found[name] = Item(name, *files, unlabelled, own)
     missing = [name for listing in listings.values() for name in listing.missing]
+    remarks = tuple(dict.fromkeys(line for one in listings.values() for line in one.remarks))
     if listed is not None:
         kept, missing = _select(list(found), listed)
         found = {name: found[name] for name in kept}
     if not found:
         rule = "no frame has both an image and a label"
         source = None if listed is None else f"listed in {listed}"
-        expected, got = FORMATS[chosen].layout, f"{len(missing)} without one of the two"
+        expected = FORMATS[chosen].layout
+        got = "; ".join([f"{len(missing)} without one of the two", *remarks])
         raise DataError(rule, path=path, where=source, expected=expected, got=got)
     items = tuple(found.values()) if listed else tuple(found[name] for name in sorted(found))
     nowhere = frozenset.intersection(*(item.unlabelled for item in items))
     taken = None if split is None else next(iter(listings))
-    remarks = tuple(line for listing in listings.values() for line in listing.remarks)
     ids = {name: key for listing in listings.values() for name, key in listing.ids.items()}
     return DataSet(chosen, names, items, tuple(missing), nowhere, splits, taken, remarks, ids)
 

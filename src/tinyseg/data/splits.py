@@ -20,6 +20,11 @@ def kind_of(split: str) -> str | None:
     return next((kind for kind in KINDS if plain.startswith(kind)), None)
 
 
+def split_folders(path: Path) -> list[Path]:
+    """The folders there that are called as splits are."""
+    return [folder for folder in sorted(path.glob("*/")) if kind_of(folder.name)]
+
+
 def fitting(asked: str, splits: Sequence[str]) -> list[str]:
     """The splits that the name may mean: the one called so, else those of its kind."""
     if asked in splits:

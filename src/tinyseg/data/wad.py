@@ -18,7 +18,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.data.found import Found
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
-from tinyseg.image import read_label
+from tinyseg.image import ENDINGS, read_label
 from tinyseg.labels import WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, WAD_RIDER, index_of
 
 LAYOUT = "a folder with train_color/ and train_label/"
@@ -58,7 +58,7 @@ def class_ids(path: Path) -> dict[str, int]:
 def images_by_stem(folder: Path) -> dict[str, Path]:
     """The pictures of a folder by their stems; raises DataError for two of one stem."""
     found: dict[str, Path] = {}
-    for path in sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]):
+    for path in sorted(p for p in folder.glob("*") if p.suffix.lower() in ENDINGS):
         if path.stem in found:
             rule = "a frame has one picture"
             raise DataError(rule, path=path, got=f"also {found[path.stem].name}")
@@ -90,8 +90,10 @@ def labels_from_map(
     path: Path,
     name: str,
     meanings: Int16[np.ndarray, "65536"],
+    step: int = _INSTANCES,
 ) -> FrameLabels:
-    """Labels from a label map and what each value means: a class index or one of the three above.
+    """Labels from a label map and what each value means: a class index or one of the three above;
+    the class is value // step.
 
     Raises DataError for a value of unknown meaning, before a mask is made: a foreign picture, with
     a mask for each of its thousands of values, would fill the memory.
@@ -100,7 +102,7 @@ def labels_from_map(
     values, boxes = mask_ops.value_boxes(label, background=background)
     meaning = meanings[values].astype(np.int64)
     if (meaning == UNKNOWN).any():
-        raise _unknown_value(label, path, meanings)
+        raise _unknown_value(label, path, meanings, step)
     kept = meaning != BACKGROUND
     values, boxes, meaning = values[kept], boxes[kept], meaning[kept]
     try:
@@ -113,16 +115,16 @@ def labels_from_map(
 
 
 def _unknown_value(
-    label: UInt16[np.ndarray, "h w"], path: Path, meanings: Int16[np.ndarray, "65536"]
+    label: UInt16[np.ndarray, "h w"], path: Path, meanings: Int16[np.ndarray, "65536"], step: int
 ) -> DataError:
     pixels = np.bincount(label.ravel(), minlength=2**16)
     unknown = np.flatnonzero((meanings == UNKNOWN) & (pixels > 0))
     value, others = int(unknown[0]), len(unknown) - 1
-    thousands = (meanings[:65000] != UNKNOWN).reshape(-1, _INSTANCES).all(axis=1)
-    classes = np.flatnonzero(thousands)
-    got = f"{value // _INSTANCES} on {pixels[value]} pixels"
+    known = (meanings[: 2**16 // step * step] != UNKNOWN).reshape(-1, step).all(axis=1)
+    classes = np.flatnonzero(known)
+    got = f"{value // step} on {pixels[value]} pixels"
     got += f", and {others} other values" if others else ""
-    rule = f"the class of a label value, value // {_INSTANCES}, must be known"
+    rule = f"the class of a label value, value // {step}, must be known"
     expected = f"{classes[0]} ... {classes[-1]}"
     return DataError(rule, path=path, where=f"value {value}", expected=expected, got=got)
 
