@@ -15,6 +15,7 @@ from tinyseg.data import open_data, split_of_kind, splits_of
 from tinyseg.data.leaks import shared_frames
 from tinyseg.errors import DataError
 from tinyseg.image import write_png
+from tinyseg.train.balance import TrainData
 
 HW = (40, 60)
 SETTINGS = ("network.pyramid_channels=16", "sampling.view=64", "train.steps=1")
@@ -256,3 +257,20 @@ def test_a_split_that_the_new_format_cannot_have_is_refused(tmp_path: Path) -> N
     done = invoke("convert", tmp_path / "c", "--out", tmp_path / "out", "--to", "yolo")
     assert "the format has no such split" in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_set_may_label_some_classes_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said for each --data in turn; None is what the set's files say."""
+    opened: list[frozenset[int]] = []
+
+    def note(told: object, parts: list[TrainData], *rest: object) -> None:
+        opened.extend(part.items[0].unlabelled for part in parts)
+        raise DataError("noted")
+
+    monkeypatch.setattr(sys.modules["tinyseg.cli.train"], "show_census", note)
+    a, b = yolo(tmp_path / "a"), yolo(tmp_path / "b")
+    words = ("--data", b, "--labelled", "person", "--labelled", "car, person")
+    train(a, tmp_path / "run", *words, "--classes", "car,person")
+    assert opened == [frozenset({0}), frozenset()]
+    refused = train(a, tmp_path / "run", "--data", b, "--labelled", "car")
+    assert "--labelled: one for each --data" in str(refused.exception)

@@ -9,6 +9,7 @@ from tinyseg.calibrate import Judged, fit, judge, log_loss, write_calibration
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
@@ -31,6 +32,7 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="The calibration, a JSON file.")],
     listed: ListOption = None,
     split: SplitOption = None,
+    labelled: LabelledOption = None,
     format: FormatOption = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
@@ -40,7 +42,7 @@ def calibrate(
     """
     check_output(out)
     given = read_given(predictions)
-    dataset = open_with(data, format, listed, given.classes, split=split)
+    dataset = open_with(data, format, listed, given.classes, split=split, labelled=labelled)
     given = named_alike(given, dataset)
     dataset = of_predicted_splits(dataset, listed, [given])
     found = {frame.name: frame.instances for frame in given.frames}

@@ -40,6 +40,13 @@ SplitOption = Annotated[
     str | None,
     typer.Option("--split", help="Only this split of the data set: train, val, test ..."),
 ]
+LabelledOption = Annotated[
+    str | None,
+    typer.Option(
+        "--labelled",
+        help="The classes that the data set labels: car,person; others may stand there unlabelled.",
+    ),
+]
 OnErrorOption = Annotated[
     OnError, typer.Option("--on-error", help="Stop at a bad file, or skip it and report the count.")
 ]
@@ -80,14 +87,19 @@ def open_with(
     *,
     split: str | None = None,
     kind: str | None = None,
+    labelled: str | None = None,
 ) -> DataSet:
     """The data set, and said aloud what is left out of it.
 
     Where neither `split` nor a list chooses, the split of this `kind` is taken if there is one.
+    `labelled` are names with commas between.
     """
     if split is None and listed is None and kind is not None:
         split = split_of_kind(data, kind, format)
-    dataset = open_data(data, format=format, classes=classes, listed=listed, split=split)
+    own = None if labelled is None else [name.strip() for name in labelled.split(",")]
+    dataset = open_data(
+        data, format=format, classes=classes, listed=listed, split=split, labelled=own
+    )
     if len(dataset.splits) > 1 and listed is None:
         taken = "all splits are taken" if dataset.split is None else f"split {dataset.split}"
         console.print(f"{data}: {taken} (of {', '.join(dataset.splits)})", highlight=False)

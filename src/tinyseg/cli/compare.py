@@ -8,6 +8,7 @@ import typer
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
@@ -45,6 +46,7 @@ def compare(
     data: DataOption,
     listed: ListOption = None,
     split: SplitOption = None,
+    labelled: LabelledOption = None,
     format: FormatOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     resamples: ResamplesOption = RESAMPLES,
@@ -66,7 +68,9 @@ def compare(
     drawn = drawn_by(draw, clip_of)
     given = [read_given(path) for path in (a, b)]
     found = dict.fromkeys(name for one in given for name in one.classes)
-    dataset = open_with(data, format, listed, judged_classes(list(found)), split=split)
+    dataset = open_with(
+        data, format, listed, judged_classes(list(found)), split=split, labelled=labelled
+    )
     given = [named_alike(one, dataset) for one in given]
     dataset = of_predicted_splits(dataset, listed, given)
     skipped = Skipped(on_error)

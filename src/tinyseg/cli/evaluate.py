@@ -18,6 +18,7 @@ from tinyseg.cli.breaking_down import (
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
@@ -66,6 +67,7 @@ def evaluate(
     data: DataOption,
     listed: ListOption = None,
     split: SplitOption = None,
+    labelled: LabelledOption = None,
     format: FormatOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     allow_missing: Annotated[
@@ -96,7 +98,9 @@ def evaluate(
     clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
     drawn = drawn_by(draw, clip_of)
     given = read_given(predictions)
-    dataset = open_with(data, format, listed, judged_classes(given.classes), split=split)
+    dataset = open_with(
+        data, format, listed, judged_classes(given.classes), split=split, labelled=labelled
+    )
     skipped = Skipped(on_error)
     given = named_alike(given, dataset)
     dataset = of_predicted_splits(dataset, listed, [given])

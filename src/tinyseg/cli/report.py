@@ -10,6 +10,7 @@ from tinyseg.cli.common import (
     OVERLAY_CUT,
     DataOption,
     FormatOption,
+    LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
@@ -53,6 +54,7 @@ def report(
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     listed: ListOption = None,
     split: SplitOption = None,
+    labelled: LabelledOption = None,
     format: FormatOption = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to show: those most in error.")] = 20,
     score: Annotated[
@@ -75,7 +77,9 @@ def report(
     paths = [path for path in (predictions, other) if path is not None]
     read = [read_given(path) for path in paths]
     found = dict.fromkeys(name for one in read for name in one.classes)
-    dataset = open_with(data, format, listed, judged_classes(list(found)), split=split)
+    dataset = open_with(
+        data, format, listed, judged_classes(list(found)), split=split, labelled=labelled
+    )
     given = [named_alike(one, dataset) for one in read]
     dataset = of_predicted_splits(dataset, listed, given)
     skipped = Skipped(on_error)

@@ -17,6 +17,7 @@ class RunFile(Section):
     data: tuple[Path, ...]
     lists: tuple[Path, ...] = ()
     splits: tuple[str, ...] = ()
+    labelled: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     zooms: tuple[float, ...] = ()
     format: str | None = None

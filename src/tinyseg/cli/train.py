@@ -74,6 +74,13 @@ def train(
             "of a set that has splits and no --list."
         ),
     ] = None,
+    labelled: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The classes that a data set labels, car,person, one for each --data: objects of "
+            "others may stand there without a label and are no background."
+        ),
+    ] = None,
     share: Annotated[
         list[float] | None,
         typer.Option(
@@ -104,7 +111,7 @@ def train(
     Then:    tinyseg train --resume runs/a
     """
     if resume is not None:
-        if any((data, out, settings, classes, init, listed, split, share, zoom, val)):
+        if any((data, out, settings, classes, init, listed, split, labelled, share, zoom, val)):
             rule = "a run goes on with its own data, recipe and folder"
             raise TrainingError(rule, where="--resume", expected="no option but those of devices")
         go_on(resume, device, threads)
@@ -120,6 +127,7 @@ def train(
         data=_absolute(data),
         lists=_absolute(listed or []),
         splits=tuple(split or ()),
+        labelled=tuple(labelled or ()),
         shares=tuple(share or ()),
         zooms=tuple(zoom or ()),
         format=format,
@@ -282,15 +290,22 @@ def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
     count = len(told.data)
     lists: Sequence[Path | None] = told.lists or (None,) * count
     splits: Sequence[str | None] = told.splits or (None,) * count
+    labelled: Sequence[str | None] = told.labelled or (None,) * count
     shares, zooms = told.shares or (1.0,) * count, told.zooms or (1.0,) * count
-    options = {"--list": lists, "--split": splits, "--share": shares, "--zoom": zooms}
+    options = {
+        "--list": lists,
+        "--split": splits,
+        "--labelled": labelled,
+        "--share": shares,
+        "--zoom": zooms,
+    }
     for name, given in options.items():
         if len(given) != count:
             rule = "one for each --data, or none"
             raise TrainingError(rule, where=name, expected=count, got=len(given))
     sets = [
-        open_with(data, told.format, listed, recipe.classes, split=split, kind=TRAIN)
-        for data, listed, split in zip(told.data, lists, splits, strict=True)
+        open_with(data, told.format, listed, recipe.classes, split=split, kind=TRAIN, labelled=own)
+        for data, listed, split, own in zip(told.data, lists, splits, labelled, strict=True)
     ]
     parts = zip(sets, shares, zooms, strict=True)
     return [TrainData(one.items, share, zoom) for one, share, zoom in parts]
