@@ -153,7 +153,7 @@ def test_a_crowd_becomes_an_ignore_region_everywhere(wad: Path, tmp_path: Path) 
 def test_the_verb_links_selects_and_skips(wad: Path, tmp_path: Path) -> None:
     (wad / "train_label/b_Camera_6_instanceIds.png").write_bytes(b"no picture")
     words = ["convert", str(wad), "--out", str(tmp_path / "few"), "--to", "yolo"]
-    words += ["--classes", "bus, car", "--images", "link", "--split", "val"]
+    words += ["--classes", "bus, car", "--pictures", "link", "--split", "val"]
     ended = CliRunner().invoke(app, words)
     assert isinstance(ended.exception, TinysegError)
     assert not (tmp_path / "few").exists()

@@ -265,7 +265,7 @@ def test_convert_writes_what_every_tool_shows_alike(
         coco(source, orientation, hw)
         if hw != HW:  # the car, where it is on the stored pixels
             shutil.copy(source / "images/a.jpg", tmp_path / "s.jpg")
-        told = run("convert", source, "--out", out, "--to", to, "--images", images)
+        told = run("convert", source, "--out", out, "--to", to, "--pictures", images)
         assert "pictures" in told
         kept = yaml.safe_load((out / "converted.yaml").read_text())
         assert (kept["turned"], kept["untagged"]) == ((1, 0) if hw == HW else (0, 1))

@@ -27,7 +27,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.train import go_on, run_training
-from tinyseg.data import TRAIN, DataSet
+from tinyseg.data import TRAIN, DataSet, Place
 from tinyseg.errors import DataError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.files import check_folder, write_whole
@@ -143,8 +143,8 @@ def ablate(
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
     check_start(rows, coco, init)
     check_other(other, base)
-    learnt = open_with(data, None, listed, base.classes, split=split, kind=TRAIN)
-    judged = open_with(data, None, val_list, base.classes)
+    learnt = open_with(Place(data, listed, split=split), base.classes, kind=TRAIN)
+    judged = open_with(Place(data, val_list), base.classes)
     looking = Looking(resolution, budget, other)
     work = Work(
         fit=fit_on(data, listed, coco, split=split, device=device, threads=threads),

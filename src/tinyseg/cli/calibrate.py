@@ -9,18 +9,17 @@ from tinyseg.calibrate import Judged, fit, judge, log_loss, write_calibration
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    ImagesOption,
     LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
     Skipped,
     SplitOption,
-    named_alike,
-    of_predicted_splits,
-    open_with,
     read_all_labels,
 )
-from tinyseg.cli.given import read_given
+from tinyseg.cli.given import open_given
+from tinyseg.data import Place
 from tinyseg.errors import PredictionsError
 from tinyseg.files import check_output
 from tinyseg.progress import console, progress_bar
@@ -34,6 +33,7 @@ def calibrate(
     split: SplitOption = None,
     labelled: LabelledOption = None,
     format: FormatOption = None,
+    images: ImagesOption = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Fit a model's scores to how often they are right, on frames it did not learn from.
@@ -41,12 +41,11 @@ def calibrate(
     Example: tinyseg calibrate found --data wad --list val.txt --out calibration.json
     """
     check_output(out)
-    given = read_given(predictions)
-    dataset = open_with(data, format, listed, given.classes, split=split, labelled=labelled)
-    given = named_alike(given, dataset)
-    dataset = of_predicted_splits(dataset, listed, [given])
+    place = Place(data, listed, format, split, images, labelled)
+    skipped = Skipped(on_error)
+    (given,), dataset = open_given([predictions], place, skipped, classes=tuple)
     found = {frame.name: frame.instances for frame in given.frames}
-    skipped, parts = Skipped(on_error), []
+    parts = []
     with progress_bar("matching", len(dataset.items)) as bar:
         for labels in read_all_labels(dataset.items, skipped, bar):
             if labels.name not in found:

@@ -1,7 +1,6 @@
 """What the verbs share: options, skipping what cannot be read, data sets, devices."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +9,10 @@ import orjson
 import torch
 import typer
 
-from tinyseg.data import FORMATS, DataSet, Item, frame_key, open_data, split_of_kind
+from tinyseg.data import FORMATS, DataSet, Item, Place, open_data, split_of_kind
 from tinyseg.errors import DataError, RecipeError, TinysegError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
-from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console
 
 PREDICTIONS_NAME = "predictions.json"
@@ -47,8 +45,13 @@ LabelledOption = Annotated[
         help="The classes that the data set labels: car,person; others may stand there unlabelled.",
     ),
 ]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", help="The folder of the pictures that COCO's file names lead to."),
+]
 OnErrorOption = Annotated[
-    OnError, typer.Option("--on-error", help="Stop at a bad file, or skip it and report the count.")
+    OnError,
+    typer.Option("--on-error", help="Stop at a bad file or object, or skip it and say how many."),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
@@ -59,48 +62,60 @@ ThreadsOption = Annotated[
 
 
 class Skipped:
-    """Counts what was left out, and says so once at the end."""
+    """Counts the frames and the objects that were left out, and says so once at the end."""
 
     def __init__(self, on_error: OnError) -> None:
         self.on_error = on_error
-        self.errors: dict[str, TinysegError] = {}
+        self.frames: dict[str, TinysegError] = {}
+        self.objects: dict[str, TinysegError] = {}
 
     def __call__(self, name: str, error: TinysegError) -> None:
-        """Keep the error in mind, or raise it where the user wants to stop."""
+        """A frame that cannot be read; raised where the user wants to stop."""
         if self.on_error is OnError.stop:
             raise error
-        self.errors.setdefault(name, error)
+        self.frames.setdefault(name, error)
+
+    def object(self, error: TinysegError) -> None:
+        """A label that is broken, on a frame that is read without it, once however often that is;
+        raised where the user wants to stop."""
+        if self.on_error is OnError.stop:
+            raise error
+        self.objects.setdefault(str(error), error)
 
     def report(self) -> None:
-        """The number of frames left out, with the first reasons."""
-        for error in list(self.errors.values())[:5]:
-            console.print(f"[yellow]skipped[/] {error}", highlight=False)
-        if self.errors:
-            console.print(f"[yellow]{len(self.errors)} frames skipped[/]")
+        """The numbers, with the first reasons."""
+        for left, noun in ((self.frames, "frames"), (self.objects, "objects")):
+            for error in list(left.values())[:5]:
+                console.print(f"[yellow]skipped[/] {error}", highlight=False)
+            if left:
+                console.print(f"[yellow]{len(left)} {noun} skipped[/]")
 
 
 def open_with(
-    data: Path,
-    format: str | None,
-    listed: Path | None,
+    place: Place,
     classes: Sequence[str],
     *,
-    split: str | None = None,
     kind: str | None = None,
-    labelled: str | None = None,
+    skipped: Skipped | None = None,
 ) -> DataSet:
     """The data set, and said aloud what is left out of it.
 
-    Where neither `split` nor a list chooses, the split of this `kind` is taken if there is one.
-    `labelled` are names with commas between.
+    Where neither a split nor a list is named, the split of this `kind` is taken if there is one.
     """
-    if split is None and listed is None and kind is not None:
-        split = split_of_kind(data, kind, format)
-    own = None if labelled is None else [name.strip() for name in labelled.split(",")]
+    data, split, labelled = place.path, place.split, place.labelled
+    if split is None and place.listed is None and kind is not None:
+        split = split_of_kind(data, kind, place.format)
     dataset = open_data(
-        data, format=format, classes=classes, listed=listed, split=split, labelled=own
+        data,
+        format=place.format,
+        classes=classes,
+        listed=place.listed,
+        split=split,
+        images=place.images,
+        labelled=None if labelled is None else [name.strip() for name in labelled.split(",")],
+        on_fault=None if skipped is None else skipped.object,
     )
-    if len(dataset.splits) > 1 and listed is None:
+    if len(dataset.splits) > 1 and place.listed is None:
         taken = "all splits are taken" if dataset.split is None else f"split {dataset.split}"
         console.print(f"{data}: {taken} (of {', '.join(dataset.splits)})", highlight=False)
     for remark in dataset.remarks:
@@ -109,22 +124,6 @@ def open_with(
         some = ", ".join(dataset.missing[:3])
         console.print(f"[yellow]{len(dataset.missing)} listed frames are not there[/] ({some} ...)")
     return dataset
-
-
-def of_predicted_splits(
-    dataset: DataSet, listed: Path | None, given: Sequence[Predictions]
-) -> DataSet:
-    """The splits that the predictions are of, where neither a split nor a list was asked for: the
-    frames of the others are no misses. The predictions have the data set's names."""
-    if listed is not None or dataset.split is not None or len(dataset.splits) < 2:
-        return dataset
-    predicted = {frame.name for one in given for frame in one.frames}
-    own = {item.split for item in dataset.items if item.name in predicted}
-    if not own:
-        return dataset
-    kept = [split for split in dataset.splits if split in own]
-    console.print(f"the predictions are of the split {', '.join(kept)}", highlight=False)
-    return replace(dataset, items=tuple(i for i in dataset.items if i.split in own))
 
 
 def read_all_labels(items: Sequence[Item], skipped: Skipped, bar: Bar) -> Iterator[FrameLabels]:
@@ -150,13 +149,6 @@ def find_device(name: str, threads: int | None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise DataError("no such device", where="--device", got=f"{name}: {reason}") from None
     return device
-
-
-def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
-    """The predictions with the data set's frame names: a file's name, stem or item name will do."""
-    names = {frame_key(item.name): item.name for item in dataset.items}
-    frames = [replace(f, name=names.get(frame_key(f.name), f.name)) for f in predictions.frames]
-    return replace(predictions, frames=tuple(frames))
 
 
 def write_json(path: Path, document: object) -> None:

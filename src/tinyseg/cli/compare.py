@@ -8,20 +8,18 @@ import typer
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    ImagesOption,
     LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
     Skipped,
     SplitOption,
-    named_alike,
-    of_predicted_splits,
-    open_with,
     read_all_labels,
     rendered,
     write_json,
 )
-from tinyseg.cli.given import read_given
+from tinyseg.cli.given import open_given
 from tinyseg.cli.judging import (
     ClipPatternOption,
     ClipsOption,
@@ -31,12 +29,12 @@ from tinyseg.cli.judging import (
     drawn_by,
     find_clips,
 )
+from tinyseg.data import Place
 from tinyseg.evaluate.bootstrap import RESAMPLES
 from tinyseg.evaluate.compare import compare as compare_pairs
 from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json
 from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.files import check_output
-from tinyseg.labels import judged_classes
 from tinyseg.progress import progress_bar
 
 
@@ -48,6 +46,7 @@ def compare(
     split: SplitOption = None,
     labelled: LabelledOption = None,
     format: FormatOption = None,
+    images: ImagesOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     resamples: ResamplesOption = RESAMPLES,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
@@ -66,14 +65,9 @@ def compare(
     check_output(json)
     clip_of = find_clips(data, clips, clip_pattern, wanted=draw is Draw.clips)
     drawn = drawn_by(draw, clip_of)
-    given = [read_given(path) for path in (a, b)]
-    found = dict.fromkeys(name for one in given for name in one.classes)
-    dataset = open_with(
-        data, format, listed, judged_classes(list(found)), split=split, labelled=labelled
-    )
-    given = [named_alike(one, dataset) for one in given]
-    dataset = of_predicted_splits(dataset, listed, given)
+    place = Place(data, listed, format, split, images, labelled)
     skipped = Skipped(on_error)
+    given, dataset = open_given([a, b], place, skipped)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
     pairs_a, pairs_b = (

@@ -8,6 +8,7 @@ import typer
 
 from tinyseg.cli.common import (
     FormatOption,
+    ImagesOption,
     ListOption,
     OnError,
     OnErrorOption,
@@ -16,7 +17,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.convert import TARGETS, Wanted, kept_classes
 from tinyseg.convert import convert as run_job
-from tinyseg.data import TRAIN, class_ids, splits_of
+from tinyseg.data import TRAIN, Place, class_ids, splits_of
 from tinyseg.errors import DataError
 from tinyseg.files import check_folder
 from tinyseg.labels import index_of
@@ -34,7 +35,7 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A data set in any format that --data takes.")],
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     to: Annotated[str, typer.Option(help=" | ".join(TARGETS))],
-    images: Annotated[
+    pictures: Annotated[
         Pictures, typer.Option(help="Copy pictures, or link to where they are.")
     ] = Pictures.copy,
     classes: Annotated[
@@ -51,6 +52,7 @@ def convert(
     ] = False,
     listed: ListOption = None,
     format: FormatOption = None,
+    images: ImagesOption = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Write a data set in another format: wholly, or not at all.
@@ -60,7 +62,7 @@ def convert(
     to pictures, and what the format could not hold. All splits are written, each as one of its own
     where the format has them.
 
-    Example: tinyseg convert scenes --out scenes-coco --to coco --images link
+    Example: tinyseg convert scenes --out scenes-coco --to coco --pictures link
     """
     check_folder(out)
     ids = class_ids(source, format)
@@ -74,13 +76,14 @@ def convert(
     if left:
         console.print(f"[yellow]left out[/], {to} has no such class: {', '.join(left)}")
     splits = splits_of(source, format)
-    dataset = open_with(source, format, listed, kept, split=split if splits else None)
     skipped = Skipped(on_error)
+    place = Place(source, listed, format, split if splits else None, images)
+    dataset = open_with(place, kept, skipped=skipped)
     with progress_bar("converting", len(dataset.items)) as bar:
         done = run_job(
             dataset,
             out,
-            Wanted(to, images.value, split or TRAIN, polygons),
+            Wanted(to, pictures.value, split or TRAIN, polygons),
             source_ids=ids,
             on_frame=bar.advance,
             on_error=skipped,

@@ -9,6 +9,7 @@ import typer
 from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import (
     FormatOption,
+    ImagesOption,
     ListOption,
     SplitOption,
     rendered,
@@ -37,6 +38,10 @@ def doctor(
     val_split: Annotated[
         str | None, typer.Option(help="Its split; without --val of the data set itself.")
     ] = None,
+    images: ImagesOption = None,
+    val_images: Annotated[
+        Path | None, typer.Option(help="Its pictures; without --val the data set's own.")
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="The recipe that is meant: its scales and its anchors.")
     ] = None,
@@ -60,9 +65,10 @@ def doctor(
     chosen = None if recipe is None else find_recipe(recipe)
     other = None
     if val is not None or val_list is not None or val_split is not None:
-        other = Place(data if val is None else val, val_list, format, val_split)
+        folder = images if val is None else val_images
+        other = Place(data if val is None else val, val_list, format, val_split, folder)
     names = named_classes(classes, [data], format) or WAD_CLASSES
-    plan = plan_of(Place(data, listed, format, split), other, names)
+    plan = plan_of(Place(data, listed, format, split, images), other, names)
     workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
     with progress_bar("looking at frames", len(plan)) as bar:
         findings = examine(

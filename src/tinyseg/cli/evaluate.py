@@ -18,20 +18,18 @@ from tinyseg.cli.breaking_down import (
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    ImagesOption,
     LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
     Skipped,
     SplitOption,
-    named_alike,
-    of_predicted_splits,
-    open_with,
     read_all_labels,
     rendered,
     write_json,
 )
-from tinyseg.cli.given import read_given
+from tinyseg.cli.given import open_given
 from tinyseg.cli.judging import (
     ClipPatternOption,
     ClipsOption,
@@ -46,7 +44,7 @@ from tinyseg.cli.judging import (
     interval_section,
     wad_section,
 )
-from tinyseg.data import DataSet
+from tinyseg.data import DataSet, Place
 from tinyseg.evaluate.bootstrap import RESAMPLES
 from tinyseg.evaluate.pairs import FramePairs, pair_frames
 from tinyseg.evaluate.score import score_pairs
@@ -55,7 +53,6 @@ from tinyseg.evaluate.slices import PRECISION
 from tinyseg.evaluate.table import scores_table, scores_to_json
 from tinyseg.evaluate.wad_rule import pooled_interval
 from tinyseg.files import check_output
-from tinyseg.labels import judged_classes
 from tinyseg.predictions import Predictions
 from tinyseg.progress import progress_bar
 
@@ -69,6 +66,7 @@ def evaluate(
     split: SplitOption = None,
     labelled: LabelledOption = None,
     format: FormatOption = None,
+    images: ImagesOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
@@ -97,13 +95,9 @@ def evaluate(
     wanted = rule is Rule.wad or draw is Draw.clips
     clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
     drawn = drawn_by(draw, clip_of)
-    given = read_given(predictions)
-    dataset = open_with(
-        data, format, listed, judged_classes(given.classes), split=split, labelled=labelled
-    )
+    place = Place(data, listed, format, split, images, labelled)
     skipped = Skipped(on_error)
-    given = named_alike(given, dataset)
-    dataset = of_predicted_splits(dataset, listed, [given])
+    (given,), dataset = open_given([predictions], place, skipped)
     pairs = _pairs(given, dataset, skipped, allow_missing, asked.shapes if broken_down else None)
     scores = score_pairs(pairs, dataset.classes, predicted=len(given.frames))
     figures = scores_to_json(scores)

@@ -10,18 +10,16 @@ from tinyseg.cli.common import (
     OVERLAY_CUT,
     DataOption,
     FormatOption,
+    ImagesOption,
     LabelledOption,
     ListOption,
     OnError,
     OnErrorOption,
     Skipped,
     SplitOption,
-    named_alike,
-    of_predicted_splits,
-    open_with,
     read_all_labels,
 )
-from tinyseg.cli.given import read_given
+from tinyseg.cli.given import open_given
 from tinyseg.data import DataSet, Item
 from tinyseg.doctor import Findings, Place, examine, plan_of
 from tinyseg.evaluate.bootstrap import RESAMPLES, intervals
@@ -32,7 +30,6 @@ from tinyseg.evaluate.score import score_pairs
 from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.files import check_output, write_whole
 from tinyseg.frame import Frame, FrameLabels
-from tinyseg.labels import judged_classes
 from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console, progress_bar
 from tinyseg.report.html.figures import Measured
@@ -56,6 +53,7 @@ def report(
     split: SplitOption = None,
     labelled: LabelledOption = None,
     format: FormatOption = None,
+    images: ImagesOption = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to show: those most in error.")] = 20,
     score: Annotated[
         float, typer.Option(min=0, max=1, help="Where the slider begins.")
@@ -75,14 +73,9 @@ def report(
     """
     check_output(out)
     paths = [path for path in (predictions, other) if path is not None]
-    read = [read_given(path) for path in paths]
-    found = dict.fromkeys(name for one in read for name in one.classes)
-    dataset = open_with(
-        data, format, listed, judged_classes(list(found)), split=split, labelled=labelled
-    )
-    given = [named_alike(one, dataset) for one in read]
-    dataset = of_predicted_splits(dataset, listed, given)
+    place = Place(data, listed, format, split, images, labelled)
     skipped = Skipped(on_error)
+    given, dataset = open_given(paths, place, skipped)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
     runs = _measure(
@@ -95,7 +88,7 @@ def report(
     )
     choice = Choice(f"{data.stem}: {_title(paths)}", frames, score, floor, int(megabytes * MEGA))
     sheets = _sheets(runs, dataset, choice)
-    faults = _examine(Place(data, listed, format, split), dataset.classes) if doctor else None
+    faults = _examine(place, dataset.classes) if doctor else None
     page = page_of(
         runs,
         _comparison(runs, dataset.classes, resamples),

@@ -18,12 +18,14 @@ class RunFile(Section):
     lists: tuple[Path, ...] = ()
     splits: tuple[str, ...] = ()
     labelled: tuple[str, ...] = ()
+    images: tuple[Path, ...] = ()
     shares: tuple[float, ...] = ()
     zooms: tuple[float, ...] = ()
     format: str | None = None
     val: Path | None = None
     val_list: Path | None = None
     val_split: str | None = None
+    val_images: Path | None = None
     on_error: OnError = OnError.stop
     init: str | None = None
 

@@ -25,7 +25,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.start import InitOption, start_weights
-from tinyseg.data import TRAIN, VAL, Item
+from tinyseg.data import TRAIN, VAL, Item, Place
 from tinyseg.data.leaks import check_apart
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.model.detector import Detector
@@ -81,6 +81,10 @@ def train(
             "others may stand there without a label and are no background."
         ),
     ] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(help="The folder of COCO's pictures, one for each --data."),
+    ] = None,
     share: Annotated[
         list[float] | None,
         typer.Option(
@@ -100,6 +104,9 @@ def train(
     val_split: Annotated[
         str | None, typer.Option(help="Only this split; else the validation split if there is one.")
     ] = None,
+    val_images: Annotated[
+        Path | None, typer.Option(help="The folder of its pictures, for COCO.")
+    ] = None,
     format: FormatOption = None,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
@@ -111,7 +118,21 @@ def train(
     Then:    tinyseg train --resume runs/a
     """
     if resume is not None:
-        if any((data, out, settings, classes, init, listed, split, labelled, share, zoom, val)):
+        given = (
+            data,
+            out,
+            settings,
+            classes,
+            init,
+            listed,
+            split,
+            labelled,
+            images,
+            share,
+            zoom,
+            val,
+        )
+        if any(given):
             rule = "a run goes on with its own data, recipe and folder"
             raise TrainingError(rule, where="--resume", expected="no option but those of devices")
         go_on(resume, device, threads)
@@ -128,12 +149,14 @@ def train(
         lists=_absolute(listed or []),
         splits=tuple(split or ()),
         labelled=tuple(labelled or ()),
+        images=_absolute(images or []),
         shares=tuple(share or ()),
         zooms=tuple(zoom or ()),
         format=format,
         val=None if val is None else val.absolute(),
         val_list=None if val_list is None else val_list.absolute(),
         val_split=val_split,
+        val_images=None if val_images is None else val_images.absolute(),
         on_error=on_error,
         init=init,
     )
@@ -176,7 +199,8 @@ def run_training(
 
     keep_freed_memory()
     files.check_folder(out)
-    parts = _parts(told, recipe)
+    skipped = Skipped(told.on_error)
+    parts = _parts(told, recipe, skipped)
     fabric = launch(find_device(device, threads))
     console.quiet = not fabric.is_global_zero
     if start is None and fabric.is_global_zero:
@@ -186,12 +210,10 @@ def run_training(
     origin = f"step {start.step}" if start else start_weights(detector, recipe, told.init)
     validate = None
     if told.val is not None:
-        judged = open_with(
-            told.val, told.format, told.val_list, recipe.classes, split=told.val_split, kind=VAL
-        )
+        place = Place(told.val, told.val_list, told.format, told.val_split, told.val_images)
+        judged = open_with(place, recipe.classes, kind=VAL, skipped=skipped)
         check_apart([item for part in parts for item in part.items], judged.items)
-        validate = validation(judged.items, recipe, fabric.device)
-    skipped = Skipped(told.on_error)
+        validate = validation(judged.items, recipe, fabric.device, on_skip=skipped)
     if start is None:
         show_census(told.data, parts, recipe.classes, skipped)
     frames = store_of(parts, recipe, skipped, out)
@@ -286,16 +308,18 @@ def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: 
     return FrameStore(items, on_skip=skip, draws=draws)
 
 
-def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
+def _parts(told: RunFile, recipe: Recipe, skipped: Skipped) -> list[TrainData]:
     count = len(told.data)
     lists: Sequence[Path | None] = told.lists or (None,) * count
     splits: Sequence[str | None] = told.splits or (None,) * count
     labelled: Sequence[str | None] = told.labelled or (None,) * count
+    images: Sequence[Path | None] = told.images or (None,) * count
     shares, zooms = told.shares or (1.0,) * count, told.zooms or (1.0,) * count
     options = {
         "--list": lists,
         "--split": splits,
         "--labelled": labelled,
+        "--images": images,
         "--share": shares,
         "--zoom": zooms,
     }
@@ -303,10 +327,13 @@ def _parts(told: RunFile, recipe: Recipe) -> list[TrainData]:
         if len(given) != count:
             rule = "one for each --data, or none"
             raise TrainingError(rule, where=name, expected=count, got=len(given))
-    sets = [
-        open_with(data, told.format, listed, recipe.classes, split=split, kind=TRAIN, labelled=own)
-        for data, listed, split, own in zip(told.data, lists, splits, labelled, strict=True)
+    places = [
+        Place(data, listed, told.format, split, folder, own)
+        for data, listed, split, folder, own in zip(
+            told.data, lists, splits, images, labelled, strict=True
+        )
     ]
+    sets = [open_with(one, recipe.classes, kind=TRAIN, skipped=skipped) for one in places]
     parts = zip(sets, shares, zooms, strict=True)
     return [TrainData(one.items, share, zoom) for one, share, zoom in parts]
 

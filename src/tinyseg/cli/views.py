@@ -9,6 +9,7 @@ from tinyseg.build import find_weights, put_prior, read_recipe, read_weights_pri
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
+    ImagesOption,
     ListOption,
     OnError,
     OnErrorOption,
@@ -20,7 +21,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.given import read_given
 from tinyseg.cli.start import told_while_fetching
-from tinyseg.data import TRAIN, class_ids, frame_key
+from tinyseg.data import TRAIN, Place, class_ids, frame_key
 from tinyseg.errors import DataError
 from tinyseg.files import check_output, make_folder, write_whole
 from tinyseg.frame import Instances
@@ -110,6 +111,7 @@ def prior(
     listed: ListOption = None,
     split: SplitOption = None,
     format: FormatOption = None,
+    images: ImagesOption = None,
     camera: Annotated[
         str | None, typer.Option(help="The camera of all frames, where their names do not tell it.")
     ] = None,
@@ -129,8 +131,9 @@ def prior(
     if into is not None:
         read_weights_prior(into)  # refuses what is no weights file before the labels are read
     classes = tuple(class_ids(data, format)) if into is None else read_recipe(into).classes
-    dataset = open_with(data, format, listed, classes, split=split, kind=TRAIN)
     skipped = Skipped(on_error)
+    place = Place(data, listed, format, split, images)
+    dataset = open_with(place, classes, kind=TRAIN, skipped=skipped)
     with progress_bar("reading labels", len(dataset.items)) as bar:
         learned = learn_prior(read_all_labels(dataset.items, skipped, bar), camera=camera)
     if out is not None:

@@ -35,12 +35,27 @@ from tinyseg.labels import WAD_CLASSES, canonical
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A data set to be opened: its path; the list of its frames and its split, None for all; its
+    format, the folder of its pictures, and the classes that it labels (names with commas between),
+    where they must be said."""
+
+    path: Path
+    listed: Path | None = None
+    format: str | None = None
+    split: str | None = None
+    images: Path | None = None
+    labelled: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One frame of a data set, read when asked; `name` is unique in its data set, `split` is None
     where that has no splits.
 
     `load` gives all that can be read, and the broken objects as faults. Reading raises the first
-    fault, or hands each to `on_fault` and goes on without that object.
+    fault, or hands each to `on_fault`, the item's own if the caller has none, and goes on without
+    that object.
     """
 
     name: str
@@ -48,14 +63,13 @@ class Item:
     load: Callable[[], FrameLabels]
     unlabelled: frozenset[int] = frozenset()
     split: str | None = None
+    on_fault: Callable[[TinysegError], None] | None = None
 
     def read_labels(self, on_fault: Callable[[TinysegError], None] | None = None) -> FrameLabels:
         """The frame's labels without its picture."""
-        labels = self.load()
+        labels, tell = self.load(), on_fault or self.on_fault or stop
         for fault in labels.faults:
-            if on_fault is None:
-                raise fault
-            on_fault(fault)
+            tell(fault)
         return replace(labels, unlabelled=self.unlabelled) if self.unlabelled else labels
 
     def read(self, on_fault: Callable[[TinysegError], None] | None = None) -> Frame:
@@ -146,7 +160,7 @@ def open_data(
     labelled: Sequence[str] | None = None,
     split: str | None = None,
     images: Path | None = None,
-    on_fault: Callable[[TinysegError], None] = stop,
+    on_fault: Callable[[TinysegError], None] | None = None,
 ) -> DataSet:
     """The data set at a path, without reading a picture or a label.
 
@@ -154,8 +168,8 @@ def open_data(
     sorted by name, or in the order of the file `listed`, which names the frames to keep, one a
     line: stems or file names, or one of the WAD's video lists. `labelled` names the classes that
     the data set labels, where its files do not say so themselves; `images` is where its pictures
-    are, for formats whose files name them. What is broken in the set itself is raised, or handed to
-    `on_fault`. Raises DataError where no item is left.
+    are, for formats whose files name them. What is broken in the set itself, and later in its
+    frames, is raised, or handed to `on_fault`. Raises DataError where no item is left.
     """
     names = _checked_classes(classes)
     chosen = recognise(path) if format is None else _checked_format(format)
@@ -164,13 +178,13 @@ def open_data(
     found: dict[str, Item] = {}
     for own, listing in listings.items():
         for fault in listing.faults:
-            on_fault(fault)
+            (on_fault or stop)(fault)
         unlabelled = _unlabelled(names, listing.labelled if labelled is None else labelled)
         for name, files in listing.frames.items():
             if name in found:
                 rule, other = "a name occurs once in all splits", found[name].image_path
                 raise DataError(rule, path=files[0], where=name, got=f"also {other}")
-            found[name] = Item(name, *files, unlabelled, own)
+            found[name] = Item(name, *files, unlabelled, own, on_fault)
     missing = [name for listing in listings.values() for name in listing.missing]
     remarks = tuple(dict.fromkeys(line for one in listings.values() for line in one.remarks))
     if listed is not None:

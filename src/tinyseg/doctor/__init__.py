@@ -10,7 +10,8 @@ coverage.py    anchors and tiles               advice.py       what would help
 examination.py all of it -> Findings           text.py         Findings for a terminal
 """
 
-from tinyseg.doctor.examination import Place, Plan, examine, plan_of
+from tinyseg.data import Place
+from tinyseg.doctor.examination import Plan, examine, plan_of
 from tinyseg.doctor.findings import Findings, Group, Part
 from tinyseg.doctor.kinds import Fault, Kind, Severity
 from tinyseg.doctor.statistics import Statistics

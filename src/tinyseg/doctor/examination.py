@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyseg.data import FORMATS, recognise, splits_of
+from tinyseg.data import FORMATS, Place, recognise, splits_of
 from tinyseg.data.splits import chosen_split
 from tinyseg.doctor import kinds
 from tinyseg.doctor.advice import advise
@@ -48,18 +48,6 @@ SURVEYS: dict[str, Callable[[Path, tuple[str, ...], str | None], Survey]] = {
 
 MOST_OF = 0.9
 """Share of frames that must have one size for another one to be told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A data set to look at: its path, the list of its frames and its split (None: all), its format
-    and the folder of its pictures, if known."""
-
-    path: Path
-    listed: Path | None = None
-    format: str | None = None
-    split: str | None = None
-    images: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def take_census(
             break
         item = items[place]
         try:
-            labels = item.read_labels(None if on_skip is None else _teller(item, on_skip))
+            labels = item.read_labels()
         except TinysegError as error:
             if on_skip is None:
                 raise
@@ -74,12 +74,6 @@ def take_census(
         left_out.update(labels.left_out)
     unlabelled = frozenset[int]().union(*(item.unlabelled for item in items))
     return Census(len(items), read, counts, ignored, boxes_alone, empty, left_out, unlabelled)
-
-
-def _teller(
-    item: Item, on_skip: Callable[[Item, TinysegError], None]
-) -> Callable[[TinysegError], None]:
-    return lambda fault: on_skip(item, fault)
 
 
 def check_census(parts: Sequence[Census], classes: Sequence[str]) -> tuple[str, ...]:

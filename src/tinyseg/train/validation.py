@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from tinyseg.data import Item
+from tinyseg.errors import TinysegError
 from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
@@ -19,29 +20,47 @@ from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
 from tinyseg.views import camera_of
 
+OnSkip = Callable[[str, TinysegError], None]
+
 Validate = Callable[[Detector], Averages]
 """What a network, a copy that is not learnt with, is worth."""
 
 
-def validation(items: Sequence[Item], recipe: Recipe, device: torch.device) -> Validate:
+def refuse(name: str, error: TinysegError) -> None:
+    """What is done with a frame that cannot be read, if nobody says otherwise."""
+    raise error
+
+
+def validation(
+    items: Sequence[Item], recipe: Recipe, device: torch.device, *, on_skip: OnSkip = refuse
+) -> Validate:
     """Scores on these frames, read anew each time: they need no memory between evaluations."""
 
     def validate(detector: Detector) -> Averages:
         member = Member(DetectorNetwork(detector, recipe), recipe.predict)
         predictor = Predictor([member], device=device)
-        return judge(predictor, items).averages
+        return judge(predictor, items, on_skip=on_skip).averages
 
     return validate
 
 
 def judge(
-    predictor: Predictor, items: Sequence[Item], *, on_frame: Callable[[], None] = lambda: None
+    predictor: Predictor,
+    items: Sequence[Item],
+    *,
+    on_frame: Callable[[], None] = lambda: None,
+    on_skip: OnSkip = refuse,
 ) -> Scores:
-    """Predictions of each frame scored against its labels; `on_frame` hears of each one done."""
+    """Predictions of each frame scored against its labels; `on_frame` hears of each one done,
+    `on_skip` of each one that cannot be read, by name."""
     found: list[FramePredictions] = []
     truth: list[FrameLabels] = []
     for item in items:
-        frame = item.read()
+        try:
+            frame = item.read()
+        except TinysegError as error:
+            on_skip(item.name, error)
+            continue
         seen = predictor(frame.image, camera_of(frame.name))
         found.append(FramePredictions(frame.name, frame.name, frame.hw, seen))
         labels = FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore, frame.unlabelled)
