@@ -8,7 +8,7 @@ that is not finite.
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -136,6 +136,13 @@ class Fields:
         value = identity(self.values.get(key))
         if value is None:
             raise self.wrong(key, "an id: a whole number from 0 on, or text")
+        return value
+
+    def link(self, key: str, known: Container[Identity], code: str = "json-key") -> Identity:
+        """An id that is one of those that are known."""
+        value = self.identity(key)
+        if value not in known:
+            raise self.fault(f"'{key}' leads nowhere", got=value, code=code)
         return value
 
     def part(self, key: str) -> "Fields":

@@ -7,9 +7,8 @@ dangles or comes twice, a score outside 0 ... 1, a damaged run-length code, a si
 is not the mask's are each refused by a PredictionsError with the file, the item and the rule.
 """
 
-import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
-from tinyseg.errors import MaskError, PredictionsError
+from tinyseg.data.annotation import Category, read_annotations
+from tinyseg.errors import MaskError, PredictionsError, TinysegError
+from tinyseg.fields import Fields, Identity, read_json, shown, stop
 from tinyseg.files import write_whole
 from tinyseg.frame import Instances
-from tinyseg.masks import CropMasks
 
 FORMAT = "tinyseg predictions"
 VERSION = 1
@@ -164,205 +164,98 @@ def _to_rows(frame: FramePredictions, classes: Sequence[str]) -> list[dict[str, 
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One JSON object with the place it has in the file; each reader checks what it returns."""
-
-    fields: dict[str, object]
-    where: str
-
-    def error(self, rule: str, *, expected: object = None, got: object = None) -> PredictionsError:
-        return PredictionsError(rule, where=self.where, expected=expected, got=got)
-
-    def value(self, key: str) -> object:
-        if key not in self.fields:
-            raise self.error(f"needs the key '{key}'")
-        return self.fields[key]
-
-    def text(self, key: str) -> str:
-        value = self.value(key)
-        if not isinstance(value, str):
-            raise self.error(f"'{key}' is a text", got=_short(value))
-        return value
-
-    def whole(self, key: str) -> int:
-        value = self.value(key)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.error(f"'{key}' is a whole number", got=_short(value))
-        return value
-
-    def numbers(self, key: str, count: int) -> list[float]:
-        value = self.value(key)
-        if not (isinstance(value, list) and len(value) == count and all(map(_is_number, value))):
-            raise self.error(f"'{key}' is a list of {count} numbers", got=_short(value))
-        return [float(v) for v in value]
-
-    def number(self, key: str) -> float:
-        value = self.value(key)
-        if not _is_number(value):
-            raise self.error(f"'{key}' is a number", got=_short(value))
-        return float(value)  # type: ignore[arg-type]
-
-    def part(self, key: str) -> "_Item":
-        value = self.value(key)
-        if not isinstance(value, dict):
-            raise self.error(f"'{key}' is an object", got=_short(value))
-        return _Item(value, self.where)
-
-    def parts(self, key: str, kind: str) -> list["_Item"]:
-        """The objects of a list, each with a whole `id` that comes once, by which it is named."""
-        value = self.value(key)
-        if not isinstance(value, list):
-            raise self.error(f"'{key}' is a list", got=_short(value))
-        items, seen = [], set()
-        for place, fields in enumerate(value, start=1):
-            if not isinstance(fields, dict):
-                raise self.error(f"'{key}' holds objects", got=f"{_short(fields)} at {place}")
-            number = _Item(fields, f"{kind} at place {place}").whole("id")
-            if number in seen:
-                raise PredictionsError("each id comes once", where=f"{kind} {number}")
-            seen.add(number)
-            items.append(_Item(fields, f"{kind} {number}"))
-        return items
-
-
-def _is_number(value: object) -> bool:
-    """True for what JSON calls a number, as long as it is finite as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def read_predictions(path: Path) -> Predictions:
     """The predictions of a file that `write_predictions` made, or of one that follows its rules."""
-    document = _load(path)
     try:
-        return from_document(document)
+        return from_document(_load(path))
     except PredictionsError as error:
-        raise error.at(path=path) from error.__cause__
+        raise error.at(path=path) from None
 
 
 def _load(path: Path) -> Any:
-    try:
-        return orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise PredictionsError("cannot be read", path=path, got=error.strerror) from error
-    except orjson.JSONDecodeError as error:
-        raise PredictionsError("is not JSON", path=path, got=str(error)) from None
+    return read_json(path, PredictionsError)[0]
+
+
+def is_ours(document: object) -> bool:
+    """Whether a file's JSON says that it has this format."""
+    info = document.get("info") if isinstance(document, dict) else None
+    return isinstance(info, dict) and "format" in info
 
 
 def from_document(document: object) -> Predictions:
     """The predictions that a file's JSON, already parsed, tells; refused as a file is."""
     if not isinstance(document, dict):
-        raise PredictionsError("a predictions file is a JSON object", got=_short(document))
-    file = _Item(document, "file")
+        raise PredictionsError("a predictions file is a JSON object", got=shown(document))
+    file = Fields(document, None, PredictionsError)
     _check_info(file.part("info"))
-    names = {item.whole("id"): item.text("name") for item in file.parts("categories", "category")}
-    rows: dict[int, list[_Item]] = {}
-    images = file.parts("images", "image")
-    for image in images:
-        rows[image.whole("id")] = []
-    for item in file.parts("annotations", "annotation"):
-        _check_link(item, "image_id", rows)
-        rows[item.whole("image_id")].append(item)
+    names = {key: row.text("name") for key, row in file.parts("categories", "category", stop)}
+    categories = {key: (name, index) for index, (key, name) in enumerate(names.items())}
+    images = dict(file.parts("images", "image", stop))
+    rows: dict[Identity, list[Fields]] = {key: [] for key in images}
+    for _, row in file.parts("annotations", "annotation", stop):
+        rows[row.link("image_id", rows)].append(row)
+        if row.text("category_name") != names[row.link("category_id", names)]:
+            raise row.wrong("category_name", "the name of its category")
     frames, total = [], 0
-    for image in images:
-        frames.append(_from_rows(image, rows[image.whole("id")], names))
+    for key, image in images.items():
+        frames.append(_from_rows(image, rows[key], categories))
         total += frames[-1].instances.masks.coverage.size
         if total > MAX_TOTAL_COVERAGE_BYTES:
-            rule = f"the masks of a file may take {MAX_TOTAL_COVERAGE_BYTES} bytes"
-            raise PredictionsError(rule, where=image.where)
+            raise image.fault(f"the masks of a file may take {MAX_TOTAL_COVERAGE_BYTES} bytes")
     return Predictions(tuple(names.values()), tuple(frames))
 
 
-def _check_info(info: _Item) -> None:
+def _check_info(info: Fields) -> None:
     for key, expected in (("format", FORMAT), ("version", VERSION)):
-        got = info.value(key)
+        got = info.values.get(key)
         if got != expected:
-            raise PredictionsError(f"info: wrong {key}", expected=expected, got=_short(got))
+            raise PredictionsError(f"info: wrong {key}", expected=expected, got=shown(got))
 
 
-def _check_link(item: _Item, key: str, known: dict[int, list[_Item]] | dict[int, str]) -> None:
-    if item.whole(key) not in known:
-        raise item.error(f"'{key}' names nothing in the file", got=item.whole(key))
-
-
-def _from_rows(image: _Item, rows: list[_Item], names: dict[int, str]) -> FramePredictions:
-    hw = image.whole("height"), image.whole("width")
-    if min(hw) < 1:
-        raise image.error("'height' and 'width' are at least 1", got=hw)
-    indices = {category: index for index, category in enumerate(names)}
-    labels = [indices[_category(row, names)] for row in rows]
-    boxes = np.array([_box(row) for row in rows], np.float64).reshape(len(rows), 4)
-    scores = np.array([_score(row) for row in rows], np.float64)
-    masks = _masks(image, rows, hw)
-    instances = Instances(boxes, masks, np.array(labels, np.int64), scores)
+def _from_rows(
+    image: Fields, rows: Sequence[Fields], categories: Mapping[Identity, Category]
+) -> FramePredictions:
+    hw = image.whole("height", low=1), image.whole("width", low=1)
+    instances = instances_of(rows, hw, categories)
+    for row, area in zip(rows, mask_ops.area(instances.masks).tolist(), strict=True):
+        if area == 0:
+            raise row.fault("a mask has at least one pixel")
+        if row.number("area") != area:
+            rule, got = "'area' counts the mask's pixels", row.values["area"]
+            raise row.fault(rule, expected=area, got=got)
     return FramePredictions(image.text("name"), image.text("file_name"), hw, instances)
 
 
-def _category(row: _Item, names: dict[int, str]) -> int:
-    _check_link(row, "category_id", names)
-    category = row.whole("category_id")
-    if row.text("category_name") != names[category]:
-        rule = "'category_name' is the name of its category"
-        raise row.error(rule, expected=repr(names[category]), got=repr(row.text("category_name")))
-    return category
+def instances_of(
+    rows: Sequence[Fields], hw: tuple[int, int], categories: Mapping[Identity, Category]
+) -> Instances:
+    """What annotations with scores say was found on an image of this size, a row each."""
+    if hw[0] * hw[1] > mask_ops.MAX_FRAME_PIXELS:
+        rule = f"a frame has 1 ... {mask_ops.MAX_FRAME_PIXELS} pixels"
+        raise PredictionsError(rule, got=f"height {hw[0]} x width {hw[1]}")
+    scores = np.array([_score(row) for row in rows], np.float64)
+    found = read_annotations(rows, hw, categories, _refuse)
+    boxes = found.boxes.copy()
+    for at, row in enumerate(rows):
+        if row.values.get("bbox") is not None:
+            boxes[at] = _box(row)
+    return Instances(boxes, found.masks, found.labels, scores)
 
 
-def _box(row: _Item) -> tuple[float, float, float, float]:
+def _refuse(error: TinysegError) -> None:
+    expected, got = error.expected, error.got
+    raise PredictionsError(error.rule, where=error.where, expected=expected, got=got)
+
+
+def _box(row: Fields) -> tuple[float, float, float, float]:
     x, y, width, height = row.numbers("bbox", 4)
     if width < 0 or height < 0:
-        raise row.error("'bbox' is x, y, width, height, no size negative", got=row.value("bbox"))
+        raise row.wrong("bbox", "x, y, width, height, no size negative")
     return x, y, x + width, y + height
 
 
-def _score(row: _Item) -> float:
+def _score(row: Fields) -> float:
     score = row.number("score")
     if not 0 <= score <= 1:
-        raise row.error("'score' lies in 0 ... 1", got=score)
+        raise row.fault("'score' lies in 0 ... 1", got=score)
     return score
-
-
-def _masks(image: _Item, rows: list[_Item], hw: tuple[int, int]) -> CropMasks:
-    """The rows' masks, each of the image's size, with at least one pixel, and with its area."""
-    codes = [_code(row, hw) for row in rows]
-    try:
-        masks = mask_ops.from_coco_rle(codes, hw)
-    except MaskError as error:
-        raise _explain(error, image, rows, codes) from error
-    for row, area in zip(rows, mask_ops.area(masks).tolist(), strict=True):
-        if area == 0:
-            raise row.error("a mask has at least one pixel")
-        if row.number("area") != area:
-            raise row.error("'area' counts the mask's pixels", expected=area, got=row.value("area"))
-    return masks
-
-
-def _code(row: _Item, hw: tuple[int, int]) -> str:
-    segmentation = row.part("segmentation")
-    size = segmentation.numbers("size", 2)
-    if size != list(hw):
-        rule = "a mask has its image's size (height, width)"
-        raise row.error(rule, expected=list(hw), got=segmentation.value("size"))
-    return segmentation.text("counts")
-
-
-def _explain(
-    error: MaskError, image: _Item, rows: list[_Item], codes: list[str]
-) -> PredictionsError:
-    """The error of many codes as the error of the first that is wrong alone."""
-    hw = image.whole("height"), image.whole("width")
-    where = image.where
-    for row, code in zip(rows, codes, strict=True):
-        try:
-            mask_ops.from_coco_rle([code], hw)
-        except MaskError as single:
-            error, where = single, row.where
-            break
-    place = ": ".join(part for part in (where, error.where) if part is not None)
-    return PredictionsError(error.rule, where=place, expected=error.expected, got=error.got)

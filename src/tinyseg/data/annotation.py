@@ -97,9 +97,7 @@ def read_annotations(
 
 
 def _checked(row: Fields, hw: tuple[int, int], categories: Mapping[Identity, Category]) -> _Checked:
-    category = row.identity("category_id")
-    if category not in categories:
-        raise row.fault("'category_id' leads nowhere", got=category, code="category-dangling")
+    category = row.link("category_id", categories, "category-dangling")
     crowd = row.values.get("iscrowd")
     if crowd is not None and type(crowd) is not bool:
         crowd = row.whole("iscrowd") > 0

@@ -307,9 +307,7 @@ def _hand_out(rows: list[Any], images: Mapping[Identity, _Image], on_fault: OnFa
             if number in taken:
                 raise repeated(own, place, "annotation")
             taken.add(number)
-            if image is None:
-                got = own.identity("image_id")
-                raise own.fault("'image_id' leads nowhere", got=got, code="image-dangling")
-            image.rows.append({"where": own.where, **{k: row[k] for k in _KEPT if k in row}})
+            own_image = images[own.link("image_id", images, "image-dangling")]
+            own_image.rows.append({"where": own.where, **{k: row[k] for k in _KEPT if k in row}})
         except TinysegError as error:
             (on_fault if image is None else image.faults.append)(error)
