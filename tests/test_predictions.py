@@ -245,7 +245,8 @@ def test_a_wrong_file_is_refused_with_file_item_and_rule(tmp_path: Path, name: s
 def test_what_is_not_a_json_object_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "p.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(PredictionsError, match=r"p\.json: (.*is not JSON|a predictions file|'info' is)"):
+    rule = r"p\.json: (.*is not JSON|a predictions file|'info' is)"
+    with pytest.raises(PredictionsError, match=rule):
         read_predictions(path)
 
 
