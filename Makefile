@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
-.PHONY: weights folds table faults kill-storm demo test check bench fuzz wheel-test clean
+.PHONY: weights folds table faults layouts kill-storm demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -64,6 +64,9 @@ fuzz: .venv/installed  ## run-length codecs, polygons and damaged submissions, m
 
 faults: .venv/installed  ## every kind of fault of a data set, planted 20 times, and clean sets
 	TINYSEG_FAULTS=20 $(BIN)/pytest tests/test_doctor.py -k 'planted or clean_sets or generators'
+
+layouts: .venv/installed  ## 23 users' layouts through every verb, and into every format and back
+	TINYSEG_LAYOUTS=1 $(BIN)/pytest tests/test_layouts.py -s
 
 kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s

@@ -26,7 +26,9 @@ class OnError(StrEnum):
     skip = "skip"
 
 
-DataOption = Annotated[Path, typer.Option("--data", help="The data set: a folder, or a COCO JSON.")]
+DataOption = Annotated[
+    Path, typer.Option("--data", help="The data set: a folder, or its label file.")
+]
 ListOption = Annotated[
     Path | None, typer.Option("--list", help="Only the frames named in this file, one a line.")
 ]

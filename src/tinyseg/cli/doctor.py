@@ -26,7 +26,7 @@ MOST_THREADS = 8
 
 
 def doctor(
-    data: Annotated[Path, typer.Argument(help="The data set: a folder, or a COCO JSON.")],
+    data: Annotated[Path, typer.Argument(help="The data set: a folder, or its label file.")],
     listed: ListOption = None,
     split: SplitOption = None,
     val: Annotated[
@@ -56,6 +56,9 @@ def doctor(
     ] = None,
 ) -> None:
     """Look for faults in a data set: files, labels, instances, leaks; and say what would help.
+
+    Any format that --data takes is looked at: WAD, Cityscapes, KITTI, MOTS, Mapillary, BDD100K,
+    YOLO, CVAT, LabelMe, VIA, COCO (docs/your-own-data.md).
 
     Exit status 1 where there are errors; warnings and notes leave it at 0.
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", help="A data set: a folder, or a COCO JSON. May be repeated."),
+        typer.Option("--data", help="A data set: a folder, or its label file. May be repeated."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder: weights, recipe, log.")

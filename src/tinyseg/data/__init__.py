@@ -5,8 +5,10 @@ splits.py      train, val, test under whatever names
 wad.py         ApolloScape's WAD layout, which the project's own generator writes too
 coco.py        COCO instances JSON; annotation.py reads a row of it, pictures.py finds its pictures
 cityscapes.py  Cityscapes' folders
-yolo.py        YOLO's text files of polygons
-labelme.py     LabelMe's .json for each picture
+kitti.py, mots.py, mapillary.py, bdd.py    label maps of other street sets (maps.py)
+yolo.py, labelme.py, via.py, cvat.py       what annotators drew (drawn.py)
+json_kind.py   whose a .json is
+leaks.py       frames that are learnt from and judged on
 clips.py       which video clip a frame is from
 synthetic/     frames made from nothing, with exact labels
 """
