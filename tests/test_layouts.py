@@ -22,7 +22,7 @@ from tinyseg.frame import FrameLabels
 from tinyseg.image import read_image
 
 EVERY = bool(os.environ.get("TINYSEG_LAYOUTS"))
-WHOLE_WAY = list(LAYOUTS) if EVERY else ["mapillary", "yolo_roboflow", "yolo_boxes"]
+WHOLE_WAY = list(LAYOUTS) if EVERY else ["mapillary", "yolo_boxes"]
 CLASSES = ("car", "person")
 STEPS = 2
 

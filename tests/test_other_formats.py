@@ -94,7 +94,7 @@ def test_a_broken_shape_of_cvat_costs_itself_alone(tmp_path: Path, name: str) ->
     labels = cvat(tmp_path, good + BROKEN_CVAT[name])
     assert area(labels) == [30]
     (fault,) = labels.faults
-    assert "annotations.xml: train_00.jpg: " in str(fault)
+    assert "annotations.xml: Train/train_00.jpg: " in str(fault)
     assert "Error" not in str(fault)
 
 
@@ -291,12 +291,8 @@ def test_a_broken_line_of_mots_costs_itself_alone(tmp_path: Path) -> None:
     text.write_text("\n".join([*broken, *lines]))
     labels = read(path)
     assert len(labels.instances) == 3
-    assert sorted(str(error.where) for error in labels.faults) == [
-        "line 1",
-        "line 2",
-        "line 3",
-        "line 4",
-    ]
+    places = sorted(str(error.where).partition(":")[0] for error in labels.faults)
+    assert places == ["line 1", "line 2", "line 3", "line 4"]
     text.write_text("\n".join(["x 1005 1", *lines]))
     with pytest.raises(TinysegError, match="line 1: a line begins with the number of its frame"):
         read(path)
