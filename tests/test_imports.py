@@ -18,7 +18,7 @@ ORDER = (
     *("grey_png", "image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
-    *("predictions", "calibrate", "exchange", "convert", "predict", "submission"),
+    *("predictions", "results", "calibrate", "exchange", "convert", "predict", "submission"),
     *("evaluate", "doctor", "report", "detections", "train", "ablate", "api", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""

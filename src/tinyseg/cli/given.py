@@ -1,14 +1,18 @@
-"""What the verbs that judge take as predictions: files of `predict`, its folders, submissions."""
+"""What the verbs that judge take as predictions: files of `predict`, its folders, submissions, and
+results that other tools wrote in COCO's forms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tinyseg.cli.common import Skipped, open_with, predictions_file
-from tinyseg.data import DataSet, Place, frame_key
+from tinyseg.data import FORMATS, DataSet, Place, class_ids, frame_key
+from tinyseg.errors import PredictionsError
+from tinyseg.fields import read_json
 from tinyseg.labels import judged_classes
-from tinyseg.predictions import Predictions, read_predictions
+from tinyseg.predictions import Predictions, from_document, is_ours, read_predictions
 from tinyseg.progress import console
+from tinyseg.results import Results, classes_of, predictions_of, results_of
 from tinyseg.submission import read_submission
 
 
@@ -23,19 +27,49 @@ def open_given(
 
     `classes` makes its class list from the predictions'; only splits that were predicted are there.
     """
-    read = [read_given(path) for path in paths]
-    found = dict.fromkeys(name for one in read for name in one.classes)
+    read = [_read(path) for path in paths]
+    own: Mapping[str, int | str] = {}
+    if any(isinstance(one, Results) for one in read):
+        own = class_ids(place.path, place.format)
+    found = dict.fromkeys(name for one in read for name in _classes(one, own))
     dataset = open_with(place, classes(tuple(found)), skipped=skipped)
-    given = [named_alike(one, dataset) for one in read]
+    given = [_of_data_set(one, dataset, own) for one in read]
     return given, _of_predicted_splits(dataset, place.listed, given)
 
 
-def read_given(path: Path) -> Predictions:
-    """The predictions of a file, a folder or a submission (`.csv`).
+def _classes(one: Predictions | Results, own: Mapping[str, int | str]) -> tuple[str, ...]:
+    return classes_of(one, own) if isinstance(one, Results) else one.classes
+
+
+def _of_data_set(
+    one: Predictions | Results, dataset: DataSet, own: Mapping[str, int | str]
+) -> Predictions:
+    if isinstance(one, Results):
+        numbered = FORMATS[dataset.format].numbers_classes
+        return predictions_of(one, dataset, own, numbered=numbered)
+    return named_alike(one, dataset)
+
+
+def _read(path: Path) -> Predictions | Results:
+    """The predictions of a file, a folder or a submission (`.csv`), or results of another tool.
 
     A submission's frames are taken to be 3384 x 2710, the challenge's; a frame without rows is
     missing.
     """
+    if path.suffix.lower() == ".csv":
+        return read_submission(path)
+    file = predictions_file(path)
+    document, _ = read_json(file, PredictionsError)
+    if isinstance(document, list) or (isinstance(document, dict) and not is_ours(document)):
+        return results_of(file, document)
+    try:
+        return from_document(document)
+    except PredictionsError as error:
+        raise error.at(path=file) from None
+
+
+def read_given(path: Path) -> Predictions:
+    """Predictions that need no data set to be read: all but results of other tools."""
     if path.suffix.lower() == ".csv":
         return read_submission(path)
     return read_predictions(predictions_file(path))

@@ -93,8 +93,8 @@ class DataSet:
     `missing` are the names that are listed (or half there) without both a picture and a label.
     `unlabelled` are the class indices that no frame labels. `splits` are those that the data set
     has, `split` the one that was taken, None where all were or there are none. `remarks` are
-    sentences for the user. `ids` are what the files call frames, by name, where they number them;
-    those of frames that were not chosen are there too.
+    sentences for the user. `ids` are what the files call frames, by name: a number where they have
+    one, else the name; those of frames that were not chosen are there too.
     """
 
     format: str
@@ -119,6 +119,8 @@ class Format:
     class_ids: Callable[[Path], Mapping[str, int | str]]
     splits: Callable[[Path], tuple[str, ...]] = lambda path: ()
     takes_images: bool = False
+    numbers_classes: bool = True
+    """False where the ids of classes are places in a list that nothing but this package makes."""
 
 
 FORMATS = {
@@ -141,11 +143,18 @@ FORMATS = {
     ),
     "bdd": Format(bdd.fits, bdd.find, bdd.LAYOUT, bdd.class_ids, bdd.splits),
     "yolo": Format(yolo.fits, yolo.find, yolo.LAYOUT, yolo.class_ids, yolo.splits),
-    "cvat": Format(cvat.fits, cvat.find, cvat.LAYOUT, cvat.class_ids, cvat.splits),
-    "labelme": Format(
-        labelme.fits, labelme.find, labelme.LAYOUT, labelme.class_ids, labelme.splits
+    "cvat": Format(
+        cvat.fits, cvat.find, cvat.LAYOUT, cvat.class_ids, cvat.splits, numbers_classes=False
     ),
-    "via": Format(via.fits, via.find, via.LAYOUT, via.class_ids, via.splits),
+    "labelme": Format(
+        labelme.fits,
+        labelme.find,
+        labelme.LAYOUT,
+        labelme.class_ids,
+        labelme.splits,
+        numbers_classes=False,
+    ),
+    "via": Format(via.fits, via.find, via.LAYOUT, via.class_ids, via.splits, numbers_classes=False),
     "coco": Format(coco.fits, coco.find, coco.LAYOUT, coco.class_ids, coco.splits, True),
 }
 """The formats by name, in the order in which they are tried."""
@@ -185,6 +194,8 @@ def open_data(
                 rule, other = "a name occurs once in all splits", found[name].image_path
                 raise DataError(rule, path=files[0], where=name, got=f"also {other}")
             found[name] = Item(name, *files, unlabelled, own, on_fault)
+    ids: dict[str, int | str] = {n: n for one in listings.values() for n in one.frames}
+    ids |= {name: key for listing in listings.values() for name, key in listing.ids.items()}
     missing = [name for listing in listings.values() for name in listing.missing]
     remarks = tuple(dict.fromkeys(line for one in listings.values() for line in one.remarks))
     if listed is not None:
@@ -199,7 +210,6 @@ def open_data(
     items = tuple(found.values()) if listed else tuple(found[name] for name in sorted(found))
     nowhere = frozenset.intersection(*(item.unlabelled for item in items))
     taken = None if split is None else next(iter(listings))
-    ids = {name: key for listing in listings.values() for name, key in listing.ids.items()}
     return DataSet(chosen, names, items, tuple(missing), nowhere, splits, taken, remarks, ids)
 
 
