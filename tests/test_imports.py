@@ -18,8 +18,9 @@ ORDER = (
     *("grey_png", "image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "build"),
-    *("predictions", "results", "calibrate", "exchange", "convert", "predict", "submission"),
-    *("evaluate", "doctor", "report", "detections", "train", "ablate", "api", "progress", "cli"),
+    *("predictions", "results", "calibrate", "exchange", "adapters", "convert", "predict"),
+    *("submission", "evaluate", "doctor", "report", "detections", "train", "ablate"),
+    *("api", "foreign", "progress", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

@@ -24,9 +24,12 @@ _HOMES = {
     "Model": "tinyseg.api",
     "TinysegError": "tinyseg.errors",
     "View": "tinyseg.views",
+    "focus": "tinyseg.foreign",
     "load": "tinyseg.api",
+    "model_of": "tinyseg.foreign",
     "open_data": "tinyseg.data",
     "read_image": "tinyseg.image",
+    "tiles": "tinyseg.foreign",
 }
 """Where each public name lives."""
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from tinyseg.data import DataSet, open_data
     from tinyseg.detections import Detections
     from tinyseg.errors import TinysegError
+    from tinyseg.foreign import focus, model_of, tiles
     from tinyseg.frame import Frame, FrameLabels, Instances
     from tinyseg.image import read_image
     from tinyseg.masks import CropMasks
@@ -51,9 +55,12 @@ __all__ = [
     "TinysegError",
     "View",
     "__version__",
+    "focus",
     "load",
+    "model_of",
     "open_data",
     "read_image",
+    "tiles",
 ]
 
 

@@ -47,6 +47,7 @@ class Network(Protocol):
 
     def to(self, device: torch.device) -> None:
         """Work on this device from now on; a network that chose its own stays where it is."""
+        return  # so that a subclass need not say it
 
     def view_bytes(self, hw: tuple[int, int]) -> float:
         """About how much memory one picture of this height and width takes on its way through."""

@@ -74,6 +74,13 @@ def predict(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="One network of an ensemble; repeat it.")
     ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="The form of networks that are not ours: yolo-seg (an .onnx, OpenVINO .xml or "
+            ".tflite file)."
+        ),
+    ] = None,
     calibration: Annotated[
         list[Path] | None,
         typer.Option("--calibration", help="What `calibrate` wrote: one for each network."),
@@ -131,6 +138,7 @@ def predict(
     that holds other results).
 
     Example: tinyseg predict photo.jpg
+    Example: tinyseg predict frames --weights yolo.onnx --adapter yolo-seg --plan focus --budget 3MP
     Example: tinyseg predict 'frames/*.jpg' --weights runs/a --out found --tile 640 --overlay
     """
     keep_freed_memory()
@@ -138,7 +146,7 @@ def predict(
     sources = find_sources(images)
     if out is not None:
         check_folder(out)
-    files, own = _find_members(weights, model or [], calibration or [])
+    files, own = _find_members(weights, model or [], calibration or [], adapter)
     members = [load(file) for file in files]
     chosen = choose_plan(
         members[0].predict,
@@ -259,13 +267,22 @@ def _tell(results: Results, remarks: Counter[str], counts: Counter[str]) -> None
 
 
 def _find_members(
-    weights: str | None, models: Sequence[str], calibrations: Sequence[Path]
+    weights: str | None,
+    models: Sequence[str],
+    calibrations: Sequence[Path],
+    adapter: str | None,
 ) -> tuple[list[MemberFile], Plan | None]:
     """The networks that the options name, and the plan of an ensemble's file."""
     if weights is not None and models:
         rule = "name the networks: --weights FILE, or --model FILE once for each"
         raise DataError(rule, where="--weights", got="both")
+    if adapter is not None and weights is None and not models:
+        rule = "an adapter belongs to weights of that form"
+        raise DataError(rule, where="--adapter", expected="--weights FILE", got="no weights")
     if weights is not None and is_ensemble(Path(weights)):
+        if adapter is not None:
+            rule = "an ensemble's file names its adapters itself"
+            raise DataError(rule, where="--adapter", path=weights)
         if calibrations:
             rule = "an ensemble's file names its calibrations itself"
             raise DataError(rule, where="--calibration", path=weights)
@@ -278,7 +295,7 @@ def _find_members(
         raise DataError(rule, where="--calibration", expected=len(paths), got=len(calibrations))
     own: list[Path | None] = [*calibrations] if calibrations else [None] * len(paths)
     pairs = zip(paths, own, strict=True)
-    return [MemberFile(weights=path, calibration=one) for path, one in pairs], None
+    return [MemberFile(weights=path, calibration=one, adapter=adapter) for path, one in pairs], None
 
 
 def _path_of(name: str | None) -> Path:

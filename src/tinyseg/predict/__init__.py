@@ -21,7 +21,7 @@ from tinyseg.predict.ensemble import (
     read_ensemble,
     write_ensemble,
 )
-from tinyseg.predict.members import Member, load_member
+from tinyseg.predict.members import Member, load_adapted, load_member, member_of
 from tinyseg.predict.plan_choice import choose_plan, default_plan, named_plan
 from tinyseg.predict.predictor import Predictor, load_predictor
 from tinyseg.predict.results import Results, folder_for
@@ -44,9 +44,11 @@ __all__ = [
     "folder_for",
     "is_ensemble",
     "load",
+    "load_adapted",
     "load_member",
     "load_members",
     "load_predictor",
+    "member_of",
     "named_plan",
     "read_ensemble",
     "read_shots",

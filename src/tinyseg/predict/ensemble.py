@@ -14,6 +14,7 @@ Refused: unknown keys, missing files, and weights that are not those the file wa
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +26,7 @@ from tinyseg.calibrate import read_calibration
 from tinyseg.checked import checked, read_tree
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole
-from tinyseg.predict.members import Member, file_sha256, load_member
+from tinyseg.predict.members import Member, file_sha256, load_adapted, load_member
 from tinyseg.recipes.section import Section
 from tinyseg.views import LocationPrior, Plan
 
@@ -33,9 +34,11 @@ ENDINGS = frozenset({".yaml", ".yml", ".json"})
 
 
 class MemberFile(Section):
-    """Where a network's weights and calibration lie, and how much it counts."""
+    """Where a network's weights and calibration lie, and how much it counts; `adapter` is the form
+    of a file that is not ours."""
 
     weights: Path
+    adapter: str | None = None
     sha256: str | None = None
     weight: PositiveFloat = 1.0
     calibration: Path | None = None
@@ -79,7 +82,7 @@ def write_ensemble(path: Path, members: Sequence[MemberFile], plan: Plan | None 
             raise RecipeError("a plan in a file names its prior by a path", path=path)
         plan = plan.with_priors(lambda prior: Path(os.path.relpath(prior, folder)))
     ensemble = EnsembleFile(members=tuple(_relative(m, folder) for m in members), plan=plan)
-    tree = ensemble.model_dump(mode="json", exclude_none=True)
+    tree = ensemble.model_dump(mode="json")
     write_whole(path, yaml.safe_dump(tree, sort_keys=False).encode())
 
 
@@ -90,6 +93,7 @@ def _relative(member: MemberFile, folder: Path) -> MemberFile:
     calibration = member.calibration
     return MemberFile(
         weights=Path(os.path.relpath(weights, folder)),
+        adapter=member.adapter,
         sha256=file_sha256(weights),
         weight=member.weight,
         calibration=None if calibration is None else Path(os.path.relpath(calibration, folder)),
@@ -99,7 +103,11 @@ def _relative(member: MemberFile, folder: Path) -> MemberFile:
 def load(member: MemberFile) -> Member:
     """The network of one member, its weights checked against their sha256."""
     calibration = None if member.calibration is None else read_calibration(member.calibration)
-    loaded = load_member(member.weights, weight=member.weight, calibration=calibration)
+    if member.adapter is None:
+        loaded = load_member(member.weights, weight=member.weight, calibration=calibration)
+    else:
+        foreign = load_adapted(member.weights, member.adapter)
+        loaded = replace(foreign, weight=member.weight, calibration=calibration)
     if member.sha256 is not None and loaded.sha256 != member.sha256:
         rule = "not the weights that the ensemble was made with"
         raise WeightsError(

@@ -7,10 +7,11 @@ list, or are refused.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tinyseg.adapters import load_yolo_seg
 from tinyseg.build import (
     WEIGHTS_NAME,
     load_detector,
@@ -59,6 +60,27 @@ def load_member(
         calibration = _own_calibration(path)
     network = DetectorNetwork(detector, recipe)
     return Member(network, recipe.predict, weight, calibration, file_sha256(path), prior)
+
+
+def member_of(network: Network) -> Member:
+    """A member that is somebody else's network: its views have its own input size."""
+    inner = network.limits.input_hw
+    if inner is None:
+        return Member(network)
+    return Member(network, Predict(short_side=min(inner), longest_side=max(inner), input_hw=inner))
+
+
+ADAPTERS: dict[str, Callable[[Path], Network]] = {"yolo-seg": load_yolo_seg}
+"""Networks of other libraries' files, by form."""
+
+
+def load_adapted(path: Path, adapter: str) -> Member:
+    """A member from a file of this form; raises RecipeError for a form that is not known."""
+    if adapter not in ADAPTERS:
+        raise RecipeError("no adapter of this name", expected=" | ".join(ADAPTERS), got=adapter)
+    beside = path.with_suffix(".bin")  # where OpenVINO keeps the weights
+    network = ADAPTERS[adapter](path)
+    return replace(member_of(network), sha256=file_sha256(beside if beside.is_file() else path))
 
 
 def _own_calibration(path: Path) -> Calibration | None:

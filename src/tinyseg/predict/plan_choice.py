@@ -13,7 +13,8 @@ from tinyseg.recipes import Predict
 from tinyseg.views import Focus, Part, Plan, Tiles, Whole, read_plan
 
 TILE_ANSWERS = 0.5
-"""Tiles beside a view of the whole frame answer for objects up to this share of their side."""
+"""Tiles beside a view of the whole frame answer for objects up to this share of their side, and so
+do the closer looks of a network whose one input size shows little of the whole frame."""
 
 NAMES = ("whole", "tiles", "focus")
 
@@ -63,9 +64,12 @@ def named_plan(name: str, limits: Predict, tile: int | None = None) -> Plan:
     if name == "focus":
         short, longest, zoom = sides
         focus = Focus(limits.budget_mp, short_side=short, longest_side=longest, largest_zoom=zoom)
+        if limits.input_hw is not None:
+            sizes = (0.0, min(limits.input_hw) * TILE_ANSWERS)
+            focus = replace(focus, zoom=1.0, view=limits.input_hw, answers_for=sizes)
         return Plan.of(focus)
     if name == "tiles":
-        side = Tiles().size if tile is None else tile
+        side = min(limits.input_hw or (Tiles().size,)) if tile is None else tile
         return Plan.of(Whole(*sides), Tiles(side, answers_for=(0.0, side * TILE_ANSWERS)))
     return Plan.of(Whole(*sides))
 

@@ -17,6 +17,9 @@ class Predict(Section):
     longest_side: Side = LONGEST_SIDE
     largest_zoom: PositiveFloat | None = None
     """Sides of a whole frame's view, and how much a small frame is magnified at most."""
+    input_hw: tuple[Side, Side] | None = None
+    """The one input size of the network that looks, if it has one: tiles and closer looks have it
+    too, natively, since bars and scaling would cost pixels."""
     min_score: float = Field(default=0.01, ge=0, le=1)
     detections: int = Field(default=300, ge=1)
     """Lowest score and largest number of instances that are kept, of a view and of a frame."""

@@ -1,0 +1,131 @@
+"""Focus, tiles and the merger for anybody's network, in one call.
+
+    found = tinyseg.focus("frame.jpg", detect, classes=["person", "car"], input_hw=(640, 640))
+
+In: a picture, and a function of a picture as `tinyseg.adapters` understands it. Out: Detections in
+the picture's own pixels, merged by their masks. For many pictures `model_of` makes a Model once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tinyseg.adapters import adapted
+from tinyseg.api import Image, Model, Picture, as_image
+from tinyseg.detections import Detections
+from tinyseg.errors import DataError
+from tinyseg.network import Network
+from tinyseg.predict import Member, Predictor, member_of, named_plan
+from tinyseg.predict.plan_choice import TILE_ANSWERS
+from tinyseg.views import Focus, FrameInfo, LocationPrior, Plan, PlanLike, Tiles, camera_of
+
+SHARE = 0.6
+"""What a focus spends, whole frame included, of what tiles of the frame would take, unless said."""
+
+Names = Sequence[str] | Mapping[int, str]
+"""Class names by place, or by id."""
+
+
+def focus(
+    picture: Picture,
+    detect: Any,
+    *,
+    classes: Names | None = None,
+    input_hw: tuple[int, int] | None = None,
+    budget_mp: float | None = None,
+    zoom: float | None = None,
+    prior: LocationPrior | Path | None = None,
+    camera: str | None = None,
+) -> Detections:
+    """The whole picture, then closer looks where small instances may be, merged.
+
+    `input_hw` is the network's one input size, if it has one: looks are of that size. `budget_mp`
+    is what the closer looks may take in millions of pixels; else .6 of what tiles would, less the
+    first look. `zoom` is how much they magnify: else 1 for a network of one input size, 1.4 for
+    others. A location prior says where instances stand for a camera.
+    """
+    name, image = as_image(picture)
+    member, hw = _member(detect, classes, input_hw), (image.shape[0], image.shape[1])
+    plan = focus_plan(member, hw, budget_mp=budget_mp, zoom=zoom, prior=prior)
+    return _seen(member, plan, name, image, camera)
+
+
+def tiles(
+    picture: Picture,
+    detect: Any,
+    *,
+    classes: Names | None = None,
+    input_hw: tuple[int, int] | None = None,
+    size: int | None = None,
+    overlap: int | None = None,
+    zoom: float = 1.0,
+    whole: bool = True,
+) -> Detections:
+    """Square tiles over the picture, merged; with `whole` the whole picture besides, for what is
+    larger than half a tile. `overlap` is in the picture's pixels: else a quarter of a tile."""
+    name, image = as_image(picture)
+    member = _member(detect, classes, input_hw)
+    side = min(member.predict.input_hw or (Tiles().size,)) if size is None else size
+    answers = (0.0, side / zoom * TILE_ANSWERS) if whole else None
+    parts = named_plan("whole", member.predict).parts if whole else ()
+    plan = Plan((*parts, *Plan.of(Tiles(side, overlap, zoom, answers_for=answers)).parts))
+    return _seen(member, plan, name, image, None)
+
+
+def model_of(
+    detect: Any,
+    plan: PlanLike | str = "focus",
+    *,
+    classes: Names | None = None,
+    input_hw: tuple[int, int] | None = None,
+) -> Model:
+    """A Model of anybody's network; `plan` is whole, tiles, focus, or one of `tinyseg.views`."""
+    member = _member(detect, classes, input_hw)
+    chosen = named_plan(plan, member.predict) if isinstance(plan, str) else plan
+    return Model(Predictor([member], chosen))
+
+
+def focus_plan(
+    member: Member,
+    hw: tuple[int, int],
+    *,
+    budget_mp: float | None = None,
+    zoom: float | None = None,
+    prior: LocationPrior | Path | None = None,
+) -> Focus:
+    """The focus that fits a network and a frame of this height and width."""
+    sides = member.predict
+    inner = sides.input_hw or Focus().view
+    plan = Focus(
+        budget_mp=inner[0] * inner[1] / 1e6,
+        zoom=zoom or (Focus().zoom if sides.input_hw is None else 1.0),
+        view=inner,
+        source="first" if prior is None else "both",
+        prior=prior,
+        short_side=sides.short_side,
+        longest_side=sides.longest_side,
+    )
+    if sides.input_hw is not None:
+        plan = replace(plan, answers_for=(0.0, min(inner) / plan.zoom * TILE_ANSWERS))
+    if budget_mp is None:
+        tile = min(inner)
+        count = len(Tiles(tile).first(FrameInfo(hw))) + 1
+        (first,) = plan.whole.first(FrameInfo(hw))
+        once = first.view.out_hw if sides.input_hw is None else inner
+        budget_mp = (SHARE * count * tile**2 - once[0] * once[1]) / 1e6
+    return replace(plan, budget_mp=max(budget_mp, plan.budget_mp))
+
+
+def _member(detect: Any, classes: Names | None, input_hw: tuple[int, int] | None) -> Member:
+    if isinstance(detect, Network) and (classes is not None or input_hw is not None):
+        raise DataError("a Network says itself what its classes and its input are")
+    return member_of(adapted(detect, classes, input_hw=input_hw))
+
+
+def _seen(
+    member: Member, plan: PlanLike, name: str, image: Image, camera: str | None
+) -> Detections:
+    predictor, hw = Predictor([member], plan), (image.shape[0], image.shape[1])
+    found = predictor(image, camera_of(name) if camera is None else camera)
+    return Detections(found, predictor.classes, hw, name, image)
