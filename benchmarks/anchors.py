@@ -15,7 +15,8 @@ from torch import Tensor
 from tinyseg.data import open_data
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.model.assign import match
-from tinyseg.model.proposals import ProposalRules, anchor_boxes
+from tinyseg.model.proposals import anchor_boxes
+from tinyseg.model.rules import ProposalRules
 from tinyseg.model.similarity import similarity
 from tinyseg.progress import progress_bar
 from tinyseg.recipes import find_recipe

@@ -33,7 +33,8 @@ from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model.activations import measure
 from tinyseg.model.detector import Detector
-from tinyseg.model.planning import CHOICES, Choice, needed, predict
+from tinyseg.model.planning import CHOICES, needed, predict
+from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.targets import Target
 from tinyseg.recipes import find_recipe, with_settings
 
@@ -109,7 +110,7 @@ def timed(names: Sequence[str], wh: tuple[int, int], repeats: int) -> str:
     return table((f"step, 1 x {wh[0]} x {wh[1]}", "off, ms", "sqrt, ms", "times as long"), rows)
 
 
-def full_step(name: str, recompute: Choice, wh: tuple[int, int]) -> FullStep:
+def full_step(name: str, recompute: RecomputeChoice, wh: tuple[int, int]) -> FullStep:
     """Two steps of a recipe here and now: the first loads libraries and makes AdamW's moments."""
     detector = build(name, recompute)
     optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-4, fused=True)

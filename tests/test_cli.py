@@ -214,6 +214,6 @@ def test_an_interruption_is_told_and_has_its_status(
     assert "interrupted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"Example: tinyseg {verb}" in " ".join(run(verb, "--help").split())

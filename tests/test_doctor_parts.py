@@ -36,7 +36,8 @@ from tinyseg.doctor.twins import moment_of
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.model.assign import match
-from tinyseg.model.proposals import ProposalRules, anchor_boxes
+from tinyseg.model.proposals import anchor_boxes
+from tinyseg.model.rules import ProposalRules
 from tinyseg.model.similarity import similarity
 from tinyseg.recipes import find_recipe
 

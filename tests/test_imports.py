@@ -1,6 +1,8 @@
 """The rooms of the package depend on each other in one direction only."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tinyseg
+from tinyseg.cli import VERBS
 
 ROOT = Path(tinyseg.__file__).parent
 
@@ -113,3 +116,29 @@ def late():
         "tinyseg.model.sibling",
         "tinyseg.views",
     ]
+
+
+NETWORK = {"torch", "torchvision", "timm", "lightning"}
+"""What takes seconds to import, and only verbs that run a network need."""
+
+WITH_NETWORK = {"train", "predict", "export", "memory", "ablate", "views", "prior"}
+"""Verbs whose modules import a network's libraries."""
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top modules that a fresh Python has imported after this code."""
+    told = "import sys\n" + code + "\nprint(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+def test_the_list_of_verbs_loads_nothing_of_a_network() -> None:
+    code = "from tinyseg.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
+    assert not loaded_by(code) & {*NETWORK, "cv2", "numpy", "pydantic"}
+
+
+def test_verbs_that_need_no_network_load_none() -> None:
+    """One process imports them all: each alone loads no more."""
+    light = [name for name in VERBS if name not in WITH_NETWORK]
+    code = "from tinyseg.cli import load_verb\n" + "\n".join(f"load_verb({n!r})" for n in light)
+    assert not loaded_by(code) & NETWORK

@@ -17,11 +17,12 @@ from tinyseg.build import build_detector, load_imagenet
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model import assign, box_code
-from tinyseg.model.box_head import BoxHead, BoxRules, Sampled, mlp
+from tinyseg.model.box_head import BoxHead, Sampled, mlp
 from tinyseg.model.detector import Detector
 from tinyseg.model.mask_head import MaskHead, mask_loss
 from tinyseg.model.proposals import anchor_boxes
 from tinyseg.model.roi_pool import align, choose_levels, pool_levels
+from tinyseg.model.rules import BoxRules
 from tinyseg.model.targets import SummedMasks, Target
 from tinyseg.recipes import lite
 

@@ -16,7 +16,7 @@ from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model import assign
 from tinyseg.model.assign import NEGATIVE, UNUSED, match
-from tinyseg.model.box_head import BoxHead, BoxRules, Sampled, mlp
+from tinyseg.model.box_head import BoxHead, Sampled, mlp
 from tinyseg.model.context import ChannelGate, ContextAttention
 from tinyseg.model.detector import Detector
 from tinyseg.model.mask_head import MaskHead
@@ -28,6 +28,7 @@ from tinyseg.model.path_aggregation import (
 )
 from tinyseg.model.pyramid import Pyramid
 from tinyseg.model.pyramid_pooling import BINS, PyramidPooling
+from tinyseg.model.rules import BoxRules
 from tinyseg.model.similarity import similarity, wasserstein
 from tinyseg.model.targets import Target
 from tinyseg.recipes import RECIPES, Recipe, find_recipe, with_settings

@@ -10,8 +10,9 @@ from tinyseg.data.dataset import Item
 from tinyseg.errors import DataError
 from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks, area
-from tinyseg.model.box_head import BoxHead, BoxRules, Sampled, mlp
-from tinyseg.model.proposals import ProposalRules, Proposals
+from tinyseg.model.box_head import BoxHead, Sampled, mlp
+from tinyseg.model.proposals import Proposals
+from tinyseg.model.rules import BoxRules, ProposalRules
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import join_background, taken_for_unlabelled
 from tinyseg.recipes import Sampling, Tile

@@ -29,7 +29,6 @@ from tinyseg.model.planning import (
     CHOICES,
     COPIES,
     GB,
-    Choice,
     Planner,
     needed,
     plan_all,
@@ -40,6 +39,7 @@ from tinyseg.model.planning import (
     to_plan,
 )
 from tinyseg.model.pyramid import Pyramid
+from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.sublinear import ROIS_AT_ONCE, Segment, links_of, roi_groups, run_links
 from tinyseg.model.targets import Target
 from tinyseg.recipes import Recipe, find_recipe, with_settings
@@ -121,7 +121,7 @@ def test_loss_and_gradients_are_the_same(
         assert (found[name] - gradient).norm() <= 1e-5 * gradient.norm(), name
 
 
-CHOICE: dict[str, Choice] = {"sqrt": "sqrt", "all": "all"}
+CHOICE: dict[str, RecomputeChoice] = {"sqrt": "sqrt", "all": "all"}
 
 
 def budget_between(detector: Detector) -> float:
@@ -170,7 +170,7 @@ def kept_bytes(detector: Detector) -> int:
 
 @pytest.mark.parametrize("name", ["lite", "tis_lite", "mask_rcnn_r50"])
 @pytest.mark.parametrize("choice", ["off", "sqrt", "all"])
-def test_predicted_bytes_are_those_of_a_real_step(choice: Choice, name: str) -> None:
+def test_predicted_bytes_are_those_of_a_real_step(choice: RecomputeChoice, name: str) -> None:
     torch.manual_seed(1)
     backbone = [] if "lite" in name else ["network.backbone=resnet18"]
     detector = build_detector(recipe(*backbone, name=name)).train()
@@ -345,7 +345,7 @@ class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own 
 
 @pytest.mark.parametrize("name", ["lite", "mask_rcnn_r50"])
 @pytest.mark.parametrize("choice", ["off", "sqrt", "all"])
-def test_a_real_step_needs_what_was_predicted(choice: Choice, name: str) -> None:
+def test_a_real_step_needs_what_was_predicted(choice: RecomputeChoice, name: str) -> None:
     """All tensors of a step as torch makes them. The weights' gradients come one by one on the way
     back: at the time of the most there are some, of so small a view a large part of all."""
     torch.manual_seed(1)

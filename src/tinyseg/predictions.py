@@ -26,6 +26,9 @@ from tinyseg.frame import Instances
 FORMAT = "tinyseg predictions"
 VERSION = 1
 
+PREDICTIONS_NAME = "predictions.json"
+"""The file that a folder of predictions holds."""
+
 MAX_TOTAL_COVERAGE_BYTES = 2**34
 """A file's masks may take this much memory when they are unpacked."""
 

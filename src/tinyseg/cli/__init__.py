@@ -6,60 +6,92 @@ Results go to standard output, everything else to standard error. Bad input ends
 """
 
 import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
 
 import typer
 
-from tinyseg.cli.ablate import ablate
-from tinyseg.cli.calibrate import calibrate
-from tinyseg.cli.compare import compare
-from tinyseg.cli.convert import convert
-from tinyseg.cli.doctor import doctor
-from tinyseg.cli.evaluate import evaluate
-from tinyseg.cli.export import export
-from tinyseg.cli.memory import memory
-from tinyseg.cli.predict import predict
-from tinyseg.cli.report import report
-from tinyseg.cli.show import show
-from tinyseg.cli.submit import submit
-from tinyseg.cli.synth import synth
-from tinyseg.cli.train import train
-from tinyseg.cli.views import prior, views
 from tinyseg.errors import TinysegError
 from tinyseg.progress import console
 
+VERBS = {
+    "synth": ("synth", "Render street scenes with exact labels."),
+    "convert": ("convert", "Write a data set in another format."),
+    "train": ("train", "Train a network, or go on with a run that was cut off."),
+    "predict": ("predict", "Find the instances of pictures, folders, lists and videos."),
+    "calibrate": ("calibrate", "Fit scores to how often they are right."),
+    "doctor": ("doctor", "Say what is wrong with a data set, and what would help."),
+    "evaluate": ("evaluate", "Score predictions against labels."),
+    "compare": ("compare", "Say whether one run is better than another."),
+    "report": ("report", "Write a page of figures, errors and frames that opens offline."),
+    "submit": ("submit", "Write or check the challenge's CSV."),
+    "export": ("export", "Write weights to give away, or for another runtime."),
+    "memory": ("memory", "Say what memory a training step will need."),
+    "show": ("show", "Draw labels or predictions on pictures."),
+    "ablate": ("ablate", "Train the table of the challenge's winners under one budget."),
+    "views": ("views", "Draw the views of a plan on pictures."),
+    "prior": ("views", "Learn where instances stand in the frames of a camera."),
+}
+"""The verbs, each with its module in this folder and a line for the list of them. A verb's function
+has the verb's name, and its module is imported when the verb is used: most need no network."""
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
+
+
+class Verbs(typer.core.TyperGroup):
+    """The verbs by name: a line of each for the list, and all of the one that is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of VERBS."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """For the list of verbs: a command that has its line of help and nothing to do."""
+        if cmd_name not in VERBS:
+            return None
+        return typer.core.TyperCommand(cmd_name, help=VERBS[cmd_name][1])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that was asked for, with its module."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load_verb(name), rest
+
+
+def load_verb(name: str) -> Any:
+    """The command of a verb, with its options."""
+    function = getattr(import_module(f"tinyseg.cli.{VERBS[name][0]}"), name)
+    alone = typer.Typer(
+        add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
+    )
+    alone.command(name)(function)
+    return typer.main.get_command(alone)
+
+
+def _tell_version(wanted: bool | None) -> None:
+    if wanted:
+        print(f"tinyseg {version('tinyseg')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="tinyseg",
-    help="Find and segment the tiny instances of a driving scene, and every larger one too.",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     add_completion=False,
 )
 
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
 
-VERBS = (
-    synth,
-    convert,
-    train,
-    predict,
-    calibrate,
-    doctor,
-    evaluate,
-    compare,
-    report,
-    submit,
-    export,
-    memory,
-    show,
-    ablate,
-    views,
-    prior,
-)
-
-for _verb in VERBS:
-    app.command()(_verb)
+@app.callback()
+def tinyseg(
+    wanted: bool | None = typer.Option(
+        None, "--version", callback=_tell_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Find and segment the tiny instances of a driving scene, and every larger one too."""
 
 
 def main() -> None:

@@ -3,20 +3,22 @@
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
-import torch
 import typer
 
 from tinyseg.data import FORMATS, DataSet, Item, Place, open_data, split_of_kind
 from tinyseg.errors import DataError, RecipeError, TinysegError
 from tinyseg.files import write_whole
 from tinyseg.frame import FrameLabels
+from tinyseg.predictions import PREDICTIONS_NAME
 from tinyseg.progress import Bar, console
 
-PREDICTIONS_NAME = "predictions.json"
 OVERLAY_CUT = 0.3
+
+if TYPE_CHECKING:
+    import torch
 
 
 class OnError(StrEnum):
@@ -139,7 +141,9 @@ def read_all_labels(items: Sequence[Item], skipped: Skipped, bar: Bar) -> Iterat
         yield labels
 
 
-def find_device(name: str, threads: int | None) -> torch.device:
+def find_device(name: str, threads: int | None) -> "torch.device":
+    import torch  # most verbs need none
+
     if threads is not None:
         torch.set_num_threads(threads)
     if name == "auto":

@@ -14,7 +14,6 @@ from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import find_weights
 from tinyseg.cli.common import (
     OVERLAY_CUT,
-    PREDICTIONS_NAME,
     DeviceOption,
     OnError,
     OnErrorOption,
@@ -49,7 +48,7 @@ from tinyseg.predict import (
 from tinyseg.predict.members import file_sha256
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
-from tinyseg.predictions import FramePredictions
+from tinyseg.predictions import PREDICTIONS_NAME, FramePredictions
 from tinyseg.progress import console, progress_bar
 from tinyseg.report.overlay import draw_overlay
 from tinyseg.views import FrameInfo, Plan

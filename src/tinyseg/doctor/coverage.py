@@ -9,13 +9,10 @@ SAMPLE instances are asked, evenly spaced through the set.
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor
+from jaxtyping import Bool, Float64
 
 from tinyseg.doctor.statistics import AnchorCover, Population, TileCover, trained_at
-from tinyseg.model.proposals import ProposalRules, anchor_boxes
-from tinyseg.model.similarity import similarity
+from tinyseg.model.rules import ProposalRules
 from tinyseg.recipes import Recipe
 from tinyseg.views import FrameInfo, Tiles
 
@@ -24,9 +21,6 @@ TINY = 16.0
 STRIDES = (4, 8, 16, 32, 64)
 TILE_SIZES = (640, 1024)
 ZOOMS = (0.5, 1.0, 2.0)
-
-_TOGETHER = 16
-"""Boxes that are compared at once: few calls, little waste."""
 
 
 def anchor_cover(people: Population, recipes: Sequence[Recipe]) -> tuple[AnchorCover, ...]:
@@ -51,34 +45,44 @@ def _share(which: Bool[np.ndarray, " n"]) -> float | None:
 
 
 def has_anchor(boxes: Float64[np.ndarray, "n 4"], rules: ProposalRules) -> Bool[np.ndarray, " n"]:
-    """Which boxes, in view pixels, have an anchor of the pyramid's levels over the threshold."""
-    alike = similarity(rules.similarity, rules.nwd_scale)
-    shapes, covered = _shapes(rules), [np.zeros(0, np.bool_)]
-    for some in torch.split(torch.from_numpy(boxes).float(), _TOGETHER) if len(boxes) else ():
-        anchors = _near_anchors(some, shapes)
-        # Every box with every box's anchors; its own are on the diagonal.
-        likeness = alike(some, anchors.flatten(0, 1)).reshape(len(some), len(some), -1)
-        own = likeness.diagonal(dim1=0, dim2=1)
-        covered.append((own >= rules.positive_iou).any(dim=0).numpy())
-    return np.concatenate(covered)
+    """Which boxes, in view pixels, have an anchor of the pyramid's levels over the threshold.
 
-
-def _shapes(rules: ProposalRules) -> Float[Tensor, "levels ratios 4"]:
-    """The anchors of each level around (0, 0)."""
-    grids, cpu = ((1, 1),) * len(STRIDES), torch.device("cpu")
-    sizes, ratios = tuple(rules.anchor_sizes), tuple(rules.aspect_ratios)
-    return torch.stack(anchor_boxes(grids, (1, 1), sizes, ratios, cpu))
-
-
-def _near_anchors(
-    boxes: Float[Tensor, "k 4"], shapes: Float[Tensor, "levels ratios 4"]
-) -> Float[Tensor, "k m 4"]:
-    """For each box, of each level, the anchors at the centre nearest to its own: none is more
-    alike."""
-    strides = torch.tensor(STRIDES)[:, None]
+    Of each level only the anchors at the centre nearest to a box's own count: none is more alike.
+    """
+    strides = np.array(STRIDES, np.float64)[:, None]
     centres = ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
-    nearest = (centres / strides).round() * strides
-    return (shapes + nearest.repeat(1, 1, 2)[:, :, None]).flatten(1, 2)
+    nearest = np.rint(centres / strides) * strides
+    anchors = _shapes(rules) + np.tile(nearest, 2)[:, :, None]
+    own = boxes[:, None, None]
+    measures = {"iou": [_iou], "nwd": [_nwd], "larger": [_iou, _nwd]}[rules.similarity]
+    likeness = np.max([alike(own, anchors, rules.nwd_scale) for alike in measures], axis=0)
+    return np.asarray((likeness >= rules.positive_iou).any(axis=(1, 2)))
+
+
+def _shapes(rules: ProposalRules) -> Float64[np.ndarray, "levels ratios 4"]:
+    """The anchors of each level around (0, 0), as model/proposals.py has them."""
+    sizes = np.array(rules.anchor_sizes)[:, None]
+    root = np.sqrt(np.array(rules.aspect_ratios))[None]
+    half = np.stack([sizes / root, sizes * root], axis=2) / 2
+    return np.rint(np.concatenate([-half, half], axis=2))
+
+
+def _iou(
+    one: Float64[np.ndarray, "n 1 1 4"], other: Float64[np.ndarray, "n l r 4"], scale: float
+) -> Float64[np.ndarray, "n l r"]:
+    low, high = np.maximum(one, other)[..., :2], np.minimum(one, other)[..., 2:]
+    shared = np.maximum(high - low, 0).prod(axis=-1)
+    areas = [(boxes[..., 2:] - boxes[..., :2]).prod(axis=-1) for boxes in (one, other)]
+    return np.asarray(shared / np.maximum(areas[0] + areas[1] - shared, 1e-12))
+
+
+def _nwd(
+    one: Float64[np.ndarray, "n 1 1 4"], other: Float64[np.ndarray, "n l r 4"], scale: float
+) -> Float64[np.ndarray, "n l r"]:
+    """Equations 4 to 8 of model/similarity.py: a box as a Gaussian around its centre."""
+    mean = (one[..., :2] + one[..., 2:] - other[..., :2] - other[..., 2:]) / 2
+    deviation = (one[..., 2:] - one[..., :2] - other[..., 2:] + other[..., :2]) / 2
+    return np.asarray(np.exp(-np.sqrt((mean**2).sum(-1) + (deviation**2).sum(-1)) / scale))
 
 
 def tile_cover(people: Population, band: tuple[float, float] | None) -> tuple[TileCover, ...]:

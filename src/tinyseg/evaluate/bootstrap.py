@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from tinyseg.errors import DataError
 from tinyseg.evaluate.matches import IOUS, RECALLS, Matches, Within, gather, match
@@ -242,37 +241,39 @@ class _Runs:
     and `starts` are those of all detections and where each run begins, `true_*` of true ones.
     """
 
-    frames: torch.Tensor
-    starts: torch.Tensor
-    true_frames: torch.Tensor
-    true_starts: torch.Tensor
+    frames: Int64[np.ndarray, " n"]
+    starts: Int64[np.ndarray, " runs"]
+    true_frames: Int64[np.ndarray, " t"]
+    true_starts: Int64[np.ndarray, " runs"]
 
 
 def _runs(frame: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> _Runs:
     ends = np.flatnonzero(hit & ~np.append(hit[1:], False))
     last = ends[-1] + 1
     true_before = np.cumsum(hit)[ends[:-1]]
-    parts = (
+    return _Runs(
         frame[:last],
         np.append(0, ends[:-1] + 1),
         frame[:last][hit[:last]],
         np.append(0, true_before),
     )
-    return _Runs(*(torch.from_numpy(part) for part in parts))
 
 
-def _tables(weights: Int64[np.ndarray, "samples frames"], detections: int) -> list[torch.Tensor]:
+def _tables(
+    weights: Int64[np.ndarray, "samples frames"], detections: int
+) -> list[Int32[np.ndarray, "frames some"]]:
     """The weights, a row a frame, some samples a table: fewer where there are many detections."""
     block = max(32, _BLOCK_SUMS // max(1, detections))
-    # Sums of whole weights are exact in float32 up to 2^24 detections.
     return [
-        torch.from_numpy(np.ascontiguousarray(weights[start : start + block].T, np.float32))
+        np.ascontiguousarray(weights[start : start + block].T, np.int32)
         for start in range(0, len(weights), block)
     ]
 
 
 def _areas(
-    runs: _Runs, tables: Sequence[torch.Tensor], needed: Int64[np.ndarray, "samples recalls"]
+    runs: _Runs,
+    tables: Sequence[Int32[np.ndarray, "frames _some"]],
+    needed: Int64[np.ndarray, "samples recalls"],
 ) -> list[float]:
     """Average precision of each sample."""
     out: list[float] = []
@@ -285,11 +286,13 @@ def _areas(
 
 
 def _cumulated(
-    frames: torch.Tensor, starts: torch.Tensor, table: torch.Tensor
+    frames: Int64[np.ndarray, " n"],
+    starts: Int64[np.ndarray, " runs"],
+    table: Int32[np.ndarray, "frames samples"],
 ) -> Int64[np.ndarray, "samples runs"]:
     """How often the detections up to each run's end count, for each column of the table."""
-    sums = torch.nn.functional.embedding_bag(frames, table, starts, mode="sum")
-    own = np.array(sums.numpy().T, np.int64, order="C")
+    sums = np.add.reduceat(np.take(table, frames, axis=0), starts, axis=0)
+    own = np.array(sums.T, np.int64, order="C")
     return np.asarray(np.cumsum(own, axis=1, out=own))
 
 

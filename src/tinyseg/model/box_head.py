@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import (
@@ -21,30 +20,14 @@ from torchvision.ops import (
 from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
 from tinyseg.model.losses import Normalise, divide, own_count
-from tinyseg.model.proposals import READING, SMOOTH, Share
-from tinyseg.model.similarity import Kind, similarity
+from tinyseg.model.proposals import SMOOTH
+from tinyseg.model.rules import BoxRules
+from tinyseg.model.similarity import similarity
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import join_background
 
 CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
 POOL_SIZE = 7
-
-
-@dataclass(frozen=True, slots=True)
-class BoxRules:
-    """Sampling of proposals in training, selection of detections; counts for each image."""
-
-    __pydantic_config__ = READING
-
-    sampled: PositiveInt = 512
-    positive_share: Share = 0.25
-    similarity: Kind = "iou"
-    nwd_scale: PositiveFloat = 12.8
-    """What assignment compares by, and NWD's C; the threshold is on this measure."""
-    positive_iou: Share = 0.5
-    min_score: NonNegativeFloat = 0.05
-    nms_iou: Share = 0.5
-    detections: PositiveInt = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,11 @@ boxes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,8 +25,9 @@ from tinyseg.model.box_head import BoxHead, Candidates, Sampled
 from tinyseg.model.losses import Losses, Normalise, own_count
 from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
 from tinyseg.model.mask_head import MaskHead, mask_loss
-from tinyseg.model.proposals import READING, Proposals, RawProposals
+from tinyseg.model.proposals import Proposals, RawProposals
 from tinyseg.model.roi_pool import pool_levels
+from tinyseg.model.rules import InputRules
 from tinyseg.model.sublinear import (
     KEEP_ALL,
     Plan,
@@ -41,19 +40,6 @@ from tinyseg.model.sublinear import (
 )
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import taken_for_unlabelled
-
-
-@dataclass(frozen=True, slots=True)
-class InputRules:
-    """How pixels 0 ... 255 enter the network, and how its maps lie on the image."""
-
-    __pydantic_config__ = READING
-
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (58.395, 57.12, 57.375)
-    pad_to: PositiveInt = 32
-    aligned: bool = False
-    """RoIs read features at their centres; torchvision's networks were trained half a cell off."""
 
 
 @runtime_checkable

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int64
@@ -20,9 +19,8 @@ from jaxtyping import Int64
 from tinyseg.errors import RecipeError
 from tinyseg.model.activations import Profile, Storages, Unit, measure
 from tinyseg.model.detector import Detector
+from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.sublinear import KEEP_ALL, Plan, Segment
-
-Choice = Literal["off", "sqrt", "all"]
 
 GB = 10**9
 LIMITS = 48
@@ -102,7 +100,7 @@ def plan_budget(profile: Profile, budget: int) -> list[Segment]:
     return min(fitting, key=lambda plan: predict(profile, plan).repeated)
 
 
-CHOICES: dict[Choice, Callable[[Profile], list[Segment]]] = {
+CHOICES: dict[RecomputeChoice, Callable[[Profile], list[Segment]]] = {
     "off": plan_off,
     "sqrt": plan_sqrt,
     "all": plan_all,
@@ -276,7 +274,7 @@ def _walked_back(came: Int64[np.ndarray, "links bins 3"], column: int) -> list[S
 class Planner:
     """Plans of one detector for views of any size, made when a size is first met."""
 
-    def __init__(self, choice: Choice, *, budget_gb: float | None = None) -> None:
+    def __init__(self, choice: RecomputeChoice, *, budget_gb: float | None = None) -> None:
         self.choice, self.budget_gb = choice, budget_gb
         self.plans: dict[tuple[int, int, int, bool], Plan] = {}
 

@@ -6,11 +6,9 @@ losses. Nothing here knows classes or masks.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import (
@@ -24,7 +22,8 @@ from torchvision.ops import (
 from tinyseg.model.assign import leave_out, match, sample
 from tinyseg.model.box_code import Weights, decode, encode
 from tinyseg.model.losses import Normalise, divide, own_count
-from tinyseg.model.similarity import Kind, similarity
+from tinyseg.model.rules import ProposalRules
+from tinyseg.model.similarity import similarity
 from tinyseg.model.sparse_gradient import sparse_conv
 from tinyseg.model.targets import Target
 
@@ -32,35 +31,6 @@ SMOOTH = 1 / 9
 """Where the box loss turns from square to linear."""
 
 CODE_WEIGHTS: Weights = (1.0, 1.0, 1.0, 1.0)
-
-READING = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""How pydantic reads the rules of the detector's parts from a recipe."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-FiveSizes = tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat]
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalRules:
-    """Anchors, assignment and selection; sizes in view pixels, counts for each image."""
-
-    __pydantic_config__ = READING
-
-    anchor_sizes: FiveSizes = (32.0, 64.0, 128.0, 256.0, 512.0)
-    """One for each level of the pyramid, from fine to coarse."""
-    aspect_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
-    """Height / width."""
-    similarity: Kind = "iou"
-    nwd_scale: PositiveFloat = 12.8
-    """What assignment compares by, and NWD's C; the thresholds are on this measure."""
-    positive_iou: Share = 0.7
-    negative_iou: Share = 0.3
-    sampled: PositiveInt = 256
-    positive_share: Share = 0.5
-    nms_iou: Share = 0.7
-    kept_before_nms: tuple[PositiveInt, PositiveInt] = (2000, 1000)
-    """For each level, in training and in detection."""
-    kept: tuple[PositiveInt, PositiveInt] = (2000, 1000)
 
 
 class ProposalHead(nn.Module):

@@ -8,14 +8,14 @@ exp(-W2 / C), C near the size of the objects that matter.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torchvision.ops import box_iou
 
-Kind = Literal["iou", "nwd", "larger"]
+from tinyseg.model.rules import Measure
+
 Similarity = Callable[[Float[Tensor, "m 4"], Float[Tensor, "n 4"]], Float[Tensor, "m n"]]
 """Of each box of the first list to each of the second, 0 ... 1."""
 
@@ -37,14 +37,14 @@ def larger(
     return torch.maximum(box_iou(one, other), wasserstein(one, other, scale=scale))
 
 
-def similarity(kind: Kind, scale: float) -> Similarity:
+def similarity(measure: Measure, scale: float) -> Similarity:
     """The measure of this name; `scale` is NWD's C in view pixels."""
-    measures: dict[Kind, Similarity] = {
+    measures: dict[Measure, Similarity] = {
         "iou": box_iou,
         "nwd": partial(wasserstein, scale=scale),
         "larger": partial(larger, scale=scale),
     }
-    return measures[kind]
+    return measures[measure]
 
 
 def _gaussian(boxes: Float[Tensor, "n 4"]) -> Float[Tensor, "n 4"]:

@@ -18,6 +18,7 @@ import orjson
 from tinyseg.errors import PredictionsError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.predictions import (
+    PREDICTIONS_NAME,
     FramePredictions,
     Predictions,
     join_predictions,
@@ -26,7 +27,6 @@ from tinyseg.predictions import (
 
 RUN_NAME = "run.json"
 FRAMES_NAME = "frames"
-PREDICTIONS_NAME = "predictions.json"
 
 DEFAULT_FOLDER = "found"
 

@@ -2,14 +2,14 @@
 
 from pydantic import PositiveFloat, field_validator, model_validator
 
-from tinyseg.model.planning import Choice
+from tinyseg.model.rules import RecomputeChoice
 from tinyseg.recipes.section import Section
 
 
 class Memory(Section):
     """Recomputation of activations in the backward pass; `tinyseg memory` prints the bytes."""
 
-    recompute: Choice = "off"
+    recompute: RecomputeChoice = "off"
     """off: everything is kept. sqrt: segments with the least peak. all: every block by itself."""
     budget_gb: PositiveFloat | None = None
     """Instead: the fewest operations run twice such that what a step needs at once, with weights,

@@ -4,9 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from tinyseg.model.box_head import BoxRules
-from tinyseg.model.detector import InputRules
-from tinyseg.model.proposals import ProposalRules
+from tinyseg.model.rules import BoxRules, InputRules, ProposalRules
 from tinyseg.recipes.section import Section
 
 

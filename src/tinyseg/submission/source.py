@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tinyseg.errors import PredictionsError
-from tinyseg.predict.results import PREDICTIONS_NAME
-from tinyseg.predictions import Predictions, from_document
+from tinyseg.predictions import PREDICTIONS_NAME, Predictions, from_document
 
 _PIECE = 2**20
 _decoder = json.JSONDecoder()
