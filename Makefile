@@ -57,9 +57,10 @@ bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/submission.py
 	$(BIN)/python benchmarks/predict_time.py --data $(REAL) --list $(REAL)/val.txt
 
-fuzz: .venv/installed  ## run-length codecs, polygons and damaged submissions, many more than the tests take
+fuzz: .venv/installed  ## run lengths, polygons, labels, damaged submissions: many more than tests take
 	TINYSEG_FUZZ_COUNT=1000000 $(BIN)/pytest tests/test_runs.py -k fuzz -s
 	TINYSEG_FUZZ_COUNT=100000 $(BIN)/pytest tests/test_polygons.py -k fuzz -s
+	TINYSEG_FUZZ_COUNT=100000 $(BIN)/pytest tests/test_agreement.py -k fuzz -s
 	TINYSEG_CORRUPTIONS=40 $(BIN)/pytest tests/test_submission_check.py -k damage -s
 
 faults: .venv/installed  ## every kind of fault of a data set, planted 20 times, and clean sets

@@ -9,8 +9,9 @@ import pytest
 from test_coco_data import HW, SQUARE, annotation, document, square_counts, write
 
 from tinyseg import masks as mask_ops
-from tinyseg.data import DataSet, Item, open_data
+from tinyseg.data import DataSet, Item, Place, coco_class_names, open_data
 from tinyseg.data.pictures import find_pictures, last_parts
+from tinyseg.doctor import examine, kinds, plan_of
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import write_jpeg
@@ -279,6 +280,15 @@ def test_odd_things_are_told_and_read(tmp_path: Path) -> None:
         ("annotation 4", "instance-empty"),
     ]
     assert len(labels.instances) == 3
+
+
+def test_a_set_of_crowds_is_named_by_the_doctor() -> None:
+    path = CASES.parent / "06-train-on-nothing/crowds/instances_x.json"
+    if not path.is_file():
+        pytest.skip(f"the case is not here: {path}")
+    classes = coco_class_names(path)
+    found = examine(plan_of(Place(path), None, classes), classes, fast=True)
+    assert kinds.ALL_IGNORED in {group.kind for group in found.groups}
 
 
 @pytest.mark.parametrize("case", sorted(p.name for p in CASES.glob("*/")) or ["none"])
