@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinyseg.cli.common import Skipped, open_with, predictions_file
-from tinyseg.data import FORMATS, DataSet, Place, class_ids, frame_key
+from tinyseg.data import FORMATS, DataSet, Names, Place, class_ids
 from tinyseg.errors import PredictionsError
 from tinyseg.fields import read_json
 from tinyseg.labels import judged_classes
@@ -76,9 +76,9 @@ def read_given(path: Path) -> Predictions:
 
 
 def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
-    """The predictions with the data set's frame names: a file's name, stem or item name will do."""
-    names = {frame_key(item.name): item.name for item in dataset.items}
-    frames = [replace(f, name=names.get(frame_key(f.name), f.name)) for f in predictions.frames]
+    """The predictions with the data set's frame names, found as in data/names.py."""
+    names = Names(item.name for item in dataset.items)
+    frames = [replace(f, name=names.one(f.name) or f.name) for f in predictions.frames]
     return replace(predictions, frames=tuple(frames))
 
 

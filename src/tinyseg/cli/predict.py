@@ -23,9 +23,10 @@ from tinyseg.cli.common import (
     megapixels,
 )
 from tinyseg.cli.start import told_while_fetching
+from tinyseg.data import file_below
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
-from tinyseg.files import check_folder, check_output
+from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
 from tinyseg.predict import (
@@ -194,13 +195,15 @@ class _Pictures:
         """Into this folder, of what is found with a score above the cut."""
         if self.overlay and image is not None:
             picture = draw_overlay(image, frame.instances, classes, min_score=OVERLAY_CUT)
-            write_jpeg(folder / f"{frame.name}_overlay.jpg", picture)
+            file = file_below(folder, frame.name, "_overlay.jpg")
+            make_folder(file.parent)
+            write_jpeg(file, picture)
         if self.masks:
             sure = frame.instances.select(frame.instances.scores >= OVERLAY_CUT)
             ids = range(1, len(classes) + 1)
-            write_png(
-                folder / f"{frame.name}_masks.png", to_label_map(sure, frame.hw, ids, background=0)
-            )
+            file = file_below(folder, frame.name, "_masks.png")
+            make_folder(file.parent)
+            write_png(file, to_label_map(sure, frame.hw, ids, background=0))
 
 
 def _run(

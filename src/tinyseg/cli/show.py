@@ -18,7 +18,7 @@ from tinyseg.cli.common import (
     open_with,
 )
 from tinyseg.cli.given import open_given
-from tinyseg.data import Place, class_ids
+from tinyseg.data import Place, apart, class_ids, file_below
 from tinyseg.errors import TinysegError
 from tinyseg.files import check_folder, make_folder
 from tinyseg.frame import Instances
@@ -56,8 +56,9 @@ def show(
         by_name = {frame.name: frame.instances for frame in given.frames}
     items = dataset.items[:count]
     make_folder(out)
+    names = apart([item.name for item in items])
     with progress_bar("drawing", len(items)) as bar:
-        for item in items:
+        for item, name in zip(items, names, strict=True):
             try:
                 frame = item.read()
             except TinysegError as error:
@@ -70,7 +71,9 @@ def show(
             picture = draw_overlay(
                 frame.image, shown, dataset.classes, ignore=ignore, min_score=min_score
             )
-            write_jpeg(out / f"{Path(item.name).stem}_overlay.jpg", picture)
+            file = file_below(out, name, "_overlay.jpg")
+            make_folder(file.parent)
+            write_jpeg(file, picture)
             bar.advance(item.name)
     console.print(f"{len(items) - len(skipped.frames)} pictures in {out}, scores from {min_score}")
     skipped.report()

@@ -21,7 +21,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.given import read_given
 from tinyseg.cli.start import told_while_fetching
-from tinyseg.data import TRAIN, Place, class_ids, frame_key
+from tinyseg.data import TRAIN, Names, Place, class_ids, file_below, names_of
 from tinyseg.errors import DataError
 from tinyseg.files import check_output, make_folder, write_whole
 from tinyseg.frame import Instances
@@ -76,7 +76,7 @@ def views(
     chosen = resolved(named, own)
     given = None if predictions is None else read_given(predictions)
     with progress_bar("drawing", len(images)) as bar:
-        for path in images:
+        for path, name in zip(images, names_of(images), strict=True):
             image = read_image(path)
             info = FrameInfo.named(path.name, (image.shape[0], image.shape[1]))
             info = info if camera is None else FrameInfo(info.hw, camera)
@@ -84,7 +84,9 @@ def views(
             first, then = chosen.first(info), chosen.then(info, found)
             remarks = chosen.remarks(info)
             picture = draw_plan(image, first, then, found=found.boxes, remarks=remarks)
-            write_jpeg(out / f"{path.stem}_views.jpg", picture)
+            file = file_below(out, name, "_views.jpg")
+            make_folder(file.parent)
+            write_jpeg(file, picture)
             bar.advance(path.name)
             pixels = sum(p.view.out_hw[0] * p.view.out_hw[1] for p in [*first, *then])
             counts = f"{len(first)} views, then {len(then)}, {pixels / 1e6:.1f} MP in all"
@@ -93,7 +95,8 @@ def views(
 
 def _found(given: Predictions, path: Path, hw: tuple[int, int]) -> Instances:
     """What the file holds for this picture."""
-    own = [f for f in given.frames if frame_key(f.name) == frame_key(path.name)]
+    name = Names(frame.name for frame in given.frames).one(path.as_posix())
+    own = [frame for frame in given.frames if frame.name == name]
     if not own:
         raise DataError("the predictions do not hold this frame", path=path)
     if own[0].hw != hw:

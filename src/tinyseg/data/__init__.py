@@ -10,6 +10,7 @@ yolo.py, labelme.py, via.py, cvat.py       what annotators drew (drawn.py)
 json_kind.py   whose a .json is
 leaks.py       frames that are learnt from and judged on
 clips.py       which video clip a frame is from
+names.py       which frame a name means
 synthetic/     frames made from nothing, with exact labels
 """
 
@@ -21,12 +22,12 @@ from tinyseg.data.dataset import (
     Item,
     Place,
     class_ids,
-    frame_key,
     open_data,
     recognise,
     split_of_kind,
     splits_of,
 )
+from tinyseg.data.names import Names, apart, file_below, names_of
 from tinyseg.data.splits import TRAIN, VAL, kind_of
 
 __all__ = [
@@ -37,13 +38,16 @@ __all__ = [
     "ClipOf",
     "DataSet",
     "Item",
+    "Names",
     "Place",
+    "apart",
     "class_ids",
     "clips_from_lists",
     "clips_from_pattern",
     "coco_class_names",
-    "frame_key",
+    "file_below",
     "kind_of",
+    "names_of",
     "open_data",
     "recognise",
     "split_of_kind",

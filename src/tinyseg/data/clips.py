@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tinyseg.data.dataset import frame_key, read_list
+from tinyseg.data.dataset import read_list
+from tinyseg.data.names import Names, frame_key, plain_parts
 from tinyseg.errors import DataError
 
 ClipOf = Callable[[str], str | None]
@@ -24,7 +25,7 @@ _LIST_NAME = re.compile(r"^(?:md5_mapping_)?(.+?)(?:_image_list_\w+)?$")
 
 
 def clips_from_lists(path: Path) -> ClipOf:
-    """The clip by which list a frame stands in; names are compared without folder and ending."""
+    """The clip by which list a frame stands in; names are compared as in names.py."""
     lists = [path] if path.is_file() else sorted(path.glob("*.txt"))
     lists = lists or sorted(path.glob("md5_mapping_*"))
     if not lists:
@@ -33,10 +34,19 @@ def clips_from_lists(path: Path) -> ClipOf:
     for one in lists:
         clip = clip_of_list(one)
         for line, entry in read_list(one):
-            if clips.setdefault(frame_key(entry), clip) != clip:
-                rule, other = "a frame is of one clip", clips[frame_key(entry)]
+            name = "/".join(plain_parts(entry))
+            if clips.setdefault(name, clip) != clip:
+                rule, other = "a frame is of one clip", clips[name]
                 raise DataError(rule, path=one, where=f"line {line}", got=f"also in {other}")
-    return lambda name: clips.get(frame_key(name))
+    listed = Names(clips)
+
+    def clip_of(name: str) -> str | None:
+        # The lists' folders are the camera's, which a data set made of them may not have.
+        fitting = listed.fitting(name) or listed.fitting(frame_key(name))
+        known = {clips[entry] for entry in fitting}
+        return known.pop() if len(known) == 1 else None
+
+    return clip_of
 
 
 def clip_of_list(path: Path) -> str:
@@ -57,7 +67,7 @@ def clips_from_pattern(pattern: str) -> ClipOf:
         raise DataError(rule, expected="such as ^([0-9]{6})", got=error) from None
 
     def clip_of(name: str) -> str | None:
-        match = compiled.search(frame_key(name))
+        match = compiled.search(frame_key(name)) or compiled.search("/".join(plain_parts(name)))
         if match is None:
             return None
         return "_".join(g for g in match.groups() if g is not None) or match.group(0)

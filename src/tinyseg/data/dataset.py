@@ -26,6 +26,7 @@ from tinyseg.data import (
     yolo,
 )
 from tinyseg.data.found import Found
+from tinyseg.data.names import Names, plain_parts
 from tinyseg.data.splits import chosen_split, fitting
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import stop
@@ -301,27 +302,17 @@ def _checked_classes(classes: Sequence[str]) -> tuple[str, ...]:
 
 def _select(names: list[str], listed: Path) -> tuple[list[str], list[str]]:
     """The names that the file lists, in its order and once each, and what else it lists."""
-    by_key: dict[str, list[str]] = {}
-    own_names = set(names)
-    for name in names:
-        by_key.setdefault(frame_key(name), []).append(name)
-    kept: dict[str, None] = {}
-    missing: dict[str, None] = {}
+    own, kept, missing = Names(names), dict[str, None](), dict[str, None]()
     for line, entry in read_list(listed):
-        own = [entry] if entry in own_names else by_key.get(frame_key(entry), [])
-        if len(own) > 1:
-            rule = "a listed name must fit one frame"
-            raise DataError(rule, path=listed, where=f"line {line}", got=", ".join(own))
-        (kept if own else missing)[own[0] if own else frame_key(entry)] = None
+        try:
+            name = own.one(entry)
+        except DataError as error:
+            raise error.at(path=listed, where=f"line {line}") from None
+        if name is None:
+            missing["/".join(plain_parts(entry))] = None
+        else:
+            kept[name] = None
     return list(kept), list(missing)
-
-
-def frame_key(name: str) -> str:
-    """What a name is compared by: the last part of its path, without the format's endings."""
-    stem = name.replace("\\", "/").rsplit("/", 1)[-1]
-    for ending in (".jpg", ".jpeg", ".png", "_leftImg8bit"):
-        stem = stem.removesuffix(ending)
-    return stem
 
 
 def read_list(path: Path) -> list[tuple[int, str]]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyseg.data.dataset import frame_key, read_list
+from tinyseg.data.dataset import read_list
+from tinyseg.data.names import Names, frame_key
 from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook
@@ -38,27 +39,24 @@ def chosen(survey: Survey, listed: Path | None) -> tuple[list[Source], list[Faul
     """The frames to look at, and the faults of listing; without a list all of them."""
     if listed is None:
         return list(survey.sources.values()), [*survey.faults, *survey.halves.values()]
-    by_key: dict[str, list[str]] = {}
-    for name in [*survey.sources, *survey.halves]:
-        by_key.setdefault(frame_key(name), []).append(name)
-    known = {*survey.sources, *survey.halves}
+    known = Names([*survey.sources, *survey.halves])
     kept: dict[str, Source] = {}
     faults, seen = list(survey.faults), set[str]()
     for line, entry in read_list(listed):
-        own = [entry] if entry in known else by_key.get(frame_key(entry), [])
+        own = known.fitting(entry)
         fault = _entry_fault(entry, own, f"{listed.name}, line {line}", seen, survey)
         if fault is not None:
             faults.append(fault)
         elif own:
             kept[own[0]] = survey.sources[own[0]]
-        seen.add(frame_key(entry))
+        seen.add(own[0] if len(own) == 1 else entry)
     return list(kept.values()), faults + list(_pair_faults(listed))
 
 
 def _entry_fault(
     entry: str, own: list[str], place: str, seen: set[str], survey: Survey
 ) -> Fault | None:
-    if frame_key(entry) in seen:
+    if (own[0] if len(own) == 1 else entry) in seen:
         return Fault(kinds.LISTED_TWICE, place, entry)
     if not own:
         return Fault(kinds.LISTED_MISSING, place, entry)

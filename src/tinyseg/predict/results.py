@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from tinyseg.data.names import file_below
 from tinyseg.errors import PredictionsError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.predictions import (
@@ -61,7 +62,9 @@ class Results:
 
     def add(self, frame: FramePredictions, mark: str) -> None:
         """Write a finished frame."""
-        write_predictions(self._file(frame.name), Predictions(self.classes, (frame,)), source=mark)
+        file = self._file(frame.name)
+        make_folder(file.parent)
+        write_predictions(file, Predictions(self.classes, (frame,)), source=mark)
         self._finished[frame.name] = True
 
     def write_all(self) -> Path:
@@ -79,7 +82,7 @@ class Results:
         return isinstance(info, dict) and info.get("source") == mark
 
     def _file(self, name: str) -> Path:
-        return self.folder / FRAMES_NAME / f"{name}.json"
+        return file_below(self.folder / FRAMES_NAME, name, ".json")
 
 
 def folder_for(settings: Settings, classes: tuple[str, ...], beside: Path) -> Path:

@@ -2,8 +2,9 @@
 
 In: paths, glob patterns, text files that list paths one a line (relative to the list), and video
 files. Out: sources in order, each once, and from those their shots: a name, and the RGB picture.
-A video's frames are named <stem>_000123 and read one after the other; those to be skipped are not
-converted to pictures. Refused: words that name nothing, and two frames of one name. A frame that
+A frame is called as its file is, with folders where names would be alike; a video's frames are
+named <name>_000123 and read one after the other; those to be skipped are not
+converted to pictures. Refused: words that name nothing. A frame that
 cannot be read comes as its error, so that the others go on.
 """
 
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from tinyseg.data.names import names_of
 from tinyseg.errors import DataError, ImageError, TinysegError
 from tinyseg.image import MAX_PIXELS, read_image
 
@@ -27,10 +29,12 @@ LISTS = frozenset({".txt"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture or a video file, and how many frames it says it has (None where it does not)."""
+    """A picture or a video file, how many frames it says it has (None where it does not), and its
+    name in this call."""
 
     path: Path
     frames: int | None
+    name: str
 
     @property
     def is_video(self) -> bool:
@@ -58,18 +62,14 @@ Skip = Callable[[str, str], bool]
 def find_sources(words: Sequence[str]) -> list[Source]:
     """The files that the words name, each once, in order; folders give their pictures and videos.
 
-    Raises DataError for a word that names nothing, and where two frames would have one name.
+    Raises DataError for a word that names nothing.
     """
     paths: dict[Path, None] = {}
     for word in words:
         paths.update(dict.fromkeys(_expand(word)))
-    by_stem: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in by_stem:
-            rule = "frames of one call need names of their own"
-            raise DataError(rule, path=path, got=f"the same name as {by_stem[path.stem]}")
-        by_stem[path.stem] = path
-    return [Source(path, _count(path)) for path in paths]
+    return [
+        Source(path, _count(path), name) for path, name in zip(paths, names_of(paths), strict=True)
+    ]
 
 
 def _expand(word: str) -> list[Path]:
@@ -127,12 +127,12 @@ def read_shots(sources: Sequence[Source], skip: Skip) -> Iterator[Shot]:
             mark = _mark(source.path)
         except OSError as error:
             lost = ImageError("cannot be read", path=source.path, got=error.strerror)
-            yield Shot(source.path.stem, source.path.name, "", lost)
+            yield Shot(source.name, source.path.name, "", lost)
             continue
         if source.is_video:
-            yield from _read_video(source.path, mark, skip)
-        elif not skip(source.path.stem, mark):
-            yield Shot(source.path.stem, source.path.name, mark, _read_picture(source.path))
+            yield from _read_video(source, mark, skip)
+        elif not skip(source.name, mark):
+            yield Shot(source.name, source.path.name, mark, _read_picture(source.path))
 
 
 def _mark(path: Path) -> str:
@@ -148,16 +148,17 @@ def _read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"] | TinysegError:
         return error
 
 
-def _read_video(path: Path, mark: str, skip: Skip) -> Iterator[Shot]:
+def _read_video(source: Source, mark: str, skip: Skip) -> Iterator[Shot]:
     """The video's frames until it ends."""
+    path = source.path
     try:
         video = _open(path)
     except ImageError as error:
-        yield Shot(path.stem, path.name, mark, error)
+        yield Shot(source.name, path.name, mark, error)
         return
     index = 0
     while video.grab():
-        name = f"{path.stem}_{index:06d}"
+        name = f"{source.name}_{index:06d}"
         index += 1
         if skip(name, mark):
             continue
@@ -167,4 +168,4 @@ def _read_video(path: Path, mark: str, skip: Skip) -> Iterator[Shot]:
         yield Shot(name, path.name, mark, content)
     video.release()
     if index == 0:
-        yield Shot(path.stem, path.name, mark, ImageError("the video has no frame", path=path))
+        yield Shot(source.name, path.name, mark, ImageError("the video has no frame", path=path))
