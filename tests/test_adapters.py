@@ -1,5 +1,6 @@
 """Other libraries' networks: every form of answer, files of the YOLO-seg form, focus and tiles."""
 
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
@@ -431,3 +432,22 @@ def test_files_of_others_predict_from_the_command_line(onnx_file: Path, tmp_path
         assert rule in str(refused.exception)
     with pytest.raises(RecipeError, match="expected yolo-seg, got yolo"):
         load_adapted(onnx_file, "yolo")
+
+
+def test_the_pages_code_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "from-sahi.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    write_png(tmp_path / "frame.png", picture((700, 900), *FAR[:9]))
+
+    def detect(image: Any) -> Any:
+        answer = as_torchvision(image)
+        return {**answer, "labels": torch.full_like(answer["labels"], 2)}
+
+    names: dict[str, Any] = {"detect": detect}
+    exec(compile(code, "from-sahi.md", "exec"), names)
+    assert names["focused"].class_names == ["car"] * 9
+    assert len(names["tiled"]) == len(names["second"]) == 9
+    (line,) = re.findall(r"```sh\n(.*?)\n```", page)
+    options = CliRunner().invoke(app, ["predict", "--help"]).output
+    assert all(w in options for w in line.split() if w.startswith("--"))

@@ -7,7 +7,7 @@ the picture's own pixels, merged by their masks. For many pictures `model_of` ma
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from tinyseg.adapters import adapted
 from tinyseg.api import Image, Model, Picture, as_image
 from tinyseg.detections import Detections
 from tinyseg.errors import DataError
+from tinyseg.frame import Instances
 from tinyseg.network import Network
 from tinyseg.predict import Member, Predictor, member_of, named_plan
 from tinyseg.predict.plan_choice import TILE_ANSWERS
-from tinyseg.views import Focus, FrameInfo, LocationPrior, Plan, PlanLike, Tiles, camera_of
+from tinyseg.views import Focus, FrameInfo, LocationPrior, Plan, PlanLike, Planned, Tiles, camera_of
 
 SHARE = 0.6
 """What a focus spends, whole frame included, of what tiles of the frame would take, unless said."""
@@ -82,8 +83,26 @@ def model_of(
 ) -> Model:
     """A Model of anybody's network; `plan` is whole, tiles, focus, or one of `tinyseg.views`."""
     member = _member(detect, classes, input_hw)
-    chosen = named_plan(plan, member.predict) if isinstance(plan, str) else plan
-    return Model(Predictor([member], chosen))
+    if plan == "focus":
+        plan = FittedFocus(member)
+    elif isinstance(plan, str):
+        plan = named_plan(plan, member.predict)
+    return Model(Predictor([member], plan))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedFocus(PlanLike):
+    """The focus that fits a network, with a budget that fits each frame."""
+
+    member: Member
+
+    def first(self, info: FrameInfo) -> list[Planned]:
+        """The whole frame."""
+        return focus_plan(self.member, info.hw).first(info)
+
+    def then(self, info: FrameInfo, found: Instances) -> list[Planned]:
+        """The closer looks."""
+        return focus_plan(self.member, info.hw).then(info, found)
 
 
 def focus_plan(
