@@ -107,11 +107,13 @@ def test_list_of_names_or_files(tmp_path: Path) -> None:
     assert data.missing == ("z_0_0",)
 
 
-def test_name_in_two_splits_is_refused(tmp_path: Path) -> None:
+def test_a_name_in_two_splits_is_told_apart_by_them(tmp_path: Path) -> None:
     write_frame(tmp_path, "a_0_0", split="train")
     write_frame(tmp_path, "a_0_0", split="val")
-    with pytest.raises(DataError, match="a_0_0: a name occurs once"):
-        open_data(tmp_path)
+    data = open_data(tmp_path)
+    assert [item.name for item in data.items] == ["train/a_0_0", "val/a_0_0"]
+    assert [item.read_labels().name for item in data.items] == ["train/a_0_0", "val/a_0_0"]
+    assert [item.name for item in open_data(tmp_path, split="val").items] == ["a_0_0"]
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:

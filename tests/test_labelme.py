@@ -196,7 +196,7 @@ def test_a_picture_inside_its_file_is_read(tmp_path: Path) -> None:
         (item,) = open_data(root, classes=["car"]).items
         assert item.read().hw == (64, 96)
     out = tmp_path / "out"
-    words = ["convert", str(root), "--out", str(out), "--to", "coco", "--images", "link"]
+    words = ["convert", str(root), "--out", str(out), "--to", "coco", "--pictures", "link"]
     CliRunner().invoke(app, words, catch_exceptions=False)
     assert (out / "train/m1.png").read_bytes() == png
     done = CliRunner().invoke(app, ["doctor", str(root), "--classes", "data"])
@@ -210,3 +210,13 @@ def test_what_is_no_picture_inside_a_file_is_named(tmp_path: Path, data: object)
     (item,) = open_data(root, classes=["car"]).items
     with pytest.raises(ImageError, match=r"m1\.json: "):
         item.read()
+
+
+def test_files_of_one_name_in_two_folders_are_two_frames(tmp_path: Path) -> None:
+    for folder in ("cam1", "cam2"):
+        sheet(tmp_path / folder, shape("polygon", SQUARE), name="0001")
+    sheet(tmp_path / "cam1", shape("polygon", SQUARE), name="0002")
+    data = open_data(tmp_path, classes=["car"])
+    names = ["cam1/0001", "cam1/0002", "cam2/0001"]
+    assert [item.name for item in data.items] == names
+    assert [item.read_labels().name for item in data.items] == names

@@ -274,3 +274,21 @@ def test_a_set_may_label_some_classes_only(tmp_path: Path, monkeypatch: pytest.M
     assert opened == [frozenset({0}), frozenset()]
     refused = train(a, tmp_path / "run", "--data", b, "--labelled", "car")
     assert "--labelled: one for each --data" in str(refused.exception)
+
+
+def test_frames_of_one_name_in_two_splits_stay_two(tmp_path: Path) -> None:
+    """The usual case of YOLO's folders: images/train/0001.png and images/val/0001.png."""
+    root = yolo(tmp_path / "set", ("train", "val"))
+    for split in ("train", "val"):
+        for place in root.glob(f"*/{split}/*0.*"):
+            place.rename(place.with_stem("0001"))
+    names = [item.name for item in open_data(root, classes=["car"]).items]
+    assert names == ["train/0001", "train1", "val/0001", "val1"]
+    assert len(open_data(root, classes=["car"], split="val").items) == 2
+    for to in ("yolo", "coco", "labelme"):
+        out = tmp_path / to
+        assert invoke("convert", root, "--out", out, "--to", to).exit_code == 0
+        assert len(open_data(out, classes=["car"]).items) == 4
+    assert (tmp_path / "yolo/images/val/0001.png").is_file()
+    done = invoke("doctor", root, "--classes", "data")
+    assert "4 frames" in " ".join(done.output.split())

@@ -10,6 +10,7 @@ holds none, two frames that would have one name, pictures whose size is not that
 import os
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -197,14 +198,19 @@ def _without_masks(page: Page) -> Page:
 
 
 def _stems(items: Sequence[Item], groups: Sequence[str]) -> list[str]:
-    """The new name of each frame: its own without the picture's ending, folders joined by '_'.
+    """The new name of each frame: the last part of its own without the picture's ending, or all
+    parts joined by '_' where frames of one group would be alike.
 
     Frames of one group are to have different names.
     """
+    plain = [i.name.replace("\\", "/").removesuffix(i.image_path.suffix) for i in items]
+    last = Counter(
+        (group, name.rpartition("/")[2]) for group, name in zip(groups, plain, strict=True)
+    )
+    alike = {group for (group, _), count in last.items() if count > 1}
     stems: dict[tuple[str, str], str] = {}
-    for item, group in zip(items, groups, strict=True):
-        plain = item.name.replace("\\", "/").removesuffix(item.image_path.suffix)
-        stem = plain.replace("/", "_")
+    for item, group, name in zip(items, groups, plain, strict=True):
+        stem = name.replace("/", "_") if group in alike else name.rpartition("/")[2]
         if (group, stem) in stems:
             rule = "two frames would have one name"
             raise DataError(rule, where=item.name, got=f"also {stems[group, stem]}")

@@ -168,14 +168,17 @@ def _of_json(path: Path, folders: Sequence[Path], classes: tuple[str, ...]) -> F
     where = next((one for one in [*folders, *_usual(path)] if _holds(one, names)), path.parent)
     found, _ = find_pictures(where, names, below=False)
     frames: dict[str, Files] = {}
-    missing = []
+    missing, faults = [], list[TinysegError]()
     for name, entry in entries:
-        if name in found:
+        if name in found and found[name] in frames:
+            rule = "a picture is named once"
+            faults.append(DataError(rule, path=path, where=name, code="name-twice"))
+        elif name in found:
             picture, text = where / found[name], orjson.dumps(entry)
             frames[found[name]] = picture, partial(_read, path, found[name], picture, text, classes)
         else:
             missing.append(name)
-    return Found(frames, tuple(missing), tuple(IDS.values()))
+    return Found(frames, tuple(missing), tuple(IDS.values()), faults=tuple(faults))
 
 
 def _usual(path: Path) -> Iterator[Path]:

@@ -66,16 +66,20 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     folder = file.parent / "images" if (file.parent / "images").is_dir() else file.parent
     found, _ = find_pictures(folder, [image.name for image in images])
     frames: dict[str, Files] = {}
-    missing = []
+    missing, faults = [], list[TinysegError]()
     for image in images:
         if image.name not in found:
             missing.append(image.name)
+            continue
+        if found[image.name] in frames:
+            rule = "a picture is named once"
+            faults.append(DataError(rule, path=file, where=image.name, code="name-twice"))
             continue
         picture = folder / found[image.name]
         shapes = orjson.dumps(image.shapes)
         about = (file, found[image.name], picture, image.hw)
         frames[found[image.name]] = picture, partial(_read, *about, shapes, classes)
-    return Found(frames, tuple(missing), tuple(class_ids(path)))
+    return Found(frames, tuple(missing), tuple(class_ids(path)), faults=tuple(faults))
 
 
 def class_ids(path: Path) -> dict[str, int]:

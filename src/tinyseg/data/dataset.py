@@ -8,8 +8,10 @@ line in FORMATS; it lists one split a call, and they are joined here.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from tinyseg.data import (
@@ -25,7 +27,7 @@ from tinyseg.data import (
     wad,
     yolo,
 )
-from tinyseg.data.found import Found
+from tinyseg.data.found import Files, Found
 from tinyseg.data.names import Names, plain_parts
 from tinyseg.data.splits import chosen_split, fitting
 from tinyseg.errors import DataError, TinysegError
@@ -191,9 +193,6 @@ def open_data(
             (on_fault or stop)(fault)
         unlabelled = _unlabelled(names, listing.labelled if labelled is None else labelled)
         for name, files in listing.frames.items():
-            if name in found:
-                rule, other = "a name occurs once in all splits", found[name].image_path
-                raise DataError(rule, path=files[0], where=name, got=f"also {other}")
             found[name] = Item(name, *files, unlabelled, own, on_fault)
     ids: dict[str, int | str] = {n: n for one in listings.values() for n in one.frames}
     ids |= {name: key for listing in listings.values() for name, key in listing.ids.items()}
@@ -223,7 +222,8 @@ def list_frames(
 ) -> dict[str | None, Found]:
     """What the format's reader lists, by split: of the one that is asked for, else of all.
 
-    The split is None where the data set has none; raises DataError where one is asked for.
+    The split is None where the data set has none; a name that occurs in several splits has its own
+    before it. Raises DataError where one is asked for.
     """
     own = FORMATS[format]
     splits = own.splits(path)
@@ -231,13 +231,34 @@ def list_frames(
     if split is not None:
         taken = (chosen_split(split, splits, path),)
     if images is None:
-        return {one: own.find(path, classes, one) for one in taken}
+        return told_apart({one: own.find(path, classes, one) for one in taken})
     if not own.takes_images or not images.is_dir():
         rule = "--images names the folder of pictures, for labels that name them"
         expected = " | ".join(name for name, one in FORMATS.items() if one.takes_images)
         got = format if images.is_dir() else f"{images}: no such folder"
         raise DataError(rule, path=path, expected=expected, got=got)
-    return {one: own.find(path, classes, one, images) for one in taken}
+    return told_apart({one: own.find(path, classes, one, images) for one in taken})
+
+
+def told_apart(listings: dict[str | None, Found]) -> dict[str | None, Found]:
+    """The listings with their split before each name that occurs in several."""
+    counts = Counter(name for listing in listings.values() for name in listing.frames)
+    if not counts or max(counts.values()) == 1:
+        return listings
+    told = {}
+    for split, listing in listings.items():
+        own = {name: name if counts[name] == 1 else f"{split}/{name}" for name in listing.frames}
+        frames: dict[str, Files] = {
+            own[name]: (picture, partial(_called, own[name], read))
+            for name, (picture, read) in listing.frames.items()
+        }
+        ids = {own.get(name, name): number for name, number in listing.ids.items()}
+        told[split] = replace(listing, frames=frames, ids=ids)
+    return told
+
+
+def _called(name: str, read: Callable[[], FrameLabels]) -> FrameLabels:
+    return replace(read(), name=name)
 
 
 def splits_of(path: Path, format: str | None = None) -> tuple[str, ...]:

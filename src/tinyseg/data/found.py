@@ -1,6 +1,6 @@
 """What a reader lists of a data set, before a picture or a label is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,24 @@ from tinyseg.frame import FrameLabels
 
 Files = tuple[Path, Callable[[], FrameLabels]]
 """Where a frame's picture lies, and what reads its labels: whole, with the faults beside."""
+
+
+def names_below(root: Path, files: Sequence[Path]) -> list[str]:
+    """A name for each file: its own without its ending where no two are alike, else its path below
+    the root, with its ending where it needs that too."""
+    for named in (
+        lambda path: path.stem,
+        lambda path: _below(root, path).with_suffix("").as_posix(),
+        lambda path: _below(root, path).as_posix(),
+    ):
+        names = [named(path) for path in files]
+        if len(set(names)) == len(files):
+            return names
+    return [str(path) for path in files]
+
+
+def _below(root: Path, path: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from jaxtyping import UInt8
 from tinyseg import masks as mask_ops
 from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Point, Rings, Size
-from tinyseg.data.found import Files, Found
+from tinyseg.data.found import Files, Found, names_below
 from tinyseg.data.json_kind import any_of_kind, json_kind
 from tinyseg.data.pictures import find_pictures
 from tinyseg.data.splits import kind_of
@@ -80,7 +80,7 @@ def splits(path: Path) -> tuple[str, ...]:
 
 def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of the folder or its split, by the names of their .json."""
-    found: dict[str, Files] = {}
+    taken: dict[Path, Path] = {}
     missing, others = [], 0
     beside: dict[Path, dict[str, Path]] = {}
     for sheet in _sheets(path if split is None else path / split):
@@ -94,7 +94,13 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         if picture is None:
             missing.append(sheet.stem)
         else:
-            found[sheet.stem] = picture, partial(read_labels, sheet, picture, classes)
+            taken[sheet] = picture
+    found: dict[str, Files] = {
+        name: (picture, partial(read_labels, sheet, picture, name, classes))
+        for name, (sheet, picture) in zip(
+            names_below(path, list(taken)), taken.items(), strict=True
+        )
+    }
     remarks = (f"{others} files of another tool passed over",) if others else ()
     return Found(found, tuple(missing), remarks=remarks)
 
@@ -113,13 +119,13 @@ def class_ids(path: Path) -> dict[str, int]:
     return {name: place for place, name in enumerate(sorted(names.values()))}
 
 
-def read_labels(path: Path, picture: Path, classes: tuple[str, ...]) -> FrameLabels:
+def read_labels(path: Path, picture: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
     """The labels of one file."""
     sheet = read_sheet(path)
     hw = image_hw(picture) if sheet.hw is None else sheet.hw
     shapes = [shape.drawn for shape in sheet.shapes]
     return drawn.labels_of(
-        shapes, name=path.stem, path=path, hw=hw, classes=classes, faults=sheet.faults
+        shapes, name=name, path=path, hw=hw, classes=classes, faults=sheet.faults
     )
 
 

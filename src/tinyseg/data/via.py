@@ -53,6 +53,7 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     """The frames of all files of the folder or split, by name."""
     frames: dict[str, Files] = {}
     missing: list[str] = []
+    faults: list[TinysegError] = []
     for file in _files(path if split is None else path / split):
         entries = list(_entries(file))
         found, _ = find_pictures(file.parent, [name for name, _ in entries])
@@ -60,10 +61,14 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
             if name not in found:
                 missing.append(name)
                 continue
+            if found[name] in frames:
+                rule = "a picture is named once"
+                faults.append(DataError(rule, path=file, where=name, code="name-twice"))
+                continue
             picture = file.parent / found[name]
             read = partial(_read, file, found[name], picture, orjson.dumps(regions), classes)
-            frames.setdefault(found[name], (picture, read))
-    return Found(frames, tuple(missing))
+            frames[found[name]] = picture, read
+    return Found(frames, tuple(missing), faults=tuple(faults))
 
 
 def class_ids(path: Path) -> dict[str, int]:

@@ -8,7 +8,7 @@ from `path` or from where the description lies; what is not where it says, as on
 looked for by the last parts of its path. Out: as from drawn.py; a picture without a text file has
 no objects, as the format has it, unless no picture of the split has one. It knows neither ignore
 regions nor crowds. Lines that cannot be read are faults. Refused: a description without names or
-splits, and one name twice in a split.
+splits.
 """
 
 import re
@@ -22,7 +22,7 @@ import yaml
 
 from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Rings, Size
-from tinyseg.data.found import Files, Found
+from tinyseg.data.found import Files, Found, names_below
 from tinyseg.data.pictures import find_pictures, last_parts
 from tinyseg.data.splits import KINDS
 from tinyseg.errors import DataError, TinysegError
@@ -74,13 +74,11 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         raise DataError(rule, path=description, expected=", ".join(classes), got=", ".join(names))
     remarks, missing = _absent(tree, description), list[str]()
     places = [_images_in(path)] if split is None else _there(split, tree, description)
+    pictures = list(dict.fromkeys(_pictures(places, description.parent, missing)))
     found: dict[str, Files] = {}
-    for picture in _pictures(places, description.parent, missing):
-        if found.get(picture.stem, (picture,))[0] != picture:
-            rule = "a name occurs once in a split"
-            raise DataError(rule, path=picture, got=f"also {found[picture.stem][0]}")
+    for name, picture in zip(names_below(description.parent, pictures), pictures, strict=True):
         text = label_file(picture)
-        found[picture.stem] = picture, partial(read_labels, text, picture, names, classes)
+        found[name] = picture, partial(read_labels, text, picture, name, names, classes)
     if found and not any(label_file(picture).is_file() for picture, _ in found.values()):
         first = label_file(next(iter(found.values()))[0])
         remarks.append(f"no picture has a text file of labels, such as {first}")
@@ -105,15 +103,13 @@ def label_file(picture: Path) -> Path:
 
 
 def read_labels(
-    path: Path, picture: Path, names: Sequence[str], classes: Sequence[str]
+    path: Path, picture: Path, name: str, names: Sequence[str], classes: Sequence[str]
 ) -> FrameLabels:
     """The labels of one picture from its text file, if it has one."""
     hw = image_hw(picture)
     faults: list[TinysegError] = []
     objects = list(_objects(path, names, faults)) if path.is_file() else []
-    return drawn.labels_of(
-        objects, name=picture.stem, path=path, hw=hw, classes=classes, faults=faults
-    )
+    return drawn.labels_of(objects, name=name, path=path, hw=hw, classes=classes, faults=faults)
 
 
 def _objects(path: Path, names: Sequence[str], faults: list[TinysegError]) -> Iterator[Drawn]:

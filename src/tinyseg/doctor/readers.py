@@ -14,7 +14,8 @@ import numpy as np
 
 from tinyseg import masks as mask_ops
 from tinyseg.data import FORMATS, splits_of
-from tinyseg.data.dataset import list_frames
+from tinyseg.data.dataset import list_frames, told_apart
+from tinyseg.data.found import Found
 from tinyseg.doctor import kinds
 from tinyseg.doctor.instances import apart_faults, overlap_faults, small_faults
 from tinyseg.doctor.kinds import Fault
@@ -34,19 +35,22 @@ def survey_read(
     sources: dict[str, Source] = {}
     halves: dict[str, Fault] = {}
     faults: list[Fault] = []
+    listings: dict[str | None, Found] = {}
     lacking = kinds.PICTURE_MISSING if FORMATS[format].takes_images else kinds.HALF_MISSING
     for own in (split,) if split is not None else splits_of(path, format) or (None,):
         try:
-            (found,) = list_frames(path, format, classes, own, images).values()
+            listings |= list_frames(path, format, classes, own, images)
         except TinysegError as error:
             faults.append(told(error, _place(error, path)))
-            continue
+    pictures: set[Path] = set()
+    for own, found in told_apart(listings).items():
         faults += [told(error, _place(error, path)) for error in (*found.faults, *found.doubts)]
         for name, (picture, read) in found.frames.items():
-            if name in sources:
+            if picture in pictures:
                 faults.append(Fault(kinds.NAME_TWICE, name, f"again in {own}"))
             else:
                 sources[name] = Source(name, picture, partial(look_at_labels, name, read))
+            pictures.add(picture)
         halves |= {name: Fault(lacking, name) for name in found.missing}
     if path.is_dir() and split is None:
         faults += _unlisted(sources.values())
