@@ -99,6 +99,27 @@ def test_names_that_are_numbers(tmp_path: Path) -> None:
     assert counts(given(data, [row(101)]))["0008.jpg"] == ["car"]
 
 
+def test_frames_of_one_stem_in_two_folders(tmp_path: Path) -> None:
+    content = document(annotation(1))
+    for image, name in zip(content["images"], ("cam1/0001.jpg", "cam2/0001.jpg"), strict=True):
+        image["file_name"] = name
+    path = tmp_path / "data/instances_x.json"
+    for name in ("cam1", "cam2"):
+        (tmp_path / "data/images" / name).mkdir(parents=True)
+        write_jpeg(tmp_path / "data/images" / name / "0001.jpg", np.zeros((*HW, 3), np.uint8))
+    path.write_text(json.dumps(content))
+    place = Place(path)
+
+    def frames(name: str) -> list[str]:
+        (tmp_path / "r.json").write_text(json.dumps([row(file_name=name)]))
+        (one,), _ = open_given([tmp_path / "r.json"], place, Skipped(OnError.stop), classes=tuple)
+        return [frame.name for frame in one.frames if len(frame.instances)]
+
+    assert frames("/x/cam2/0001.jpg") == ["cam2/0001.jpg"]
+    with pytest.raises(PredictionsError, match=r"fits cam1/0001\.jpg, cam2/0001\.jpg"):
+        frames("0001.jpg")
+
+
 def test_a_coco_file_with_scores(data: Path) -> None:
     content = document(annotation(1, score=0.25), annotation(2, score=1, category_id=9))
     content["images"] = [{"id": 1, "file_name": r"C:\somewhere\one.jpg"}]
@@ -117,7 +138,7 @@ def test_labels_are_no_results(data: Path) -> None:
 
 WRONG: dict[str, tuple[object, str]] = {
     "image": ([row(5)], r"found\.json: \[0\]: an image leads to one frame .*got 5"),
-    "name": ([row("x")], r"\[0\]: an image leads to .*one\.jpg.*'x', which fits none"),
+    "name": ([row("x")], r"\[0\]: an image leads to .*'x', which fits none"),
     "no image": ([row(None)], r"\[0\]: 'image_id' is an id"),
     "category": ([row(), row(category=5)], r"\[1\]: 'category_id' leads nowhere .*3, 4, 9, got 5"),
     "score": ([row(score=1.5)], r"\[0\]: 'score' lies in"),

@@ -11,7 +11,7 @@ Refused with the row: ids that lead nowhere or to several frames, scores outside
 boxes that are broken.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import numpy as np
 from tinyseg import masks as mask_ops
 from tinyseg.data import DataSet
 from tinyseg.data.annotation import Category
-from tinyseg.data.names import frame_key
+from tinyseg.data.names import Names, frame_key
 from tinyseg.errors import PredictionsError
 from tinyseg.fields import Fields, Identity, identity, is_text, shown, stop
 from tinyseg.frame import Instances
@@ -32,6 +32,9 @@ from tinyseg.predictions import (
     Predictions,
     instances_of,
 )
+
+Fitting = Callable[[Identity], list[str]]
+"""The frames that an id or a name means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +188,17 @@ def _frame_names(results: Results, dataset: DataSet) -> list[str | None]:
     by_id: dict[Identity, list[str]] = {}
     for name, number in dataset.ids.items():
         by_id.setdefault(_plain(number), []).append(name)
-    named = [row for row in results.rows if is_text(row.values.get("file_name"))]
-    numbers = {
-        row.identity("image_id") for row in results.rows if not is_text(row.values.get("file_name"))
-    }
-    known = by_id if numbers <= by_id.keys() else by_name
-    found: list[str | None] = []
-    for row in results.rows:
-        text = row.values.get("file_name") if named else None
-        if is_text(text):
-            found.append(_only(by_name, text, row))
-        else:
-            found.append(_only(known, row.identity("image_id"), row))
-    return found
+    texts = [row.values.get("file_name") for row in results.rows]
+    rows = list(zip(results.rows, texts, strict=True))
+    numbers = {row.identity("image_id") for row, text in rows if not is_text(text)}
+
+    def known(key: Identity) -> list[str]:
+        return by_id.get(key, []) if numbers <= by_id.keys() else by_name(key)
+
+    return [
+        _only(by_name, text, row) if is_text(text) else _only(known, row.identity("image_id"), row)
+        for row, text in rows
+    ]
 
 
 def _plain(number: int | str) -> Identity:
@@ -205,31 +206,24 @@ def _plain(number: int | str) -> Identity:
     return number if plain is None else plain
 
 
-def _by_name(dataset: DataSet) -> dict[Identity, list[str]]:
-    """Frames by their names, by stems, and by stems that are numbers: 7 for 0007.jpg."""
-    found: dict[Identity, list[str]] = {}
+def _by_name(dataset: DataSet) -> Fitting:
+    """Frames by their names (data/names.py), and by stems that are numbers: 7 for 0007.jpg."""
+    names, numbers = Names(dataset.ids), dict[int, list[str]]()
     for name in dataset.ids:
         stem = frame_key(name)
-        keys: set[Identity] = {name, stem}
         if stem.isascii() and stem.isdecimal() and len(stem) < 16:
-            keys.add(int(stem))
-        for key in keys:
-            found.setdefault(key, []).append(name)
-    return found
+            numbers.setdefault(int(stem), []).append(name)
+    return lambda key: names.fitting(key) if isinstance(key, str) else numbers.get(key, [])
 
 
-def _only(known: Mapping[Identity, list[str]], key: Identity, row: Fields | None) -> str | None:
+def _only(known: Fitting, key: Identity, row: Fields | None) -> str | None:
     """The one frame that a name or id fits; without a row to blame, None where there is none."""
-    fitting = known.get(key, [])
-    if not fitting and isinstance(key, str):
-        fitting = known.get(frame_key(key), [])
+    fitting = known(key)
     if len(fitting) == 1 or (row is None and not fitting):
         return fitting[0] if fitting else None
-    rule = "an image leads to one frame of the data set"
-    where = None if row is None else row.where
-    expected = "such as " + ", ".join(str(one) for one in list(known)[:3])
+    rule = "an image leads to one frame of the data set, by its id or its name"
     got = f"{shown(key)}, which fits {', '.join(fitting[:3]) or 'none'}"
-    raise PredictionsError(rule, where=where, expected=expected, got=got)
+    raise PredictionsError(rule, where=None if row is None else row.where, got=got)
 
 
 def _looked_at(results: Results, dataset: DataSet) -> set[str]:
