@@ -85,6 +85,7 @@ def run_pycocotools(
     results: list[dict[str, Any]],
     classes: int,
     max_detections: int,
+    kind: str = "segm",
 ) -> np.ndarray[Any, Any]:
     categories = [{"id": k + 1, "name": str(k)} for k in range(classes)]
     truth, found = COCO(), COCO()
@@ -96,7 +97,7 @@ def run_pycocotools(
         else:
             found.dataset = {"images": images, "categories": categories, "annotations": []}
             found.createIndex()
-        evaluation = COCOeval(truth, found, "segm")
+        evaluation = COCOeval(truth, found, kind)
         evaluation.params.areaRng = list(RANGES.values())
         evaluation.params.areaRngLbl = list(RANGES)
         evaluation.params.maxDets = [1, 10, max_detections]

@@ -47,7 +47,7 @@ class Asked:
 
 
 def breakdown_section(
-    pairs: list[FramePairs], classes: tuple[str, ...], asked: Asked
+    pairs: list[FramePairs], classes: tuple[str, ...], asked: Asked, max_detections: int
 ) -> tuple[dict[str, object], list[Table]]:
     """Figures for JSON, and the tables that show them; a bar runs meanwhile."""
     views = None if asked.plan is None else views_of(asked.plan, pairs)
@@ -59,6 +59,7 @@ def breakdown_section(
             precision=asked.precision,
             shapes=asked.shapes,
             views=views,
+            max_detections=max_detections,
             tick=bar.advance,
         )
     return breakdown_to_json(result, pairs), breakdown_tables(result)

@@ -21,6 +21,7 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.given import open_given
 from tinyseg.cli.judging import (
+    BoxesOption,
     ClipPatternOption,
     ClipsOption,
     Draw,
@@ -28,6 +29,7 @@ from tinyseg.cli.judging import (
     ResamplesOption,
     drawn_by,
     find_clips,
+    tell_left_out,
 )
 from tinyseg.data import Place
 from tinyseg.evaluate.bootstrap import RESAMPLES
@@ -48,6 +50,7 @@ def compare(
     format: FormatOption = None,
     images: ImagesOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
+    boxes: BoxesOption = False,
     resamples: ResamplesOption = RESAMPLES,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
     draw: DrawOption = Draw.frames,
@@ -71,9 +74,13 @@ def compare(
     with progress_bar("reading labels", len(dataset.items)) as bar:
         truth = list(read_all_labels(dataset.items, skipped, bar))
     pairs_a, pairs_b = (
-        pair_frames(one, truth, classes=dataset.classes, allow_missing=allow_missing)
+        pair_frames(
+            one, truth, classes=dataset.classes, allow_missing=allow_missing, of_boxes=boxes
+        )
         for one in given
     )
+    for pairs in (pairs_a, pairs_b):
+        tell_left_out(pairs, 300)
     with progress_bar("drawing frames anew", 2 * len(dataset.classes) + 2) as bar:
         compared = compare_pairs(
             pairs_a,

@@ -31,8 +31,10 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.given import open_given
 from tinyseg.cli.judging import (
+    BoxesOption,
     ClipPatternOption,
     ClipsOption,
+    DetectionsOption,
     Draw,
     DrawOption,
     IntervalsOption,
@@ -42,18 +44,19 @@ from tinyseg.cli.judging import (
     drawn_by,
     find_clips,
     interval_section,
+    tell_left_out,
     wad_section,
 )
-from tinyseg.data import DataSet, Place
+from tinyseg.data import Place
+from tinyseg.errors import DataError
 from tinyseg.evaluate.bootstrap import RESAMPLES
-from tinyseg.evaluate.pairs import FramePairs, pair_frames
+from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.evaluate.score import score_pairs
 from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.evaluate.slices import PRECISION
 from tinyseg.evaluate.table import scores_table, scores_to_json
 from tinyseg.evaluate.wad_rule import pooled_interval
 from tinyseg.files import check_output
-from tinyseg.predictions import Predictions
 from tinyseg.progress import progress_bar
 
 
@@ -72,6 +75,8 @@ def evaluate(
         bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
     ] = False,
     on_error: OnErrorOption = OnError.stop,
+    boxes: BoxesOption = False,
+    detections: DetectionsOption = 300,
     rule: RuleOption = Rule.coco,
     clips: ClipsOption = None,
     clip_pattern: ClipPatternOption = None,
@@ -91,6 +96,9 @@ def evaluate(
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
     """
     check_output(json)
+    if boxes and (rule is Rule.wad or broken_down):
+        rule_text = "--boxes scores boxes alone; the challenge's rule and outlines need masks"
+        raise DataError(rule_text, where="--boxes", got="--rule wad or --breakdown")
     asked = Asked(read_buckets(bucket or []), precision, ShapeRules(min_px=boundary_px), plan)
     wanted = rule is Rule.wad or draw is Draw.clips
     clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
@@ -98,13 +106,25 @@ def evaluate(
     place = Place(data, listed, format, split, images, labelled)
     skipped = Skipped(on_error)
     (given,), dataset = open_given([predictions], place, skipped)
-    pairs = _pairs(given, dataset, skipped, allow_missing, asked.shapes if broken_down else None)
-    scores = score_pairs(pairs, dataset.classes, predicted=len(given.frames))
+    with progress_bar("reading and pairing", len(dataset.items)) as bar:
+        pairs = pair_frames(
+            given,
+            read_all_labels(dataset.items, skipped, bar),
+            classes=dataset.classes,
+            max_detections=detections,
+            allow_missing=allow_missing,
+            shapes=asked.shapes if broken_down else None,
+            of_boxes=boxes,
+        )
+    tell_left_out(pairs, detections)
+    scores = score_pairs(
+        pairs, dataset.classes, predicted=len(given.frames), max_detections=detections
+    )
     figures = scores_to_json(scores)
-    tables = [scores_table(scores)]
+    tables = [scores_table(scores, "box" if boxes else "mask")]
     if intervals:
         figures["intervals"], own_tables = interval_section(
-            pairs, dataset.classes, drawn, resamples
+            pairs, dataset.classes, drawn, resamples, detections
         )
         tables += own_tables
     if rule is Rule.wad:
@@ -116,27 +136,12 @@ def evaluate(
         )
         tables += own_tables
     if broken_down:
-        figures["breakdown"], own_tables = breakdown_section(pairs, dataset.classes, asked)
+        figures["breakdown"], own_tables = breakdown_section(
+            pairs, dataset.classes, asked, detections
+        )
         tables += own_tables
     for table in tables:
         typer.echo(rendered(table))
     if json is not None:
         write_json(json, figures)
     skipped.report()
-
-
-def _pairs(
-    given: Predictions,
-    dataset: DataSet,
-    skipped: Skipped,
-    allow_missing: bool,
-    shapes: ShapeRules | None,
-) -> list[FramePairs]:
-    with progress_bar("reading and pairing", len(dataset.items)) as bar:
-        return pair_frames(
-            given,
-            read_all_labels(dataset.items, skipped, bar),
-            classes=dataset.classes,
-            allow_missing=allow_missing,
-            shapes=shapes,
-        )

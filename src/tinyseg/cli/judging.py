@@ -15,7 +15,7 @@ from tinyseg.evaluate.interval_table import intervals_table, intervals_to_json
 from tinyseg.evaluate.pairs import FramePairs
 from tinyseg.evaluate.wad_rule import score_wad
 from tinyseg.evaluate.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
-from tinyseg.progress import progress_bar
+from tinyseg.progress import console, progress_bar
 
 
 class Rule(StrEnum):
@@ -55,6 +55,35 @@ Section = tuple[dict[str, object], list[Table]]
 """Figures for JSON, and the tables that show them."""
 
 
+BoxesOption = Annotated[
+    bool, typer.Option("--boxes", help="Score boxes instead of masks, by COCO's rules.")
+]
+DetectionsOption = Annotated[
+    int, typer.Option("--detections", min=1, help="Most of a class that count on a frame.")
+]
+
+
+def tell_left_out(pairs: Sequence[FramePairs], most: int) -> None:
+    """Say what of both sides is not judged, with its count."""
+    beyond = [one.beyond for one in pairs if one.beyond]
+    counts = {
+        "labels are boxes without masks: their boxes are ignored (--boxes scores boxes)": sum(
+            one.no_mask[0] for one in pairs
+        ),
+        "detections are boxes without masks and are left out (--boxes scores boxes)": sum(
+            one.no_mask[1] for one in pairs
+        ),
+        "detections of classes that their frame's data set does not label are left out": sum(
+            one.unlabelled for one in pairs
+        ),
+        f"detections on {len(beyond)} frames come after the best {most} of their class and do not "
+        "count (--detections)": sum(beyond),
+    }
+    for what, count in counts.items():
+        if count:
+            console.print(f"[yellow]{count}[/] {what}", highlight=False)
+
+
 def find_clips(
     data: Path, clips: Path | None, pattern: str | None, *, wanted: bool
 ) -> ClipOf | None:
@@ -80,11 +109,22 @@ def drawn_by(draw: Draw, clip_of: ClipOf | None) -> ClipOf | None:
 
 
 def interval_section(
-    pairs: Sequence[FramePairs], classes: Sequence[str], drawn: ClipOf | None, resamples: int
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    drawn: ClipOf | None,
+    resamples: int,
+    max_detections: int,
 ) -> Section:
     """The intervals of all figures by COCO's rules."""
     with progress_bar("drawing frames anew", len(classes) + 1) as bar:
-        spans = intervals(pairs, classes, resamples=resamples, clip_of=drawn, tick=bar.advance)
+        spans = intervals(
+            pairs,
+            classes,
+            resamples=resamples,
+            max_detections=max_detections,
+            clip_of=drawn,
+            tick=bar.advance,
+        )
     return intervals_to_json(spans, classes), [intervals_table(spans, classes)]
 
 

@@ -20,6 +20,7 @@ from tinyseg.cli.common import (
     read_all_labels,
 )
 from tinyseg.cli.given import open_given
+from tinyseg.cli.judging import tell_left_out
 from tinyseg.data import DataSet, Item
 from tinyseg.doctor import Findings, Place, examine, plan_of
 from tinyseg.evaluate.bootstrap import RESAMPLES, intervals
@@ -128,6 +129,7 @@ def _measure(
     runs = []
     for one, name in zip(given, names, strict=True):
         pairs = pair_frames(one, truth, classes=classes, shapes=ShapeRules(), allow_missing=missing)
+        tell_left_out(pairs, 300)
         with progress_bar(f"measuring {name}", len(classes) + 1) as bar:
             spans = intervals(pairs, classes, resamples=resamples, tick=bar.advance)
         scores, parts = score_pairs(pairs, classes=classes), breakdown(pairs, classes)

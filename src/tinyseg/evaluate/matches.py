@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float64, Int32, Int64, Real
 
 from tinyseg.errors import PredictionsError
 from tinyseg.evaluate.pairs import FramePairs, Sides, which_of_class
@@ -45,7 +45,7 @@ class Within:
     rows_frac: tuple[float, float] = (-math.inf, math.inf)
 
     def holds(
-        self, areas: Int64[np.ndarray, " n"], rows_frac: Float64[np.ndarray, " n"]
+        self, areas: Real[np.ndarray, " n"], rows_frac: Float64[np.ndarray, " n"]
     ) -> Bool[np.ndarray, " n"]:
         """Which of these areas and rows lie within."""
         low, high = self.area
@@ -66,7 +66,7 @@ class Members:
 
     frame: Int64[np.ndarray, " n"]
     row: Int64[np.ndarray, " n"]
-    areas: Int64[np.ndarray, " n"]
+    areas: Real[np.ndarray, " n"]
     rows_frac: Float64[np.ndarray, " n"]
 
     def __len__(self) -> int:

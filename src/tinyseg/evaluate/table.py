@@ -28,11 +28,11 @@ def to_plain(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def scores_table(scores: Scores) -> Table:
+def scores_table(scores: Scores, what: str = "mask") -> Table:
     """The mean over classes, all classes as one, and each class, with numbers of instances."""
     caption = (
         f"{scores.instances:,} instances, {scores.detections:,} detections, "
-        f"{scores.frames:,} frames; mask AP at IoU .50:.05:.95, up to {scores.max_detections} "
+        f"{scores.frames:,} frames; {what} AP at IoU .50:.05:.95, up to {scores.max_detections} "
         "of a class a frame; tiny: up to 16² px, s(mall): 32², m: 96²"
     )
     table = Table(title="Mask AP", caption=caption, box=None, pad_edge=False)
