@@ -51,8 +51,9 @@ class FramePairs:
     `iou` is that of masks, or of boxes, across classes too; `on_ignore` is the share of a
     detection's own pixels on the ignore region. `missing`: the predictions do not name the frame.
     `unknown_class` counts detections dropped for their class, `unlabelled` those of classes that
-    the frame's data set does not label, `beyond` those past the limit of their class. `no_mask` counts labels and detections
-    that are a box alone, where masks are judged. `shapes` are there if they were asked for.
+    the frame's data set does not label, `beyond` those past the limit of their class. `no_mask`
+    counts labels and detections that are a box alone, where masks are judged. `shapes` are there if
+    they were asked for.
     """
 
     name: str
