@@ -40,6 +40,7 @@ from tinyseg.predict import (
     find_sources,
     load_member,
     load_predictor,
+    read_ensemble,
     read_shots,
     stream,
     write_ensemble,
@@ -49,6 +50,7 @@ from tinyseg.predict.batches import BatchSizes, Look, in_batches
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.views import (
+    Focus,
     FrameInfo,
     Part,
     Plan,
@@ -426,8 +428,11 @@ def test_ensembles_scales_and_flips_from_the_command_line(
 
 def test_an_ensemble_knows_its_weights(files: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "e.yaml"
-    write_ensemble(path, [MemberFile(weights=files[0], weight=2.0)])
+    write_ensemble(
+        path, [MemberFile(weights=files[0], weight=2.0)], plan := Plan.of(Focus(answers_for=None))
+    )
     assert Predictor(path, device=CPU).rules.model_weights == (2.0,)
+    assert read_ensemble(path).plan == plan, "none is not what stands where nothing is said"
     text = path.read_text()
     path.write_text(text.replace("sha256: ", "sha256: 00"))
     with pytest.raises(WeightsError, match="not the weights that the ensemble was made with"):
