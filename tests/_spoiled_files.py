@@ -31,7 +31,7 @@ def no_picture(made: Planted, rng: Rng) -> str:
 
 def other_ending(made: Planted, rng: Rng) -> str:
     (name,) = made.some(rng)
-    ending = (".jpeg", ".JPG", ".PNG", ".bmp")[int(rng.integers(4))]
+    ending = (".jpg_", ".heic", ".txt", ".raw")[int(rng.integers(4))]
     made.picture(name).rename(made.picture(name).with_suffix(ending))
     return f"{name}{ending}"
 

@@ -6,16 +6,16 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from _street import Made, street
+from _tiny_network import network, picture, video
 from jaxtyping import UInt8
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
-from tinyseg.build import build_detector, put_prior, save_weights
+from tinyseg.build import put_prior, save_weights
 from tinyseg.calibrate import Calibration, write_calibration
 from tinyseg.cli import app
 from tinyseg.errors import (
@@ -28,7 +28,6 @@ from tinyseg.errors import (
 )
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
-from tinyseg.model.detector import Detector
 from tinyseg.network import Network
 from tinyseg.predict import (
     BatchLimits,
@@ -48,7 +47,6 @@ from tinyseg.predict import (
 from tinyseg.predict.ahead import ahead
 from tinyseg.predict.batches import BatchSizes, Look, in_batches
 from tinyseg.predictions import read_predictions
-from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.views import (
     Focus,
     FrameInfo,
@@ -63,37 +61,8 @@ from tinyseg.views import (
     read_plan,
 )
 
-SMALL = (
-    "network.pyramid_channels=16",
-    "network.box_hidden=16",
-    "network.mask_depth=1",
-    "predict.short_side=128",
-    "predict.longest_side=192",
-    "predict.min_score=0.05",
-    "predict.detections=20",
-)
 CPU = torch.device("cpu")
 Image = UInt8[np.ndarray, "height width 3"]
-
-
-def picture(seed: int, hw: tuple[int, int] = (200, 300)) -> Image:
-    """Smooth coloured noise."""
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, 255, (hw[0] // 8, hw[1] // 8, 3), np.uint8)
-    return cv2.resize(small, (hw[1], hw[0]), interpolation=cv2.INTER_CUBIC)
-
-
-def network(seed: int) -> tuple[Detector, Recipe]:
-    """A tiny network whose random scores differ, so that some things are found and others not."""
-    torch.manual_seed(seed)
-    recipe = with_settings(find_recipe("lite"), SMALL)
-    detector = build_detector(recipe)
-    with torch.no_grad():
-        detector.box_head.classes.weight.normal_(std=2.0)
-        detector.box_head.deltas.weight.normal_(std=0.3)
-        detector.proposals.head.objectness.weight.normal_(std=0.5)
-        detector.mask_head.logits.weight.normal_(std=0.5)
-    return detector, recipe
 
 
 @pytest.fixture(scope="module")
@@ -301,13 +270,6 @@ def test_a_stream_finishes_what_came_before_an_error(member: Member) -> None:
     with pytest.raises(ImageError, match="broken"):
         got.extend(frame.name for frame in stream(predictor, shots, on_error=raised))
     assert got == ["a"]
-
-
-def video(path: Path, count: int) -> None:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (96, 64))
-    for i in range(count):
-        writer.write(np.full((64, 96, 3), (200, 40 * i, 10), np.uint8))
-    writer.release()
 
 
 def test_sources_of_every_kind(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_one_owner_is_the_mergers(tmp_path: Path) -> None:
     windows = np.tile(np.array([0, 0, HW[1], HW[0]]), (7, 1))
     objects = Objects(windows.astype(np.float64), np.zeros(7, np.int64), scores, [], np.ones(7))
     rules = MergeRules(same_iou=1.0, inside=1.0, conflict_iou=1.0, exclusive=True)
-    merged = resolve(objects, windows, lambda i: ((0, 0, HW[1], HW[0]), bitmaps[i]), rules)
+    merged = resolve(objects, windows, lambda i: ((0, 0, HW[1], HW[0]), bitmaps[i]), rules, 7)
     expected = replace(given, frames=(replace(given.frames[0], instances=merged),))
     assert pixels_of(read_submission(tmp_path / "s.csv", SMALL)) == pixels_of(expected)
 

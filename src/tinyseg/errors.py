@@ -5,6 +5,7 @@ the reader of a log can mend the input without opening the code. Nothing else le
 for bad input; an error of another class is a bug.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -92,3 +93,9 @@ class TrainingError(TinysegError):
 
 class DeviceError(TinysegError):
     """A device whose memory does not hold a single view."""
+
+
+def told_few(names: Sequence[str], most: int = 3) -> str:
+    """How many there are, and the first of them, for an error or a remark."""
+    more = ", ..." if len(names) > most else ""
+    return f"{len(names)} ({', '.join(names[:most])}{more})"

@@ -96,21 +96,42 @@ def write_predictions(path: Path, predictions: Predictions, *, source: str | Non
     write_whole(path, content)
 
 
-def join_predictions(files: Sequence[Path], path: Path, classes: Sequence[str]) -> None:
-    """One predictions file from others of this class list; no mask is unpacked on the way."""
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many instances a frame has, and of which class each of the surer ones is."""
+
+    name: str
+    hw: tuple[int, int]
+    count: int
+    sure: tuple[str, ...]
+
+
+def join_predictions(
+    files: Sequence[Path], path: Path, classes: Sequence[str], *, min_score: float = 0.0
+) -> list[Tally]:
+    """One predictions file from others of this class list; no mask is unpacked on the way.
+
+    Returns what each frame has; sure are instances with at least `min_score`.
+    """
     images: list[bytes] = []
     rows: list[bytes] = []
+    tallies: list[Tally] = []
     for file in files:
         document = _load(file)
         places = {}
         for place, image in enumerate(document["images"], start=len(images) + 1):
             places[image["id"]] = place
             images.append(orjson.dumps({**image, "id": place}))
+            own = [row for row in document["annotations"] if row["image_id"] == image["id"]]
+            sure = tuple(row["category_name"] for row in own if row["score"] >= min_score)
+            hw = image["height"], image["width"]
+            tallies.append(Tally(image["name"], hw, len(own), sure))
         for place, row in enumerate(document["annotations"], start=len(rows) + 1):
             rows.append(orjson.dumps({**row, "id": place, "image_id": places[row["image_id"]]}))
     head = orjson.dumps(_head(classes, None))[:-1]
     lists = (b',"images":[', b",".join(images), b'],"annotations":[', b",".join(rows), b"]}")
     write_whole(path, b"".join([head, *lists]))
+    return tallies
 
 
 def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter
+from rich.markup import escape
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import find_weights
@@ -46,7 +47,7 @@ from tinyseg.predict import (
     stream,
     write_ensemble,
 )
-from tinyseg.predict.members import file_sha256
+from tinyseg.predict.members import allow, file_sha256
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
 from tinyseg.predictions import PREDICTIONS_NAME, FramePredictions
@@ -106,6 +107,12 @@ def predict(
     exclusive: Annotated[
         bool, typer.Option("--exclusive", help="A pixel belongs to one instance.")
     ] = False,
+    detections: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Most instances of a frame; else 300, and more of one over 9 megapixels."
+        ),
+    ] = None,
     memory: Annotated[
         int | None, typer.Option(min=1, help="MB that a batch of views may take.")
     ] = None,
@@ -143,7 +150,7 @@ def predict(
     """
     keep_freed_memory()
     check_output(save_ensemble)
-    sources = find_sources(images)
+    sources = find_sources(images, _remark)
     if out is not None:
         check_folder(out)
     files, own = _find_members(weights, model or [], calibration or [], adapter)
@@ -161,7 +168,12 @@ def predict(
     if save_ensemble is not None:
         write_ensemble(save_ensemble, files, chosen)
     limits = BatchLimits(default_limits(where := find_device(device, threads)).pixels, memory)
-    rules = MergeRules(keep=_most_kept(members), exclusive=exclusive)
+    if detections is None:
+        rules = MergeRules(keep=_most_kept(members), exclusive=exclusive)
+    else:
+        rules = MergeRules(keep=detections, keep_pixels=None, exclusive=exclusive)
+        for member in members:
+            allow(member, detections)
     predictor = Predictor(members, chosen, device=where, limits=limits, rules=rules)
     settings = _settings(predictor, chosen)
     drawn = _Pictures.wanted(overlay, masks, predictor.classes, unnamed=out is None)
@@ -220,8 +232,7 @@ def _run(
         pictures.write(results.folder, frame, predictor.classes, image)
         results.add(frame, mark)
 
-    remarks: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    remarks: list[str] = []
     try:
         with progress_bar("predicting", sum(s.frames or 0 for s in sources)) as bar:
 
@@ -233,7 +244,7 @@ def _run(
 
             found = stream(
                 predictor,
-                read_shots(sources, meet),
+                read_shots(sources, meet, remarks.append),
                 on_error=skipped,
                 finish=finish,
                 pictures=pictures.overlay,
@@ -241,29 +252,37 @@ def _run(
             with closing(found) as frames:
                 for frame in frames:
                     bar.advance(f"{frame.name}: {len(frame.instances)}")
-                    remarks.update(predictor.plan.remarks(FrameInfo.named(frame.name, frame.hw)))
-                    counts.update(_sure(frame, predictor.classes))
     finally:  # an interruption or a bad file does not cost the frames before it
-        _tell(results, remarks, counts)
+        for remark in remarks:
+            _remark(remark)
+        _tell(results, predictor)
     if pictures.overlay or pictures.masks:
         console.print(f"pictures show scores from {OVERLAY_CUT}")
     skipped.report()
 
 
-def _sure(frame: FramePredictions, classes: Sequence[str]) -> list[str]:
-    """The class of each instance with a score above the cut."""
-    labels = frame.instances.labels[frame.instances.scores >= OVERLAY_CUT]
-    return [classes[label] for label in labels.tolist()]
+def _remark(text: str) -> None:
+    console.print(f"[yellow]{escape(text)}[/]", highlight=False)
 
 
-def _tell(results: Results, remarks: Counter[str], counts: Counter[str]) -> None:
+def _tell(results: Results, predictor: Predictor) -> None:
     """Put the call's frames into one file, and say what there is."""
-    path = results.write_all()
+    tallies = results.write_all(OVERLAY_CUT)
+    path = results.folder / PREDICTIONS_NAME
     before = f", {results.before} of them finished before" if results.before else ""
     console.print(f"{len(results)} frames in {path}{before}")
+    counts = Counter(name for tally in tallies for name in tally.sure)
     if counts:
         told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
         console.print(f"found with scores from {OVERLAY_CUT}: {told}", highlight=False)
+    remarks = Counter(
+        remark
+        for tally in tallies
+        for remark in predictor.plan.remarks(FrameInfo.named(tally.name, tally.hw))
+    )
+    full = sum(tally.count >= predictor.rules.most(tally.hw) for tally in tallies)
+    if full:
+        remarks["the most instances that are kept were reached: --detections keeps more"] = full
     for remark, count in remarks.items():
         console.print(f"[yellow]{count} frames:[/] {remark}", highlight=False)
 

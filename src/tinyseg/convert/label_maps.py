@@ -29,7 +29,7 @@ def _write_wad(job: Job, page: Page) -> tuple[Rows, Lost]:
 
 def _write_cityscapes(job: Job, page: Page) -> tuple[Rows, Lost]:
     folder = job.folder / "gtFine" / page.split / CITY
-    path = folder / f"{page.stem}{cityscapes.LABEL_SUFFIX}"
+    path = folder / f"{page.stem}{cityscapes.LABEL_SUFFIX}.png"
     return _write(job, page, path, background=0, ignore=job.ids[0])
 
 

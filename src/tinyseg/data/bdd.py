@@ -23,13 +23,13 @@ from tinyseg.data.drawn import Drawn, Point, Rings, Size
 from tinyseg.data.found import Files, Found
 from tinyseg.data.json_kind import json_kind
 from tinyseg.data.maps import labels_from_codes
-from tinyseg.data.pictures import find_pictures
+from tinyseg.data.pictures import find_pictures, others_among
 from tinyseg.data.splits import KINDS
 from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels
-from tinyseg.image import ENDINGS, image_hw, read_channels
+from tinyseg.image import image_hw, is_picture, read_channels
 from tinyseg.labels import canonical, index_of
 from tinyseg.masks import CropMasks
 
@@ -126,14 +126,15 @@ def _bitmasks(path: Path) -> dict[str, tuple[Path, Path]]:
 
 def _of_bitmasks(labels: Path, pictures: Path, classes: tuple[str, ...]) -> Found:
     """Pictures and bitmasks of one name, which may be in folders of videos."""
-    images = {_stem(p, pictures): p for p in _files(pictures) if p.suffix.lower() in ENDINGS}
+    images = {_stem(p, pictures): p for p in _files(pictures) if is_picture(p)}
     maps = {_stem(p, labels): p for p in _files(labels) if p.suffix == ".png"}
     frames: dict[str, Files] = {
         name: (images[name], partial(read_bitmask, maps[name], name, classes))
         for name in sorted(images.keys() & maps.keys())
     }
     known = tuple(IDS.values())[:_TRAFFIC]
-    return Found(frames, tuple(sorted(images.keys() ^ maps.keys())), known)
+    remarks = others_among(_files(pictures), pictures.name)
+    return Found(frames, tuple(sorted(images.keys() ^ maps.keys())), known, remarks)
 
 
 def _files(folder: Path) -> list[Path]:

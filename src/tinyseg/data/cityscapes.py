@@ -1,13 +1,13 @@
 """Cityscapes folders: files -> frames and their labels.
 
-In: a folder with `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png` (or .jpg) and
+In: a folder with `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png` (or another picture) and
 `gtFine/<split>/<city>/<name>_gtFine_instanceIds.png`, a split at a time. Out: as from wad.py.
 In a label map, 1000 and above are instances, class = value // 1000; 24 ... 33 alone is a group of
 that class; 0 ... 23 is background. Riders, groups and classes outside the chosen list become the
 frame's ignore region. Refused: other values, and a name that occurs twice in a split.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,17 +15,18 @@ import numpy as np
 from jaxtyping import Int16
 
 from tinyseg.data.found import Found
+from tinyseg.data.pictures import others_among
 from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, labels_from_map, pair
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
-from tinyseg.image import read_label
+from tinyseg.image import is_picture, read_label
 from tinyseg.labels import CITYSCAPES_IDS, index_of
 
 LAYOUT = "a folder with leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/"
 
 IMAGE_SUFFIX = "_leftImg8bit"
 SIDES = ("leftImg8bit", "gtFine")
-LABEL_SUFFIX = "_gtFine_instanceIds.png"
+LABEL_SUFFIX = "_gtFine_instanceIds"
 
 CLASSES = tuple(name for name in CITYSCAPES_IDS.values() if name != "rider")
 """A rider is labelled apart from its bicycle, unlike the person of other data sets: ignored."""
@@ -45,13 +46,15 @@ def splits(path: Path) -> tuple[str, ...]:
 def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of a split, by name; of all folders where no split has both sides."""
     own = split or "*"
-    images = _by_name(path / "leftImg8bit", own, f"{IMAGE_SUFFIX}.png", f"{IMAGE_SUFFIX}.jpg")
-    labels = _by_name(path / "gtFine", own, LABEL_SUFFIX)
+    pictures = sorted(path.glob(f"leftImg8bit/{own}/*/*"))
+    images = _by_name(filter(is_picture, pictures), IMAGE_SUFFIX)
+    labels = _by_name(sorted(path.glob(f"gtFine/{own}/*/*.png")), LABEL_SUFFIX)
 
     def reader(name: str) -> Callable[[], FrameLabels]:
         return partial(read_labels, labels[name], name, classes)
 
-    return pair(images, labels, reader, labelled=CLASSES)
+    remarks = others_among(pictures, "leftImg8bit")
+    return pair(images, labels, reader, labelled=CLASSES, remarks=remarks)
 
 
 def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:
@@ -64,11 +67,11 @@ def class_ids(path: Path) -> dict[str, int]:
     return {name: number for number, name in CITYSCAPES_IDS.items() if name in CLASSES}
 
 
-def _by_name(folder: Path, split: str, *suffixes: str) -> dict[str, Path]:
+def _by_name(paths: Iterable[Path], suffix: str) -> dict[str, Path]:
+    """Those whose names end so, by what stands before."""
     found: dict[str, Path] = {}
-    ended = ((path, end) for end in suffixes for path in folder.glob(f"{split}/*/*{end}"))
-    for path, suffix in ended:
-        name = path.name.removesuffix(suffix)
+    for path in (path for path in paths if path.stem.endswith(suffix)):
+        name = path.stem.removesuffix(suffix)
         if name in found:
             rule = "a name occurs once in a split"
             raise DataError(rule, path=path, where=name, got=f"also {found[name]}")

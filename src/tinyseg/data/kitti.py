@@ -15,6 +15,7 @@ from jaxtyping import Int16
 from tinyseg.data.cityscapes import CLASSES, class_ids
 from tinyseg.data.found import Found
 from tinyseg.data.maps import table_of
+from tinyseg.data.pictures import others_among
 from tinyseg.data.wad import (
     BACKGROUND,
     IGNORE,
@@ -48,6 +49,7 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         labels,
         lambda name: partial(read_labels, labels[name], name, classes),
         labelled=CLASSES,
+        remarks=others_among((base / "image_2").glob("*"), "image_2"),
     )
 
 

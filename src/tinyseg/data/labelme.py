@@ -25,12 +25,12 @@ from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Point, Rings, Size
 from tinyseg.data.found import Files, Found, names_below
 from tinyseg.data.json_kind import any_of_kind, json_kind
-from tinyseg.data.pictures import find_pictures
+from tinyseg.data.pictures import find_pictures, others_among
 from tinyseg.data.splits import kind_of
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels
-from tinyseg.image import ENDINGS, image_hw
+from tinyseg.image import image_hw, is_picture
 from tinyseg.labels import canonical
 from tinyseg.masks import CropMasks
 
@@ -101,8 +101,10 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
             names_below(path, list(taken)), taken.items(), strict=True
         )
     }
-    remarks = (f"{others} files of another tool passed over",) if others else ()
-    return Found(found, tuple(missing), remarks=remarks)
+    remarks = [f"{others} files of another tool passed over"] if others else []
+    for folder in beside:
+        remarks += others_among(folder.iterdir(), folder.name)
+    return Found(found, tuple(missing), remarks=tuple(remarks))
 
 
 def class_ids(path: Path) -> dict[str, int]:
@@ -167,8 +169,7 @@ def _load(path: Path) -> Fields:
 
 def _pictures_in(folder: Path) -> dict[str, Path]:
     """Pictures by their stems."""
-    files = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS)
-    return {path.stem: path for path in files}
+    return {path.stem: path for path in sorted(filter(is_picture, folder.iterdir()))}
 
 
 def _named_picture(sheet: Path) -> Path | None:

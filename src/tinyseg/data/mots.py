@@ -20,11 +20,12 @@ from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Size
 from tinyseg.data.found import Files, Found
 from tinyseg.data.maps import table_of
+from tinyseg.data.pictures import others_among
 from tinyseg.data.splits import split_folders
 from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, labels_from_map
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
-from tinyseg.image import ENDINGS, image_hw, read_label
+from tinyseg.image import image_hw, is_picture, read_label
 from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
 
@@ -58,8 +59,10 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     frames: dict[str, Files] = {}
     missing: list[str] = []
     faults: list[TinysegError] = []
+    remarks: list[str] = []
     for sequence, folder, labels in _sequences(base):
-        pictures = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in ENDINGS}
+        pictures = {p.stem: p for p in sorted(filter(is_picture, folder.iterdir()))}
+        remarks += others_among(folder.iterdir(), sequence)
         if labels.is_dir():
             maps = {p.stem: p for p in sorted(labels.glob("*.png"))}
             missing += [f"{sequence}/{stem}" for stem in sorted(pictures.keys() ^ maps.keys())]
@@ -72,7 +75,7 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
                 name = f"{sequence}/{stem}"
                 own = tuple(lines.get(int(stem), ())) if stem.isdecimal() else ()
                 frames[name] = picture, partial(read_lines, labels, own, picture, name, classes)
-    return Found(frames, tuple(missing), tuple(IDS.values()), faults=tuple(faults))
+    return Found(frames, tuple(missing), tuple(IDS.values()), tuple(remarks), tuple(faults))
 
 
 def class_ids(path: Path) -> dict[str, int]:

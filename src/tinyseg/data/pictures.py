@@ -1,4 +1,4 @@
-"""Where the pictures lie that a label file names: by their names, or the last parts of them.
+"""Which files are pictures, and where those lie that a label file names.
 
 In: a folder, and names as other machines wrote them: paths below another folder, from a root, with
 drive letters and backslashes, or web addresses. Out: paths below the folder, and never outside it.
@@ -7,9 +7,12 @@ that another name has, is not taken.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
+
+from tinyseg.errors import told_few
+from tinyseg.image import is_picture
 
 
 def find_pictures(
@@ -41,6 +44,21 @@ def find_pictures(
         elif paths and not taken.issuperset(paths):
             several.append(name)
     return found, tuple(several)
+
+
+USUAL = frozenset({".txt", ".json", ".yaml", ".xml", ".csv", ".npy", ".cache"})
+"""Endings of what lies beside pictures by custom."""
+
+
+def others_among(files: Iterable[Path], where: str) -> tuple[str, ...]:
+    """A remark on files that lie where pictures are and are none; hidden and usual ones apart."""
+    odd = [path.name for path in sorted(files) if is_other(path) and path.suffix not in USUAL]
+    return (f"files in {where} that are no picture: {told_few(odd)}",) if odd else ()
+
+
+def is_other(path: Path) -> bool:
+    """Whether a file is no picture by its ending, and is to be seen."""
+    return not is_picture(path) and not path.name.startswith(".") and path.is_file()
 
 
 def last_parts(name: str) -> list[str]:

@@ -1,8 +1,9 @@
 """WAD folders (and what the project's own generator writes): files -> frames and their labels.
 
-In: a folder with `train_color/<stem>.jpg` (or .png) and `train_label/<stem>_instanceIds.png`. Out:
-for each stem with both files its picture and the function that reads its labels; the other stems as
-missing. In a label map, class = value // 1000 and instance = value % 1000; 255 is background.
+In: a folder with a picture `train_color/<stem>.jpg` (or of another type) and a label map
+`train_label/<stem>_instanceIds.png`. Out: for each stem with both files its picture and the
+function that reads its labels; the other stems as missing. In a label map, class = value // 1000
+and instance = value % 1000; 255 is background.
 65535, riders (37), groups (161 ... 168) and classes outside the chosen list become the frame's
 ignore region. Refused: label values with another class.
 """
@@ -16,9 +17,10 @@ from jaxtyping import Int16, UInt16
 
 from tinyseg import masks as mask_ops
 from tinyseg.data.found import Found
+from tinyseg.data.pictures import others_among
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
-from tinyseg.image import ENDINGS, read_label
+from tinyseg.image import is_picture, read_label
 from tinyseg.labels import WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, WAD_RIDER, index_of
 
 LAYOUT = "a folder with train_color/ and train_label/"
@@ -47,7 +49,8 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     def reader(name: str) -> Callable[[], FrameLabels]:
         return partial(read_labels, labels[name], name, classes)
 
-    return pair(images, labels, reader, labelled=tuple(WAD_IDS.values()))
+    remarks = others_among(path.glob("train_color/*"), "train_color")
+    return pair(images, labels, reader, labelled=tuple(WAD_IDS.values()), remarks=remarks)
 
 
 def class_ids(path: Path) -> dict[str, int]:
@@ -58,7 +61,7 @@ def class_ids(path: Path) -> dict[str, int]:
 def images_by_stem(folder: Path) -> dict[str, Path]:
     """The pictures of a folder by their stems; raises DataError for two of one stem."""
     found: dict[str, Path] = {}
-    for path in sorted(p for p in folder.glob("*") if p.suffix.lower() in ENDINGS):
+    for path in sorted(filter(is_picture, folder.glob("*"))):
         if path.stem in found:
             rule = "a frame has one picture"
             raise DataError(rule, path=path, got=f"also {found[path.stem].name}")
@@ -72,11 +75,12 @@ def pair(
     reader: Callable[[str], Callable[[], FrameLabels]],
     *,
     labelled: tuple[str, ...],
+    remarks: tuple[str, ...],
 ) -> Found:
     """The names that have both files, with the label reader of each, and those that have one."""
     both = sorted(images.keys() & labels.keys())
     frames = {n: (images[n], reader(n)) for n in both}
-    return Found(frames, tuple(sorted(images.keys() ^ labels.keys())), labelled)
+    return Found(frames, tuple(sorted(images.keys() ^ labels.keys())), labelled, remarks)
 
 
 def read_labels(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels:

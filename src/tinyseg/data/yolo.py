@@ -23,11 +23,11 @@ import yaml
 from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Rings, Size
 from tinyseg.data.found import Files, Found, names_below
-from tinyseg.data.pictures import find_pictures, last_parts
+from tinyseg.data.pictures import find_pictures, last_parts, others_among
 from tinyseg.data.splits import KINDS
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
-from tinyseg.image import ENDINGS, image_hw
+from tinyseg.image import image_hw, is_picture
 from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
 
@@ -35,6 +35,9 @@ LAYOUT = "a folder with data.yaml, images/ and labels/, or one of its folders of
 
 DESCRIPTION = "data.yaml"
 IMAGES, LABELS = "images", "labels"
+
+NAMES = "classes"
+"""Annotators put a list of class names beside the labels, under this name."""
 
 _OUTSIDE = 1.0
 """A polygon may stick out of the picture by this share of its sides."""
@@ -79,6 +82,11 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     for name, picture in zip(names_below(description.parent, pictures), pictures, strict=True):
         text = label_file(picture)
         found[name] = picture, partial(read_labels, text, picture, name, names, classes)
+    for place in filter(Path.is_dir, places):
+        remarks += others_among(place.rglob("*"), place.name)
+        texts = {*label_file(place / "any.jpg").parent.rglob("*.txt")}
+        texts -= {label_file(picture) for picture in pictures}
+        missing += sorted({text.stem for text in texts} - {NAMES})
     if found and not any(label_file(picture).is_file() for picture, _ in found.values()):
         first = label_file(next(iter(found.values()))[0])
         remarks.append(f"no picture has a text file of labels, such as {first}")
@@ -278,7 +286,7 @@ def _pictures(places: Sequence[Path], root: Path, missing: list[str]) -> Iterato
     """The pictures of folders and lists; what lists name and is not there joins the missing."""
     for place in places:
         if place.is_dir():
-            yield from sorted(p for p in place.rglob("*") if p.suffix.lower() in ENDINGS)
+            yield from sorted(filter(is_picture, place.rglob("*")))
             continue
         names = [line.strip() for line in _text(place).splitlines() if line.strip()]
         found = {name: Path(name) for name in names if Path(name).is_absolute()}

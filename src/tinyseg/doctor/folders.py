@@ -13,15 +13,14 @@ from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.label_maps import Code, look_at_map
 from tinyseg.doctor.sources import Source, Survey
+from tinyseg.image import ENDINGS
 from tinyseg.labels import CITYSCAPES_IDS, WAD_BACKGROUND, WAD_IDS, WAD_RIDER
-
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic")
 
 
 def survey_wad(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
-    """train_color/<stem>.jpg (or .png) and train_label/<stem>_instanceIds.png."""
+    """train_color/<stem>.jpg (or another picture) and train_label/<stem>_instanceIds.png."""
     code = wad_code(classes)
-    pictures, odd = _sorted_out(path.glob("train_color/*"), ".jpg", ".png")
+    pictures, odd = _sorted_out(path.glob("train_color/*"), *ENDINGS)
     labels, odd_labels = _sorted_out(path.glob("train_label/*"), "_instanceIds.png")
     return _paired(path, pictures, labels, code, [*odd, *odd_labels])
 
@@ -29,7 +28,7 @@ def survey_wad(path: Path, classes: tuple[str, ...], split: str | None = None) -
 def survey_cityscapes(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
     """leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/."""
     code = cityscapes_code(classes)
-    endings = ("_leftImg8bit.png", "_leftImg8bit.jpg")
+    endings = [f"_leftImg8bit{ending}" for ending in ENDINGS]
     pictures, odd = _sorted_out(path.glob(f"leftImg8bit/{split or '*'}/*/*"), *endings)
     # Maps of classes, colours and polygons lie beside by custom.
     labels, _ = _sorted_out(path.glob(f"gtFine/{split or '*'}/*/*"), "_gtFine_instanceIds.png")
@@ -50,14 +49,17 @@ def cityscapes_code(classes: tuple[str, ...]) -> Code:
 
 
 def _sorted_out(paths: Iterator[Path], *endings: str) -> tuple[dict[str, list[Path]], list[Path]]:
-    """Files that the reader takes, by name, and pictures that it passes over."""
+    """Files that the reader takes, by name, and those that it passes over."""
     taken: dict[str, list[Path]] = {}
     odd = []
     for path in sorted(paths):
-        ending = next((end for end in endings if path.name.endswith(end)), None)
+        plain = path.with_suffix(path.suffix.lower()).name
+        ending = next((end for end in endings if plain.endswith(end)), None)
+        if path.name.startswith("."):
+            continue
         if ending is not None:
-            taken.setdefault(path.name.removesuffix(ending), []).append(path)
-        elif path.suffix.lower() in _PICTURES and not path.name.startswith("."):
+            taken.setdefault(plain.removesuffix(ending), []).append(path)
+        elif path.is_file():
             odd.append(path)
     return taken, odd
 

@@ -56,8 +56,8 @@ FILE_UNREAD = Kind(
     "file-unread",
     _W,
     "files that the layout does not read",
-    "Mind the endings, capitals too: .jpg or .png in train_color, _instanceIds.png in train_label "
-    "(WAD); _leftImg8bit.png or .jpg, _gtFine_instanceIds.png (Cityscapes).",
+    "Mind their types and names: pictures in train_color, _instanceIds.png in train_label (WAD); "
+    "_leftImg8bit.png or another picture, _gtFine_instanceIds.png (Cityscapes).",
 )
 PICTURE_UNLISTED = Kind(
     "picture-unlisted",

@@ -24,8 +24,7 @@ from tinyseg.doctor.labels import LabelLook, Objects
 from tinyseg.doctor.sources import Source, Survey
 from tinyseg.errors import TinysegError
 from tinyseg.frame import FrameLabels
-
-_PICTURES = (".jpg", ".jpeg", ".png")
+from tinyseg.image import is_picture
 
 
 def survey_read(
@@ -71,8 +70,8 @@ def _unlisted(sources: Iterable[Source]) -> Iterator[Fault]:
     """Pictures beside those that have labels; only of folders that hold some, not below them."""
     known = {source.picture for source in sources}
     for folder in sorted({picture.parent for picture in known}):
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in _PICTURES and path not in known:
+        for path in sorted(filter(is_picture, folder.iterdir())):
+            if path not in known:
                 yield Fault(kinds.PICTURE_UNLISTED, path.name, f"in {folder}")
 
 

@@ -24,7 +24,7 @@ from tinyseg.image.files import (
     write_jpeg,
     write_png,
 )
-from tinyseg.image.header import ENDINGS, FOREIGN, MAX_PIXELS, Header
+from tinyseg.image.header import ENDINGS, FOREIGN, MAX_PIXELS, Header, is_picture
 
 __all__ = [
     "EMPTY",
@@ -37,6 +37,7 @@ __all__ = [
     "Turn",
     "image_from_bytes",
     "image_hw",
+    "is_picture",
     "plain_file",
     "read_channels",
     "read_header",

@@ -23,16 +23,21 @@ from tinyseg.image.header import PILLOW, Header, open_with_pillow
 
 DEPTHS = (8, 10, 12, 14, 16)
 
+_CODESTREAM, _END, _END_WITHIN = b"\xff\x4f\xff\x51", b"\xff\xd9", 64
+"""How a bare JPEG 2000 begins and ends, but for some bytes of padding."""
+
 
 def decode(data: bytes, header: Header) -> UInt8[np.ndarray, "h w 3"]:
     """The picture's pixels."""
-    if header.type in PILLOW:
+    deep = header.bits > 8
+    # libtiff's own conversion, which OpenCV takes for 8 bits, multiplies colours by alpha.
+    if header.type in PILLOW and not (header.type == "TIFF" and deep):
         return _checked(_decode_pillow(data, header.type), header.hw)
     if header.type == "JPEG":
         return _checked(_decode_jpeg(data), header.hw)
     if header.type == "PNG":
         check_png(data)
-    return _checked(_decode_rgb_cv2(data, deep=header.bits > 8), header.hw)
+    return _checked(_decode_rgb_cv2(data, deep=deep), header.hw)
 
 
 def decode_label(data: bytes, header: Header) -> UInt16[np.ndarray, "h w"]:
@@ -128,6 +133,8 @@ def _decode_pillow_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
 
 
 def _decode_pillow(data: bytes, type: str) -> UInt8[np.ndarray, "h w 3"]:
+    if data.startswith(_CODESTREAM) and data.rfind(_END, -_END_WITHIN) < 0:
+        raise ImageError("a JPEG 2000 is cut short: it has no end marker")
     picture = open_with_pillow(type, io.BytesIO(data))
     try:
         if picture.mode == "I;16":

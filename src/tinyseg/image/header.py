@@ -8,9 +8,11 @@ pictures are listed here for every room.
 import io
 import os
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedIOBase
+from pathlib import Path
 
 from PIL import ExifTags
 from PIL.AvifImagePlugin import AvifImageFile
@@ -18,6 +20,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from tinyseg.errors import ImageError
 from tinyseg.grey_png import SIGNATURE as PNG_SIGNATURE
@@ -37,6 +40,12 @@ ENDINGS = {
     **{".png": "PNG", ".webp": "WebP", ".bmp": "BMP", ".gif": "GIF", ".avif": "AVIF"},
 }
 """The endings of pictures in lower case, and the type that each promises; content decides."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its ending, and not hidden, as what other systems leave is."""
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+
 
 FOREIGN = f"a picture is {', '.join(dict.fromkeys(ENDINGS.values()))}"
 """The rule that a file of another type breaks."""
@@ -224,13 +233,16 @@ def _parse_tiff(stream: BufferedIOBase) -> Header:
     return Header("TIFF", hw, mode, bits, tags.turn)
 
 
-# Types whose headers Pillow reads; it decodes nothing before it is asked to.
+# Types whose headers Pillow reads, and TIFF; it decodes nothing before it is asked to.
+
+warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # of damage: ours says it
 
 PILLOW: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "BMP": BmpImageFile,
     "GIF": GifImageFile,
     "AVIF": AvifImageFile,
     "JPEG 2000": Jpeg2KImageFile,
+    "TIFF": TiffImageFile,
 }
 _PILLOW_MODES = {
     **{"1": "grey", "L": "grey", "LA": "grey with alpha", "P": "palette", "I;16": "grey"},

@@ -31,4 +31,5 @@ def merge(seen: Sequence[Seen], frame_hw: tuple[int, int], rules: MergeRules) ->
     sampled = sample(table.instances.masks, windows(table.looks.rects)[table.look])
     objects = combine(table, groups(table, sampled, rules.link_iou), rules)
     frames = np.array([around(sampled.windows[m]) for m in objects.members], np.int64)
-    return resolve(objects, frames, lambda k: fuse(table, sampled, objects, k), rules)
+    most = rules.most(frame_hw)
+    return resolve(objects, frames, lambda k: fuse(table, sampled, objects, k), rules, most)

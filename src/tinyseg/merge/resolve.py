@@ -32,12 +32,13 @@ def resolve(
     windows: Int64[np.ndarray, "k 4"],
     fused: Callable[[int], tuple[Window, Bool[np.ndarray, "h w"]]],
     rules: MergeRules,
+    most: int,
 ) -> Instances:
-    """At most `rules.keep` objects, best first; `fused` makes the pixels of one when asked."""
+    """At most so many objects, best first; `fused` makes the pixels of one when asked."""
     neighbours = _neighbours(windows)
     kept: dict[int, Pixels] = {}
     for index in np.argsort(-objects.scores, kind="stable").tolist():
-        if len(kept) == rules.keep:
+        if len(kept) == most:
             break
         found = _pixels(*fused(index))
         better = [i for i in neighbours[index] if i in kept]

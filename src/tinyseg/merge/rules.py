@@ -47,4 +47,12 @@ class MergeRules:
     exclusive: bool = False
     """A pixel belongs to one instance, the better one."""
     keep: PositiveInt = 300
-    """Most instances of a frame."""
+    """Most instances of a frame of up to `keep_pixels`; a larger one has more in proportion."""
+    keep_pixels: PositiveInt | None = 2710 * 3384
+    """The WAD's frame, on which 300 were chosen; None for `keep` on frames of any size."""
+
+    def most(self, hw: tuple[int, int]) -> int:
+        """Most instances of a frame of this height and width."""
+        if self.keep_pixels is None:
+            return self.keep
+        return self.keep * max(hw[0] * hw[1], self.keep_pixels) // self.keep_pixels

@@ -88,6 +88,13 @@ def _own_calibration(path: Path) -> Calibration | None:
     return None if text is None else calibration_from_json(text, path=path)
 
 
+def allow(member: Member, detections: int) -> None:
+    """From now on at least so many instances of a view, of a network of ours."""
+    if isinstance(member.network, DetectorNetwork):
+        head = member.network.detector.box_head
+        head.rules = replace(head.rules, detections=max(head.rules.detections, detections))
+
+
 def own_prior(members: Sequence[Member]) -> LocationPrior | None:
     """The prior of the first network that brings one."""
     return next((member.prior for member in members if member.prior is not None), None)

@@ -22,6 +22,7 @@ from tinyseg.predictions import (
     PREDICTIONS_NAME,
     FramePredictions,
     Predictions,
+    Tally,
     join_predictions,
     write_predictions,
 )
@@ -67,12 +68,12 @@ class Results:
         write_predictions(file, Predictions(self.classes, (frame,)), source=mark)
         self._finished[frame.name] = True
 
-    def write_all(self) -> Path:
-        """Put the call's finished frames, in its order, into one predictions file."""
+    def write_all(self, min_score: float) -> list[Tally]:
+        """Put the call's finished frames, in its order, into one predictions file; what each has,
+        those that were finished before too, sure from this score."""
         path = self.folder / PREDICTIONS_NAME
-        names = [name for name, done in self._finished.items() if done]
-        join_predictions([self._file(name) for name in names], path, self.classes)
-        return path
+        files = [self._file(name) for name, done in self._finished.items() if done]
+        return join_predictions(files, path, self.classes, min_score=min_score)
 
     def _is_there(self, name: str, mark: str) -> bool:
         try:

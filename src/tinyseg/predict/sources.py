@@ -3,9 +3,10 @@
 In: paths, glob patterns, text files that list paths one a line (relative to the list), and video
 files. Out: sources in order, each once, and from those their shots: a name, and the RGB picture.
 A frame is called as its file is, with folders where names would be alike; a video's frames are
-named <name>_000123 and read one after the other; those to be skipped are not
-converted to pictures. Refused: words that name nothing. A frame that
-cannot be read comes as its error, so that the others go on.
+named <name>_000123 and read one after the other; those to be skipped are not converted to pictures.
+Refused: words that name nothing. A frame that cannot be read comes as its error, so that the others
+go on; files of other types in folders and globs, and videos that end before the frames they state,
+are told as remarks.
 """
 
 import glob as globbing
@@ -19,10 +20,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tinyseg.data.names import names_of
-from tinyseg.errors import DataError, ImageError, TinysegError
-from tinyseg.image import MAX_PIXELS, read_image
+from tinyseg.errors import DataError, ImageError, TinysegError, told_few
+from tinyseg.image import MAX_PIXELS, is_picture, read_image
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 LISTS = frozenset({".txt"})
 
@@ -39,7 +39,7 @@ class Source:
     @property
     def is_video(self) -> bool:
         """Whether it holds more than a picture."""
-        return self.path.suffix.lower() in VIDEOS
+        return _is_video(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +58,70 @@ class Shot:
 Skip = Callable[[str, str], bool]
 """Whether the frame of this name and mark needs no look."""
 
+Tell = Callable[[str], None]
+"""Told a remark for the user."""
 
-def find_sources(words: Sequence[str]) -> list[Source]:
+
+def _quietly(remark: str) -> None:
+    """Nobody wants to know."""
+
+
+def find_sources(words: Sequence[str], tell: Tell = _quietly) -> list[Source]:
     """The files that the words name, each once, in order; folders give their pictures and videos.
 
     Raises DataError for a word that names nothing.
     """
     paths: dict[Path, None] = {}
     for word in words:
-        paths.update(dict.fromkeys(_expand(word)))
+        paths.update(dict.fromkeys(_expand(word, tell)))
     return [
         Source(path, _count(path), name) for path, name in zip(paths, names_of(paths), strict=True)
     ]
 
 
-def _expand(word: str) -> list[Path]:
+def _expand(word: str, tell: Tell) -> list[Path]:
     """The picture and video files of one word."""
     path = Path(word)
-    if os.path.isdir(word):
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES | VIDEOS)
-    elif os.path.exists(word):
-        found = _listed(path) if path.suffix.lower() in LISTS else [path]
-    else:
-        found = [Path(p) for p in sorted(globbing.glob(word, recursive=True))]
+    if os.path.exists(word) and not os.path.isdir(word):
+        return _listed(path) if path.suffix.lower() in LISTS else [path]
+    is_folder = os.path.isdir(word)
+    there = path.iterdir() if is_folder else map(Path, globbing.glob(word, recursive=True))
+    entries = sorted(entry for entry in there if not entry.name.startswith("."))
+    found = [entry for entry in entries if is_picture(entry) or _is_video(entry)]
+    others = [entry.name for entry in entries if entry not in found and not entry.is_dir()]
     if not found:
         raise DataError(
-            "no picture or video of this name", path=word, expected="a file, folder, list or glob"
+            "no picture or video of this name",
+            path=word,
+            expected=_hint(word, entries),
+            got=told_few(others) if others else None,
         )
+    if others:
+        tell(f"files in {word} that are neither picture nor video: {told_few(others)}")
     return found
+
+
+def _hint(word: str, entries: Sequence[Path]) -> str:
+    """What the user may have meant."""
+    if "://" in word:
+        return "a file of this machine: download it first"
+    if any(entry.is_dir() for entry in entries):
+        return f"pictures in the folder itself; quote '{Path(word) / '*/*'}' for those below it"
+    return "a file, folder, list or glob"
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEOS
 
 
 def _listed(path: Path) -> list[Path]:
     """The files of a list, one a line; relative ones from where the list lies."""
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, ValueError) as error:
-        raise DataError("the list cannot be read", path=path, got=error) from error
+    except OSError as error:
+        raise DataError("the list cannot be read", path=path, got=error.strerror) from error
+    except ValueError:
+        raise DataError("a list is text in UTF-8", path=path) from None
     found = []
     for number, line in enumerate(lines, start=1):
         file = path.parent / line
@@ -104,23 +132,35 @@ def _listed(path: Path) -> list[Path]:
 
 
 def _count(path: Path) -> int | None:
-    if path.suffix.lower() not in VIDEOS:
+    """None for a video that does not say, or that cannot be opened: its turn to be read comes."""
+    if not _is_video(path):
         return 1
-    video = _open(path)
+    try:
+        video = _open(path)
+    except ImageError:
+        return None
+    return _stated(video)
+
+
+def _stated(video: cv2.VideoCapture) -> int | None:
+    """How many frames the video says it has."""
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    video.release()
     return count if count > 0 else None
 
 
 def _open(path: Path) -> cv2.VideoCapture:
     video = cv2.VideoCapture(str(path))
-    size = [video.get(key) for key in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)]
-    if not (video.isOpened() and 0 < size[0] * size[1] <= MAX_PIXELS):
-        raise ImageError("the video cannot be read", path=path, got=f"height and width {size}")
+    keys = cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH
+    height, width = (int(video.get(key)) for key in keys)
+    if not video.isOpened():
+        raise ImageError("the video cannot be opened: it is damaged, cut short or none", path=path)
+    if not 0 < height * width <= MAX_PIXELS:
+        rule, got = f"a video's frames have 1 ... {MAX_PIXELS} pixels", f"{height} x {width}"
+        raise ImageError(rule, path=path, got=got)
     return video
 
 
-def read_shots(sources: Sequence[Source], skip: Skip) -> Iterator[Shot]:
+def read_shots(sources: Sequence[Source], skip: Skip, tell: Tell = _quietly) -> Iterator[Shot]:
     """The frames of all sources in order, without those to be skipped."""
     for source in sources:
         try:
@@ -130,7 +170,7 @@ def read_shots(sources: Sequence[Source], skip: Skip) -> Iterator[Shot]:
             yield Shot(source.name, source.path.name, "", lost)
             continue
         if source.is_video:
-            yield from _read_video(source, mark, skip)
+            yield from _read_video(source, mark, skip, tell)
         elif not skip(source.name, mark):
             yield Shot(source.name, source.path.name, mark, _read_picture(source.path))
 
@@ -148,7 +188,7 @@ def _read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"] | TinysegError:
         return error
 
 
-def _read_video(source: Source, mark: str, skip: Skip) -> Iterator[Shot]:
+def _read_video(source: Source, mark: str, skip: Skip, tell: Tell) -> Iterator[Shot]:
     """The video's frames until it ends."""
     path = source.path
     try:
@@ -166,6 +206,8 @@ def _read_video(source: Source, mark: str, skip: Skip) -> Iterator[Shot]:
         damaged = ImageError("a frame cannot be decoded", path=path, where=name)
         content = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if whole else damaged
         yield Shot(name, path.name, mark, content)
-    video.release()
+    stated = _stated(video)
     if index == 0:
         yield Shot(source.name, path.name, mark, ImageError("the video has no frame", path=path))
+    elif stated is not None and index < stated:
+        tell(f"{path.name} ends after {index} of the {stated} frames that it states")

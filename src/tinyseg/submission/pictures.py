@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tinyseg.data.names import frame_key
 from tinyseg.errors import DataError, PredictionsError
-from tinyseg.image import image_hw
+from tinyseg.image import ENDINGS, image_hw, is_picture
 from tinyseg.submission.rules import FRAME_HW
 
 MAPPING_FOLDER = "list_test_mapping"
@@ -22,7 +22,6 @@ MAPPING_FILES = "md5_mapping_*"
 ID_FORM = re.compile(r"""[^\s,"'/\\\x00-\x1f\x7f]+""")
 """What fits an unquoted field and names a file."""
 
-_ENDINGS = (".jpg", ".jpeg", ".png")
 _MD5_FORM = re.compile(r"[0-9a-f]{32}")
 
 
@@ -76,7 +75,7 @@ def _image_hw(path: Path) -> tuple[int, int]:
 
 def is_id(text: str) -> bool:
     """Whether a text can be an ImageId: a name without folder, ending and spaces."""
-    return ID_FORM.fullmatch(text) is not None and not text.lower().endswith(_ENDINGS)
+    return ID_FORM.fullmatch(text) is not None and not text.lower().endswith(tuple(ENDINGS))
 
 
 def is_md5(text: str) -> bool:
@@ -105,7 +104,7 @@ def _find_images(folder: Path) -> dict[str, Path]:
     """The folder's pictures by name without ending."""
     if not folder.is_dir():
         raise DataError("the test pictures lie in a folder", path=folder)
-    paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in _ENDINGS]
+    paths = sorted(filter(is_picture, folder.iterdir()))
     files = {path.stem: path for path in paths}
     if not files:
         raise DataError("the folder holds no picture", path=folder, expected="*.jpg, *.png")
