@@ -1,7 +1,7 @@
 """Splits: which a set has, which one a verb takes, and frames on both sides of training."""
 
+import importlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.extend(item.name for item in [*learnt, *judged])  # type: ignore[attr-defined]
         raise DataError("noted")
 
-    monkeypatch.setattr(sys.modules["tinyseg.cli.train"], "check_apart", note)
+    monkeypatch.setattr(importlib.import_module("tinyseg.cli.train"), "check_apart", note)
     return names
 
 
@@ -267,7 +267,7 @@ def test_a_set_may_label_some_classes_only(tmp_path: Path, monkeypatch: pytest.M
         opened.extend(part.items[0].unlabelled for part in parts)
         raise DataError("noted")
 
-    monkeypatch.setattr(sys.modules["tinyseg.cli.train"], "show_census", note)
+    monkeypatch.setattr(importlib.import_module("tinyseg.cli.train"), "show_census", note)
     a, b = yolo(tmp_path / "a"), yolo(tmp_path / "b")
     words = ("--data", b, "--labelled", "person", "--labelled", "car, person")
     train(a, tmp_path / "run", *words, "--classes", "car,person")
