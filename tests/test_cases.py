@@ -96,4 +96,4 @@ def test_a_broken_video_costs_itself_and_a_cut_one_is_told(case: Path) -> None:
     assert "broken.mp4" in told
     assert len(read_predictions(case / "out/predictions.json").frames) > 0
     told, _ = run("predict", "trunc.avi", "--out", "out2", *words, "--on-error", "skip")
-    assert "2 of 3" in told
+    assert "ends after 2 of the 3 frames" in told
