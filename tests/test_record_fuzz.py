@@ -21,7 +21,24 @@ from tinyseg.image import write_png
 FUZZ_COUNT = int(os.environ.get("TINYSEG_FUZZ_COUNT", "3000"))
 BATCH = 500
 HW = (40, 60)
-ODD = [None, True, False, "7", "", "é", [], {}, -1, 0, 1.5, 2**31, 2**64, 10**400, 1e308, -1e308]
+ODD: list[object] = [
+    None,
+    True,
+    False,
+    "7",
+    "",
+    "é",
+    [],
+    {},
+    -1,
+    0,
+    1.5,
+    2**31,
+    2**64,
+    10**400,
+    1e308,
+    -1e308,
+]
 ODD += [float("nan"), float("inf"), 2.0**20, -(2.0**20), 1e-300, [[[]]], {"counts": []}, "\ud800"]
 
 
@@ -29,7 +46,7 @@ def polygon(rng: random.Random) -> list[object]:
     return [rng.uniform(-20, 80) for _ in range(2 * rng.randrange(3, 9))]
 
 
-def bits(rng: random.Random) -> np.ndarray:  # type: ignore[type-arg]
+def bits(rng: random.Random) -> np.ndarray:
     level = rng.random()
     cells = [[rng.random() < level for _ in range(HW[1] // 10)] for _ in range(HW[0] // 10)]
     return np.kron(np.array(cells, np.uint8), np.ones((10, 10), np.uint8))
