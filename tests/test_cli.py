@@ -1,8 +1,8 @@
 """The command line as a user has it: verbs, files left behind, errors in one line."""
 
+import importlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,7 +206,7 @@ def test_an_interruption_is_told_and_has_its_status(
     def interrupted(*args: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["tinyseg.cli.synth"], "write_wad", interrupted)
+    monkeypatch.setattr(importlib.import_module("tinyseg.cli.synth"), "write_wad", interrupted)
     monkeypatch.setattr("sys.argv", ["tinyseg", "synth", "--out", str(tmp_path / "o")])
     with pytest.raises(SystemExit) as ending:
         main()
