@@ -239,8 +239,8 @@ def test_listed_frame_without_a_label_is_missing(three: Path) -> None:
     [
         (b"", "0 without"),
         (b"7\n8\n", "2 without"),
-        (b"\xff\xfe\x00", r"list\.txt: a list is text in UTF-8"),
-        (None, r"list\.txt: the list cannot be read \(got No such file"),
+        (b"\xff\xfe\x00", r"list\.txt: byte 0: is not text in UTF-8"),
+        (None, r"list\.txt: cannot be read \(got No such file"),
     ],
 )
 def test_lists_that_leave_nothing(three: Path, content: bytes | None, rule: str) -> None:

@@ -47,5 +47,6 @@ def read_tree(path: Path) -> object:
     except OSError as error:
         raise RecipeError("cannot be read", path=path, got=error.strerror) from error
     except (yaml.YAMLError, ValueError) as error:
-        got = " ".join(str(error).split())
-        raise RecipeError("is neither YAML nor JSON", path=path, got=got) from None
+        mark = getattr(error, "problem_mark", None)
+        where = None if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+        raise RecipeError("is neither YAML nor JSON", path=path, where=where) from None

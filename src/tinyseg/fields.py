@@ -49,6 +49,16 @@ def read_json(path: Path, refuse: type[TinysegError] = DataError) -> tuple[Any, 
         raise refuse("is not JSON", path=path, where=place, code="json-damaged") from None
 
 
+def read_text(path: Path, refuse: type[TinysegError] = DataError) -> str:
+    """A file's text in UTF-8, without the mark that Windows' editors put before it."""
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise refuse("cannot be read", path=path, got=error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise refuse("is not text in UTF-8", path=path, where=f"byte {error.start}") from None
+
+
 def shown(value: object) -> str:
     """A value in few words, for an error."""
     if isinstance(value, list | dict):

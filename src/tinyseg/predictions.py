@@ -91,8 +91,8 @@ def write_predictions(path: Path, predictions: Predictions, *, source: str | Non
     document = _head(predictions.classes, source) | _to_lists(predictions)
     try:
         content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    except orjson.JSONEncodeError as error:
-        raise PredictionsError("cannot be told in JSON", path=path, got=str(error)) from None
+    except orjson.JSONEncodeError:
+        raise PredictionsError("a name cannot be told in JSON: it is no text", path=path) from None
     write_whole(path, content)
 
 

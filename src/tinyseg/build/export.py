@@ -59,8 +59,8 @@ def read_notes(path: Path) -> Notes:
     header = read_header(file)
     try:
         card = json.loads(header.get(CARD, "{}"))
-    except json.JSONDecodeError as error:
-        raise WeightsError("the file's card cannot be read", path=file, got=error) from None
+    except json.JSONDecodeError:
+        raise WeightsError("the file's card is not JSON", path=file) from None
     if not isinstance(card, dict):
         raise WeightsError("a card is a JSON object", path=file, got=type(card).__name__)
     texts = {str(key): str(value) for key, value in card.items()}

@@ -109,7 +109,7 @@ def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
     try:
         return unfolded(as_float32(state), norms), _recipe_of(header, path)
     except KeyError as error:
-        raise WeightsError("a norm has no weight", path=path, where=str(error)) from None
+        raise WeightsError("a norm has no weight", path=path, where=str(error.args[0])) from None
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -121,8 +121,11 @@ def read_recipe(path: Path) -> Recipe:
 def _recipe_of(header: Mapping[str, str], path: Path) -> Recipe:
     try:
         return recipe_from_tree(json.loads(header["recipe"]))
-    except (KeyError, json.JSONDecodeError, RecipeError) as error:
-        raise WeightsError("the file's recipe cannot be read", path=path, got=error) from None
+    except (KeyError, json.JSONDecodeError):
+        raise WeightsError("the file's recipe cannot be read", path=path) from None
+    except RecipeError as error:
+        rule = "the file's recipe cannot be read"
+        raise WeightsError(rule, path=path, where=error.where, got=error.rule) from None
 
 
 def _check_format(header: Mapping[str, str], path: Path) -> None:
@@ -186,8 +189,8 @@ def read_safetensors(
         with safe_open(path, framework="pt") as file:
             names = file.keys() if tensors else []
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError("damaged, or not a safetensors file", path=path, got=error) from None
+    except (SafetensorError, OSError):
+        raise WeightsError("damaged, or not a safetensors file", path=path) from None
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
@@ -196,9 +199,8 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         raise WeightsError("no such weights file", path=path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise WeightsError("damaged, or holds more than tensors", path=path, got=reason) from None
+    except Exception:  # torch raises many kinds for a damaged file
+        raise WeightsError("damaged, or holds more than tensors", path=path) from None
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
         raise WeightsError("a checkpoint is a dict of tensors", path=path, got=type(state).__name__)
     return state

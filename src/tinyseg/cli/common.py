@@ -151,9 +151,10 @@ def find_device(name: str, threads: int | None) -> "torch.device":
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError("no such device", where="--device", got=f"{name}: {reason}") from None
+    except (RuntimeError, AssertionError):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        there = " | ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
+        raise DataError("no such device", where="--device", expected=there, got=name) from None
     return device
 
 

@@ -9,6 +9,7 @@ import yaml
 from tinyseg.build import Exported, Notes, export_weights, read_notes
 from tinyseg.calibrate import read_calibration
 from tinyseg.errors import DataError
+from tinyseg.fields import read_text
 from tinyseg.files import check_output
 from tinyseg.progress import console
 
@@ -67,9 +68,9 @@ def told(written: Exported, notes: Notes) -> list[str]:
 def read_card(path: Path) -> dict[str, str]:
     """The fields of a model card; raises DataError for anything but texts and numbers by name."""
     try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError("the card cannot be read", path=path, got=error) from None
+        tree = yaml.safe_load(read_text(path))
+    except (ValueError, yaml.YAMLError):
+        raise DataError("the card is not YAML", path=path) from None
     plain = isinstance(tree, dict) and all(
         isinstance(key, str) and isinstance(value, str | int | float) for key, value in tree.items()
     )

@@ -28,6 +28,7 @@ from tinyseg.cli.start import InitOption, start_weights
 from tinyseg.data import TRAIN, VAL, Item, Place
 from tinyseg.data.leaks import check_apart
 from tinyseg.errors import TinysegError, TrainingError
+from tinyseg.fields import read_text
 from tinyseg.model.detector import Detector
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
@@ -340,9 +341,9 @@ def _parts(told: RunFile, recipe: Recipe, skipped: Skipped) -> list[TrainData]:
 
 def _own_recipe(run: Path) -> Recipe:
     try:
-        return recipe_from_tree(yaml.safe_load((run / RECIPE_NAME).read_text()))
-    except (OSError, yaml.YAMLError) as error:
-        raise TrainingError("the run's recipe cannot be read", path=run, got=error) from None
+        return recipe_from_tree(yaml.safe_load(read_text(run / RECIPE_NAME, TrainingError)))
+    except yaml.YAMLError:
+        raise TrainingError("the run's recipe is not YAML", path=run / RECIPE_NAME) from None
 
 
 def _absolute(paths: Sequence[Path]) -> tuple[Path, ...]:

@@ -62,9 +62,9 @@ def clips_from_pattern(pattern: str) -> ClipOf:
     """
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except re.error:
         rule = "a regular expression cannot be read"
-        raise DataError(rule, expected="such as ^([0-9]{6})", got=error) from None
+        raise DataError(rule, expected="such as ^([0-9]{6})", got=pattern) from None
 
     def clip_of(name: str) -> str | None:
         match = compiled.search(frame_key(name)) or compiled.search("/".join(plain_parts(name)))

@@ -31,7 +31,7 @@ from tinyseg.data.found import Files, Found
 from tinyseg.data.names import Names, plain_parts
 from tinyseg.data.splits import chosen_split, fitting
 from tinyseg.errors import DataError, TinysegError
-from tinyseg.fields import stop
+from tinyseg.fields import read_text, stop
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.image import read_image
 from tinyseg.labels import WAD_CLASSES, canonical
@@ -338,12 +338,6 @@ def _select(names: list[str], listed: Path) -> tuple[list[str], list[str]]:
 
 def read_list(path: Path) -> list[tuple[int, str]]:
     """Line numbers and first fields of a list; a WAD video list has image, tab, label."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except OSError as error:
-        rule = "the list cannot be read"
-        raise DataError(rule, path=path, got=error.strerror or error) from error
-    except ValueError as error:
-        raise DataError("a list is text in UTF-8", path=path, got=error) from error
+    lines = read_text(path).splitlines()
     fields = [(number, line.split("\t")[0].strip()) for number, line in enumerate(lines, start=1)]
     return [(number, field) for number, field in fields if field]

@@ -14,7 +14,7 @@ from tinyseg.data.names import Names, frame_key
 from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook
-from tinyseg.errors import DataError
+from tinyseg.fields import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,7 @@ def _entry_fault(
 
 def _pair_faults(listed: Path) -> Iterator[Fault]:
     """Lines of a WAD video list whose two columns are of different frames."""
-    try:
-        lines = listed.read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError("the list cannot be read", path=listed, got=error) from None
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(listed).splitlines(), start=1):
         fields = [field.strip() for field in line.split("\t")]
         if len(fields) < 2 or not fields[0] or not fields[1]:
             continue

@@ -117,10 +117,10 @@ class Predictor:
         """What a network finds in views of one size, in their pixels."""
         try:
             return self.members[kind[0]].network.detect(pixels)
-        except torch.OutOfMemoryError as error:
+        except torch.OutOfMemoryError:
             if len(pixels) == 1:
                 rule = "one view does not fit into the device's memory"
-                got = f"{kind[1][1]} x {kind[1][0]} pixels: {str(error).splitlines()[0]}"
+                got = f"{kind[1][1]} x {kind[1][0]} pixels"
                 raise DeviceError(rule, where=str(self.device), got=got) from None
         # Not in the handler: until it ends, the error holds on to what filled the memory.
         if self.device.type == "cuda":

@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 
 from tinyseg.data.names import names_of
 from tinyseg.errors import DataError, ImageError, TinysegError, told_few
+from tinyseg.fields import read_text
 from tinyseg.image import MAX_PIXELS, is_picture, read_image
 
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -116,12 +117,7 @@ def _is_video(path: Path) -> bool:
 
 def _listed(path: Path) -> list[Path]:
     """The files of a list, one a line; relative ones from where the list lies."""
-    try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except OSError as error:
-        raise DataError("the list cannot be read", path=path, got=error.strerror) from error
-    except ValueError:
-        raise DataError("a list is text in UTF-8", path=path) from None
+    lines = [line.strip() for line in read_text(path).splitlines()]
     found = []
     for number, line in enumerate(lines, start=1):
         file = path.parent / line

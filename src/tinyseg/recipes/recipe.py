@@ -55,8 +55,8 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             raise RecipeError("a setting is written key=value", got=setting)
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise RecipeError("the value is not YAML", where=name, got=str(error)) from None
+        except yaml.YAMLError:
+            raise RecipeError("the value is not YAML", where=name, got=text) from None
         _put(tree, name, value)
     return recipe_from_tree(tree)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tinyseg.data.names import frame_key
 from tinyseg.errors import DataError, PredictionsError
+from tinyseg.fields import read_text
 from tinyseg.image import ENDINGS, image_hw, is_picture
 from tinyseg.submission.rules import FRAME_HW
 
@@ -138,11 +139,7 @@ def _mapping_files(path: Path) -> list[Path]:
 
 def _read_mapping(path: Path) -> list[tuple[int, str, str]]:
     """Line numbers, md5 and original names of a list."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        rule, got = "the mapping list cannot be read", getattr(error, "strerror", None) or error
-        raise DataError(rule, path=path, got=got) from error
+    lines = read_text(path).splitlines()
     rows = []
     for number, line in enumerate(lines, start=1):
         md5, _, name = (part.strip() for part in line.partition("\t"))

@@ -59,10 +59,10 @@ class _Text:
         while True:
             try:
                 value, end = _decoder.raw_decode(self.held, self.at)
-            except json.JSONDecodeError as error:
+            except json.JSONDecodeError:
                 if self.more():
                     continue
-                raise PredictionsError("is not JSON", got=error.msg) from None
+                raise PredictionsError("is not JSON") from None
             except RecursionError:
                 raise PredictionsError("is nested too deeply") from None
             size = end - self.at
@@ -155,6 +155,7 @@ def _opened(path: Path) -> Iterator[_Text]:
             yield _Text(file)
     except PredictionsError as error:
         raise error.at(path=path) from error.__cause__
-    except (OSError, UnicodeDecodeError) as error:
-        got = getattr(error, "strerror", None) or error
-        raise PredictionsError("cannot be read", path=path, got=got) from error
+    except OSError as error:
+        raise PredictionsError("cannot be read", path=path, got=error.strerror) from error
+    except UnicodeDecodeError:
+        raise PredictionsError("is not text in UTF-8", path=path) from None

@@ -97,7 +97,9 @@ def read_checkpoint(place: Path) -> Checkpoint:
         names = sorted(path.name for path in place.iterdir() if path.name != MANIFEST)
         contents = {name: (place / name).read_bytes() for name in names}
     except OSError as error:
-        raise TrainingError("the checkpoint cannot be read", path=place, got=error) from None
+        raise TrainingError(
+            "the checkpoint cannot be read", path=place, got=error.strerror
+        ) from None
     _check_manifest(place, manifest, contents)
     state = _state(place, contents[STATE])
     tensors = {n: _tensors(place / n, c) for n, c in contents.items() if n != STATE}
@@ -164,9 +166,9 @@ def _check_manifest(place: Path, manifest: bytes, contents: Mapping[str, bytes])
     try:
         files = orjson.loads(manifest)["files"]
         stated = {name: (files[name]["size"], files[name]["sha256"]) for name in contents}
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (orjson.JSONDecodeError, KeyError, TypeError):
         rule = "the manifest cannot be read"
-        raise TrainingError(rule, path=place / MANIFEST, got=repr(error)) from None
+        raise TrainingError(rule, path=place / MANIFEST) from None
     for name, data in contents.items():
         size, digest = stated[name]
         if size != len(data):
@@ -195,9 +197,8 @@ def _state(place: Path, data: bytes) -> dict[str, Any]:
 def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         return tensors_from_bytes(data)
-    except (SafetensorError, ValueError) as error:
-        rule = "not a safetensors file"
-        raise TrainingError(rule, path=path, got=error) from None
+    except (SafetensorError, ValueError):
+        raise TrainingError("not a safetensors file", path=path) from None
 
 
 def _loads(place: Path) -> bool:
