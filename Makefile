@@ -62,6 +62,7 @@ fuzz: .venv/installed  ## run lengths, polygons, labels, damaged submissions: ma
 	TINYSEG_FUZZ_COUNT=100000 $(BIN)/pytest tests/test_polygons.py tests/test_record_fuzz.py -k fuzz -s
 	TINYSEG_FUZZ_COUNT=100000 $(BIN)/pytest tests/test_agreement.py -k fuzz -s
 	TINYSEG_CORRUPTIONS=40 $(BIN)/pytest tests/test_submission_check.py -k damage -s
+	TINYSEG_PICTURES=100000 $(BIN)/pytest tests/test_picture_fuzz.py -s
 
 faults: .venv/installed  ## every kind of fault of a data set, planted 20 times, and clean sets
 	TINYSEG_FAULTS=20 $(BIN)/pytest tests/test_doctor.py -k 'planted or clean_sets or generators'
