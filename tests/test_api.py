@@ -9,18 +9,23 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 import tinyseg
 from tinyseg.api import Model, as_image, load
+from tinyseg.build import own_weights
 from tinyseg.data.synthetic import write_wad
 from tinyseg.detections import Detections
 from tinyseg.errors import DataError, ImageError, TinysegError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_png
 from tinyseg.masks import CropMasks
+from tinyseg.predict import Predictor, load_member
 from tinyseg.predictions import read_predictions
+from tinyseg.views import FrameInfo, Planned, Whole
+from tinyseg.views.focus import PRIOR_USED
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +88,22 @@ def test_a_prior_that_goes_unused_is_a_warning(photo: Path) -> None:
     focused = load(budget_mp=3.0)
     with pytest.warns(UserWarning, match="prior"):
         focused(read_image(photo))
+
+
+def test_a_prior_that_is_used_is_no_warning(photo: Path) -> None:
+    class Used:
+        def remarks(self, info: object) -> tuple[str, ...]:
+            return (f"{PRIOR_USED} 5 is used, learned on 11 frames",)
+
+        def first(self, info: FrameInfo) -> list[Planned]:
+            return Whole(96, 128).first(info)
+
+        def then(self, info: object, found: object) -> list[Planned]:
+            return []
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Model(Predictor([load_member(own_weights())], Used(), device=torch.device("cpu")))(photo)
 
 
 def test_pictures_held_sideways_are_turned(tmp_path: Path) -> None:

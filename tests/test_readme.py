@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
@@ -36,7 +35,7 @@ def test_the_commands_and_the_code_run(tmp_path: Path, monkeypatch: pytest.Monke
         words += SMALLER.get(words[1], "").split()
         result = CliRunner().invoke(app, words[1:], catch_exceptions=False)
         assert result.exit_code == 0, f"{line}: {result.output}"
-    names: dict[str, object] = {"torch": torch}
+    names: dict[str, object] = {}
     exec(compile(blocks("python")[0], "README.md", "exec"), names)
     assert "found" in names
 

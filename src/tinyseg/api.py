@@ -22,6 +22,7 @@ from tinyseg.errors import DataError
 from tinyseg.image import image_from_bytes, read_image
 from tinyseg.predict import Predictor, choose_plan, load_members
 from tinyseg.views import FrameInfo, PlanLike, camera_of
+from tinyseg.views.focus import PRIOR_USED
 
 Image = UInt8[np.ndarray, "_height _width 3"]
 Picture = Any
@@ -90,7 +91,8 @@ class Model:
         own = camera_of(name) if camera is None else camera
         hw = (image.shape[0], image.shape[1])
         for remark in self.predictor.plan.remarks(FrameInfo(hw, own)):
-            warnings.warn(f"{name}: {remark}", stacklevel=3)
+            if not remark.startswith(PRIOR_USED):
+                warnings.warn(f"{name}: {remark}", stacklevel=3)
         found = self.predictor(image, own)
         return Detections(found, self.names, hw, name, image).above(min_score)
 

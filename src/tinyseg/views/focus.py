@@ -44,6 +44,10 @@ UNKNOWN = 0.3
 """Small instances expected in a frame of which nothing is known, per octave."""
 
 
+PRIOR_USED = "the prior of camera"
+"""How the remark begins that all is as it should be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Focus(PlanLike):
     """The whole frame, then zoomed views where tiny instances may be, for a budget of millions of
@@ -108,7 +112,7 @@ class Focus(PlanLike):
             return ("there is no prior: views follow from the first pass alone",)
         own, reason = prior.find(info), prior.why_not(info)
         if own is not None:
-            return (f"the prior of camera {own.camera} is used, learned on {own.frames} frames",)
+            return (f"{PRIOR_USED} {own.camera} is used, learned on {own.frames} frames",)
         return () if reason is None else (reason,)
 
     def _prior(self) -> LocationPrior | None:
