@@ -53,6 +53,7 @@ bench: .venv/installed  ## the README's figures, side by side
 	$(BIN)/python benchmarks/polygons.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/roi_align.py
+	$(BIN)/python benchmarks/learning.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/submission.py
 	$(BIN)/python benchmarks/predict_time.py --data $(REAL) --list $(REAL)/val.txt
