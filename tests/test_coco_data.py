@@ -213,7 +213,7 @@ def test_listed_stem_that_fits_two_images(tmp_path: Path) -> None:
     content["images"][1]["file_name"] = "one.png"
     write(tmp_path, content)
     (tmp_path / "list.txt").write_text("one\n")
-    with pytest.raises(DataError, match=r"line 1: .* one frame \(got one\.jpg, one\.png"):
+    with pytest.raises(DataError, match=r"line 1: .* one frame: .*\(got one\.jpg, one\.png"):
         open_data(tmp_path, listed=tmp_path / "list.txt")
 
 
