@@ -15,8 +15,8 @@ RUNS ?= runs
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,imagenet]'
 	@touch $@
 
-test: check  ## style, types, then all tests
-	$(BIN)/pytest
+test: check  ## style, types, then all tests: two files at a time, a thread each
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: .venv/installed  ## style and types only
 	$(BIN)/ruff check src tests benchmarks
