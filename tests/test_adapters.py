@@ -393,6 +393,8 @@ def test_a_model_of_anybodys_network_takes_lists_and_priors() -> None:
     words = {"classes": NAMES, "input_hw": (128, 128), "budget_mp": 0.4, "zoom": 2.0}
     known = tinyseg.focus(image, as_supervision, prior=prior, camera="5", **words)  # type: ignore[arg-type]
     assert len(known) == len(FAR)
+    with pytest.warns(UserWarning, match="camera 6"):
+        tinyseg.focus(image, as_supervision, prior=prior, camera="6", **words)  # type: ignore[arg-type]
 
 
 def test_a_network_is_taken_as_it_is() -> None:

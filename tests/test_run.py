@@ -181,6 +181,8 @@ def test_resume_says_what_is_wrong(tmp_path: Path, whole: Path) -> None:
 
     assert "not a run's folder" in said("--resume", str(tmp_path))
     assert "its own data" in said("--resume", str(tmp_path), "--data", str(tmp_path))
+    for option, value in (("--recipe", "lite"), ("--val-list", "a"), ("--val-split", "val")):
+        assert "its own data" in said("--resume", str(whole), option, value)
     assert "--data and --out" in said("--out", str(tmp_path))
     (tmp_path / "run.json").write_text('{"data": 3}')
     assert "run.json" in said("--resume", str(tmp_path))

@@ -8,7 +8,7 @@ Detections in the pictures' own pixels. Refused: what is no picture, with its pl
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 
 from tinyseg.build import find_weights
 from tinyseg.detections import Detections
+from tinyseg.downloads import OnProgress
 from tinyseg.errors import DataError
 from tinyseg.image import image_from_bytes, read_image
 from tinyseg.predict import Predictor, choose_plan, load_members
@@ -27,9 +28,6 @@ from tinyseg.views.focus import PRIOR_USED
 Image = UInt8[np.ndarray, "_height _width 3"]
 Picture = Any
 """A path, the bytes of a file, an RGB array (height, width, 3) of uint8, or a PIL image."""
-
-OnProgress = Callable[[int, int | None], None]
-"""Bytes of a download that are there, and of how many."""
 
 
 def load(
@@ -87,14 +85,19 @@ class Model:
         return self._one(picture, camera, min_score)
 
     def _one(self, picture: Picture, camera: str | None, min_score: float) -> Detections:
-        name, image = as_image(picture)
-        own = camera_of(name) if camera is None else camera
-        hw = (image.shape[0], image.shape[1])
-        for remark in self.predictor.plan.remarks(FrameInfo(hw, own)):
-            if not remark.startswith(PRIOR_USED):
-                warnings.warn(f"{name}: {remark}", stacklevel=3)
-        found = self.predictor(image, own)
-        return Detections(found, self.names, hw, name, image).above(min_score)
+        return detections_on(self.predictor, *as_image(picture), camera).above(min_score)
+
+
+def detections_on(
+    predictor: Predictor, name: str, image: Image, camera: str | None = None
+) -> Detections:
+    """What is found on a picture of this name, with a warning for what the plan has to remark."""
+    own = camera_of(name) if camera is None else camera
+    hw = (image.shape[0], image.shape[1])
+    for remark in predictor.plan.remarks(FrameInfo(hw, own)):
+        if not remark.startswith(PRIOR_USED):
+            warnings.warn(f"{name}: {remark}", stacklevel=4)
+    return Detections(predictor(image, own), predictor.classes, hw, name, image)
 
 
 def as_image(picture: Picture) -> tuple[str, Image]:

@@ -19,15 +19,13 @@ from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
 
 if TYPE_CHECKING:
     import pandas
     import supervision
 
 Image = UInt8[np.ndarray, "_height _width 3"]
-
-DRAWN_FROM = 0.3
-"""Lowest score that is drawn unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,8 +149,6 @@ class Detections:
     def plot(self, *, min_score: float = DRAWN_FROM, max_width: int | None = None) -> Image:
         """The picture with outlines, names and a legend, and the magnified rows where small
         instances are; RGB, as wide as the picture or `max_width`."""
-        from tinyseg.report.overlay import draw_overlay
-
         if self.image is None:
             raise DataError("only the size of this picture is known", where=self.name)
         return draw_overlay(

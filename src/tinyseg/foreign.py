@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tinyseg.adapters import adapted
-from tinyseg.api import Image, Model, Picture, as_image
+from tinyseg.api import Model, Picture, as_image, detections_on
 from tinyseg.detections import Detections
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.network import Network
 from tinyseg.predict import Member, Predictor, member_of, named_plan
 from tinyseg.predict.plan_choice import TILE_ANSWERS
-from tinyseg.views import Focus, FrameInfo, LocationPrior, Plan, PlanLike, Planned, Tiles, camera_of
+from tinyseg.views import Focus, FrameInfo, LocationPrior, Plan, PlanLike, Planned, Tiles
 
 SHARE = 0.6
 """What a focus spends, whole frame included, of what tiles of the frame would take, unless said."""
@@ -49,7 +49,7 @@ def focus(
     name, image = as_image(picture)
     member, hw = _member(detect, classes, input_hw), (image.shape[0], image.shape[1])
     plan = focus_plan(member, hw, budget_mp=budget_mp, zoom=zoom, prior=prior)
-    return _seen(member, plan, name, image, camera)
+    return detections_on(Predictor([member], plan), name, image, camera)
 
 
 def tiles(
@@ -71,7 +71,7 @@ def tiles(
     answers = (0.0, side / zoom * TILE_ANSWERS) if whole else None
     parts = named_plan("whole", member.predict).parts if whole else ()
     plan = Plan((*parts, *Plan.of(Tiles(side, overlap, zoom, answers_for=answers)).parts))
-    return _seen(member, plan, name, image, None)
+    return detections_on(Predictor([member], plan), name, image)
 
 
 def model_of(
@@ -140,11 +140,3 @@ def _member(detect: Any, classes: Names | None, input_hw: tuple[int, int] | None
     if isinstance(detect, Network) and (classes is not None or input_hw is not None):
         raise DataError("a Network says itself what its classes and its input are")
     return member_of(adapted(detect, classes, input_hw=input_hw))
-
-
-def _seen(
-    member: Member, plan: PlanLike, name: str, image: Image, camera: str | None
-) -> Detections:
-    predictor, hw = Predictor([member], plan), (image.shape[0], image.shape[1])
-    found = predictor(image, camera_of(name) if camera is None else camera)
-    return Detections(found, predictor.classes, hw, name, image)

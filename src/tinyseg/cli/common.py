@@ -15,8 +15,6 @@ from tinyseg.frame import FrameLabels
 from tinyseg.predictions import PREDICTIONS_NAME
 from tinyseg.progress import Bar, console
 
-OVERLAY_CUT = 0.3
-
 if TYPE_CHECKING:
     import torch
 

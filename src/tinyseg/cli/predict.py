@@ -14,7 +14,6 @@ from rich.markup import escape
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.build import find_weights
 from tinyseg.cli.common import (
-    OVERLAY_CUT,
     DeviceOption,
     OnError,
     OnErrorOption,
@@ -52,7 +51,7 @@ from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
 from tinyseg.predictions import PREDICTIONS_NAME, FramePredictions
 from tinyseg.progress import console, progress_bar
-from tinyseg.report.overlay import draw_overlay
+from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
 from tinyseg.views import FrameInfo, Plan
 
 
@@ -206,12 +205,12 @@ class _Pictures:
     ) -> None:
         """Into this folder, of what is found with a score above the cut."""
         if self.overlay and image is not None:
-            picture = draw_overlay(image, frame.instances, classes, min_score=OVERLAY_CUT)
+            picture = draw_overlay(image, frame.instances, classes, min_score=DRAWN_FROM)
             file = file_below(folder, frame.name, "_overlay.jpg")
             make_folder(file.parent)
             write_jpeg(file, picture)
         if self.masks:
-            sure = frame.instances.select(frame.instances.scores >= OVERLAY_CUT)
+            sure = frame.instances.select(frame.instances.scores >= DRAWN_FROM)
             ids = range(1, len(classes) + 1)
             file = file_below(folder, frame.name, "_masks.png")
             make_folder(file.parent)
@@ -257,7 +256,7 @@ def _run(
             _remark(remark)
         _tell(results, predictor)
     if pictures.overlay or pictures.masks:
-        console.print(f"pictures show scores from {OVERLAY_CUT}")
+        console.print(f"pictures show scores from {DRAWN_FROM}")
     skipped.report()
 
 
@@ -267,14 +266,14 @@ def _remark(text: str) -> None:
 
 def _tell(results: Results, predictor: Predictor) -> None:
     """Put the call's frames into one file, and say what there is."""
-    tallies = results.write_all(OVERLAY_CUT)
+    tallies = results.write_all(DRAWN_FROM)
     path = results.folder / PREDICTIONS_NAME
     before = f", {results.before} of them finished before" if results.before else ""
     console.print(f"{len(results)} frames in {path}{before}")
     counts = Counter(name for tally in tallies for name in tally.sure)
     if counts:
         told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-        console.print(f"found with scores from {OVERLAY_CUT}: {told}", highlight=False)
+        console.print(f"found with scores from {DRAWN_FROM}: {told}", highlight=False)
     remarks = Counter(
         remark
         for tally in tallies

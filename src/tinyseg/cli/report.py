@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from tinyseg.cli.common import (
-    OVERLAY_CUT,
     DataOption,
     FormatOption,
     ImagesOption,
@@ -37,6 +36,7 @@ from tinyseg.report.html.figures import Measured
 from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of, worst_frames
 from tinyseg.report.html.page import to_html
 from tinyseg.report.html.records import Finding, Page, Sheet
+from tinyseg.report.overlay import DRAWN_FROM
 
 MEGA = 1_000_000
 
@@ -58,7 +58,7 @@ def report(
     frames: Annotated[int, typer.Option(min=1, help="Frames to show: those most in error.")] = 20,
     score: Annotated[
         float, typer.Option(min=0, max=1, help="Where the slider begins.")
-    ] = OVERLAY_CUT,
+    ] = DRAWN_FROM,
     floor: Annotated[float, typer.Option(min=0, max=1, help="Lowest score that is drawn.")] = 0.05,
     megabytes: Annotated[float, typer.Option(min=1, help="Largest size of the file.")] = 15,
     resamples: Annotated[int, typer.Option(min=1, help="For the intervals.")] = RESAMPLES,

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from tinyseg.cli.common import (
-    OVERLAY_CUT,
     DataOption,
     FormatOption,
     ImagesOption,
@@ -25,7 +24,7 @@ from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
 from tinyseg.progress import console, progress_bar
-from tinyseg.report.overlay import draw_overlay
+from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
 
 
 def show(
@@ -39,7 +38,7 @@ def show(
     format: FormatOption = None,
     images: ImagesOption = None,
     count: Annotated[int, typer.Option(min=1, help="At most this many frames.")] = 8,
-    min_score: Annotated[float, typer.Option(help="Lowest score shown.")] = OVERLAY_CUT,
+    min_score: Annotated[float, typer.Option(help="Lowest score shown.")] = DRAWN_FROM,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Draw labels or predictions over the frames, with a strip that magnifies the horizon.

@@ -58,7 +58,9 @@ def train(
             "never stopped, with its own data and recipe."
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Preset of network and training.")] = "lite",
+    recipe: Annotated[
+        str | None, typer.Option(help="Preset of network and training: lite if not given.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: train.steps=500")
     ] = None,
@@ -119,21 +121,9 @@ def train(
     Then:    tinyseg train --resume runs/a
     """
     if resume is not None:
-        given = (
-            data,
-            out,
-            settings,
-            classes,
-            init,
-            listed,
-            split,
-            labelled,
-            images,
-            share,
-            zoom,
-            val,
-        )
-        if any(given):
+        learnt = (data, out, recipe, settings, classes, init, listed, split, labelled, images)
+        judged = (share, zoom, val, val_list, val_split, val_images, format)
+        if any((*learnt, *judged)):
             rule = "a run goes on with its own data, recipe and folder"
             raise TrainingError(rule, where="--resume", expected="no option but those of devices")
         go_on(resume, device, threads)
@@ -141,7 +131,7 @@ def train(
     if not data or out is None:
         rule = "a run needs --data and --out, or --resume"
         raise TrainingError(rule, where="tinyseg train")
-    base = find_recipe(recipe)
+    base = find_recipe(recipe or "lite")
     own = named_classes(classes, data, format)
     base = base if own is None else base.model_copy(update={"classes": own})
     chosen = with_settings(base, settings or [])

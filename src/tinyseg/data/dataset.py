@@ -186,7 +186,8 @@ def open_data(
     names = _checked_classes(classes)
     chosen = recognise(path) if format is None else _checked_format(format)
     splits = FORMATS[chosen].splits(path)
-    listings = list_frames(path, chosen, names, split, images)
+    taken = splits or (None,) if split is None else (chosen_split(split, splits, path),)
+    listings = list_frames(path, chosen, names, taken, images)
     found: dict[str, Item] = {}
     for own, listing in listings.items():
         for fault in listing.faults:
@@ -209,27 +210,22 @@ def open_data(
         raise DataError(rule, path=path, where=source, expected=expected, got=got)
     items = tuple(found.values()) if listed else tuple(found[name] for name in sorted(found))
     nowhere = frozenset.intersection(*(item.unlabelled for item in items))
-    taken = None if split is None else next(iter(listings))
-    return DataSet(chosen, names, items, tuple(missing), nowhere, splits, taken, remarks, ids)
+    only = None if split is None else taken[0]
+    return DataSet(chosen, names, items, tuple(missing), nowhere, splits, only, remarks, ids)
 
 
 def list_frames(
     path: Path,
     format: str,
     classes: tuple[str, ...],
-    split: str | None,
+    taken: Sequence[str | None],
     images: Path | None = None,
 ) -> dict[str | None, Found]:
-    """What the format's reader lists, by split: of the one that is asked for, else of all.
+    """What the format's reader lists of the splits that are taken, None where there are none.
 
-    The split is None where the data set has none; a name that occurs in several splits has its own
-    before it. Raises DataError where one is asked for.
+    A name that occurs in several splits has its own before it.
     """
     own = FORMATS[format]
-    splits = own.splits(path)
-    taken = splits or (None,)
-    if split is not None:
-        taken = (chosen_split(split, splits, path),)
     if images is None:
         return told_apart({one: own.find(path, classes, one) for one in taken})
     if not own.takes_images or not images.is_dir():

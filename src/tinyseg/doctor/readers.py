@@ -38,7 +38,7 @@ def survey_read(
     lacking = kinds.PICTURE_MISSING if FORMATS[format].takes_images else kinds.HALF_MISSING
     for own in (split,) if split is not None else splits_of(path, format) or (None,):
         try:
-            listings |= list_frames(path, format, classes, own, images)
+            listings |= list_frames(path, format, classes, (own,), images)
         except TinysegError as error:
             faults.append(told(error, _place(error, path)))
     pictures: set[Path] = set()

@@ -213,13 +213,13 @@ def resampled_precision(
 ) -> Float64[np.ndarray, "samples ious"]:
     """What `average_precision` gives for each row of weights, many rows at a time."""
     instances = weights @ matches.instances
-    needed, tables = _needed(instances), _tables(weights, len(matches.frame))
+    needed, blocks = _needed(instances), _blocks(weights, len(matches.frame))
     out = np.zeros((len(weights), len(IOUS)))
     for place, (hit, ignored) in enumerate(
         zip(matches.true_positive, matches.ignored, strict=True)
     ):
         if hit.any():
-            out[:, place] = _areas(_runs(matches.frame[~ignored], hit[~ignored]), tables, needed)
+            out[:, place] = _areas(_runs(matches.frame[~ignored], hit[~ignored]), blocks, needed)
     out[instances == 0] = np.nan
     return out
 
@@ -238,48 +238,41 @@ class _Runs:
     """Judged detections, best first, cut behind every true positive that a false one follows.
 
     In a run false ones come first, then true ones, so precision is highest at its end. `frames`
-    and `starts` are those of all detections and where each run begins, `true_*` of true ones.
+    and `ends` are those of all detections and how many there are up to each run's end, `true_*` of
+    true ones.
     """
 
     frames: Int64[np.ndarray, " n"]
-    starts: Int64[np.ndarray, " runs"]
+    ends: Int64[np.ndarray, " runs"]
     true_frames: Int64[np.ndarray, " t"]
-    true_starts: Int64[np.ndarray, " runs"]
+    true_ends: Int64[np.ndarray, " runs"]
 
 
 def _runs(frame: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> _Runs:
-    ends = np.flatnonzero(hit & ~np.append(hit[1:], False))
-    last = ends[-1] + 1
-    true_before = np.cumsum(hit)[ends[:-1]]
-    return _Runs(
-        frame[:last],
-        np.append(0, ends[:-1] + 1),
-        frame[:last][hit[:last]],
-        np.append(0, true_before),
-    )
+    ends = np.flatnonzero(hit & ~np.append(hit[1:], False)) + 1
+    last = ends[-1]
+    true_ends = np.cumsum(hit)[ends - 1]
+    return _Runs(frame[:last], ends, frame[:last][hit[:last]], true_ends)
 
 
-def _tables(
+def _blocks(
     weights: Int64[np.ndarray, "samples frames"], detections: int
-) -> list[Int32[np.ndarray, "frames some"]]:
-    """The weights, a row a frame, some samples a table: fewer where there are many detections."""
-    block = max(32, _BLOCK_SUMS // max(1, detections))
-    return [
-        np.ascontiguousarray(weights[start : start + block].T, np.int32)
-        for start in range(0, len(weights), block)
-    ]
+) -> list[Int32[np.ndarray, "_some frames"]]:
+    """The weights, some samples at a time: fewer where there are many detections."""
+    block = max(8, _BLOCK_SUMS // max(1, detections))
+    return [weights[i : i + block].astype(np.int32) for i in range(0, len(weights), block)]
 
 
 def _areas(
     runs: _Runs,
-    tables: Sequence[Int32[np.ndarray, "frames _some"]],
+    blocks: Sequence[Int32[np.ndarray, "_some frames"]],
     needed: Int64[np.ndarray, "samples recalls"],
 ) -> list[float]:
     """Average precision of each sample."""
     out: list[float] = []
-    for table in tables:
-        seen = _cumulated(runs.frames, runs.starts, table)
-        true = _cumulated(runs.true_frames, runs.true_starts, table)
+    for weights in blocks:
+        seen = _cumulated(runs.frames, runs.ends, weights)
+        true = _cumulated(runs.true_frames, runs.true_ends, weights)
         own = needed[len(out) : len(out) + len(true)]
         out += _block_areas(true / np.maximum(seen, 1), true, own)
     return out
@@ -287,13 +280,12 @@ def _areas(
 
 def _cumulated(
     frames: Int64[np.ndarray, " n"],
-    starts: Int64[np.ndarray, " runs"],
-    table: Int32[np.ndarray, "frames samples"],
+    ends: Int64[np.ndarray, " runs"],
+    weights: Int32[np.ndarray, "samples frames"],
 ) -> Int64[np.ndarray, "samples runs"]:
-    """How often the detections up to each run's end count, for each column of the table."""
-    sums = np.add.reduceat(np.take(table, frames, axis=0), starts, axis=0)
-    own = np.array(sums.T, np.int64, order="C")
-    return np.asarray(np.cumsum(own, axis=1, out=own))
+    """How often the detections up to each run's end count, for each sample."""
+    counts = np.cumsum(np.take(weights, frames, axis=1), axis=1, dtype=np.int32)
+    return counts[:, ends - 1].astype(np.int64)
 
 
 def _block_areas(

@@ -36,6 +36,6 @@ def taken_for_unlabelled(
 ) -> list[Float[Tensor, "_k 4"]]:
     """For each image the boxes without an object that look most like an unlabelled class."""
     return [
-        box[(label == 0) & torch.isin(score.argmax(dim=1), hidden)]
+        box[(label == 0) & torch.isin(score.argmax(dim=1), hidden)] if len(hidden) else box[:0]
         for score, box, label, hidden in zip(logits, boxes, labels, unlabelled, strict=True)
     ]

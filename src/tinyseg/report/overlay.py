@@ -42,6 +42,9 @@ OTHER_COLOURS: tuple[Colour, ...] = (
 """For other classes, by their place in the class list."""
 
 FILL, HATCH = 0.24, 0.45
+DRAWN_FROM = 0.3
+"""Lowest score that is drawn, and counted as found, unless told otherwise."""
+
 SMALL_AREA = 32 * 32
 BAND_FRAC = 0.10
 """Height of the magnified band over the frame's."""
@@ -73,7 +76,7 @@ def draw_overlay(
     classes: Sequence[str],
     *,
     ignore: CropMasks | None = None,
-    min_score: float = 0.3,
+    min_score: float = DRAWN_FROM,
     strip: bool = True,
     truth: Instances | None = None,
     max_width: int | None = None,

@@ -1,8 +1,7 @@
 """Whether bfloat16 pays on this machine: measured, since processors of one kind differ widely.
 
-Some processors with bfloat16 instructions are slower with them than in float32 (an Emerald Rapids:
-1.1 s a step of `lite` against .9), others 1.3 times faster; without such instructions it costs six
-times as much.
+Some processors with bfloat16 instructions are slower with them than in float32, others faster, and
+without such instructions it is far slower (benchmarks/learning.py, NOTES.md).
 """
 
 import time
