@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from _layouts import LAYOUTS, truths
+from jaxtyping import UInt8, UInt16
 from test_coco_data import HW, RUNS, annotation, document, write
 from test_doctor_parts import spoil_json
 
@@ -177,8 +178,9 @@ def spoiled_text(text: str, words: tuple[str, ...], rng: Rng) -> str:
 
 def spoiled_map(whole: bytes, file: Path, values: tuple[int, ...], rng: Rng) -> bytes:
     """The map with rectangles of values that have a meaning, and now and then of any."""
-    label = cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_UNCHANGED)
-    top = np.iinfo(label.dtype).max
+    decoded = cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_UNCHANGED)
+    label: UInt8[np.ndarray, ...] | UInt16[np.ndarray, ...] = np.array(decoded)
+    top = int(np.iinfo(label.dtype).max)
     for _ in range(int(rng.integers(1, 5))):
         y, x = (int(rng.integers(side)) for side in label.shape[:2])
         value = np.array(label[y, x])
