@@ -224,9 +224,9 @@ def _read(description: Path) -> dict[str, Any]:
     if description.name in NAMES:
         names = [line.strip() for line in _text(description).splitlines() if line.strip()]
         root = _root(description)
-        places = {kind: (f"{kind}.txt", f"{IMAGES}/{kind}") for kind in KINDS}
-        places = {kind: [p for p in own if (root / p).exists()] for kind, own in places.items()}
-        apart = {kind: own for kind, own in places.items() if own}
+        usual = {kind: (f"{kind}.txt", f"{IMAGES}/{kind}") for kind in KINDS}
+        there = {kind: [p for p in own if (root / p).exists()] for kind, own in usual.items()}
+        apart = {kind: own for kind, own in there.items() if own}
         return {"names": names, **(apart or {TRAIN: IMAGES if (root / IMAGES).is_dir() else "."})}
     rule = "the description cannot be read"
     try:
