@@ -20,7 +20,7 @@ ORDER = (
     *("frame", "network", "labels"),
     *("grey_png", "image", "data"),
     *("views", "merge"),
-    *("model", "recipes", "torchvision_keys", "downloads", "build"),
+    *("model", "recipes", "torchvision_keys", "downloads", "build", "export"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "convert", "predict"),
     *("submission", "evaluate", "doctor", "report", "detections", "train", "ablate"),
     *("api", "foreign", "progress", "cli"),

@@ -21,7 +21,7 @@ from tinyseg.detections import Detections
 from tinyseg.downloads import OnProgress
 from tinyseg.errors import DataError
 from tinyseg.image import image_from_bytes, read_image
-from tinyseg.predict import Predictor, choose_plan, load_members
+from tinyseg.predict import Predictor, choose_backend, choose_plan, load_members
 from tinyseg.views import FrameInfo, PlanLike, camera_of
 from tinyseg.views.focus import PRIOR_USED
 
@@ -36,6 +36,8 @@ def load(
     *,
     budget_mp: float | None = None,
     device: str | torch.device | None = None,
+    backend: str | None = None,
+    threads: int | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> "Model":
     """A model that finds instances.
@@ -43,11 +45,14 @@ def load(
     `weights` is a run's folder, a weights file, an ensemble's file, the name of published weights
     (coco-r50), or None for the package's own. `plan` says where it looks: "whole", "tiles",
     "focus", a plan's file, or a Plan, Whole, Tiles or Focus; None for the weights' own. `budget_mp`
-    is what a focus may spend, in millions of view pixels. Raises WeightsError, RecipeError
-    or DownloadError.
+    is what a focus may spend, in millions of view pixels. `backend` is torch, openvino,
+    onnxruntime or auto, as for `tinyseg predict`; `threads` are those of a runtime. Raises
+    WeightsError, RecipeError or DownloadError.
     """
     named = None if weights is None else str(weights)
-    members, own = load_members(find_weights(named, on_progress=on_progress))
+    where = "auto" if device is None else str(device)
+    runs = choose_backend(backend, device=where, threads=threads)
+    members, own = load_members(find_weights(named, on_progress=on_progress), runs)
     if plan is None or isinstance(plan, str | Path):
         word = None if plan is None else str(plan)
         plan = choose_plan(members[0].predict, own, plan=word, budget_mp=budget_mp)

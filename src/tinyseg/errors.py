@@ -92,7 +92,7 @@ class TrainingError(TinysegError):
 
 
 class DeviceError(TinysegError):
-    """A device whose memory does not hold a single view."""
+    """A device or runtime that fails on a frame: its memory does not hold a single view, say."""
 
 
 def told_few(names: Sequence[str], most: int = 3) -> str:

@@ -12,14 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyseg.build.compact import FOLDED, folded, halved
+from tinyseg.build.network import keep_as_predicted
+from tinyseg.build.shared import load_shared
 from tinyseg.build.weights import (
+    FORMAT,
     PRIOR,
+    file_sha256,
     load_detector,
     read_header,
     weights_file,
     write_safetensors,
 )
 from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, with_settings
 
 CALIBRATION, LICENCE, CARD = "calibration", "licence", "card"
@@ -35,6 +40,18 @@ class Notes:
     calibration: str | None = None
     licence: str | None = None
     card: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(header: Mapping[str, str], path: Path) -> "Notes":
+        """The notes that a file's header holds."""
+        try:
+            card = json.loads(header.get(CARD, "{}"))
+        except json.JSONDecodeError:
+            raise WeightsError("the file's card is not JSON", path=path) from None
+        if not isinstance(card, dict):
+            raise WeightsError("a card is a JSON object", path=path, got=type(card).__name__)
+        texts = {str(key): str(value) for key, value in card.items()}
+        return Notes(header.get(CALIBRATION), header.get(LICENCE), texts)
 
     def to_header(self) -> dict[str, str]:
         """The entries of a file's header, without those that are not there."""
@@ -56,15 +73,36 @@ class Exported:
 def read_notes(path: Path) -> Notes:
     """The notes of a weights file or a run's folder; reads no tensor."""
     file = weights_file(path)
-    header = read_header(file)
-    try:
-        card = json.loads(header.get(CARD, "{}"))
-    except json.JSONDecodeError:
-        raise WeightsError("the file's card is not JSON", path=file) from None
-    if not isinstance(card, dict):
-        raise WeightsError("a card is a JSON object", path=file, got=type(card).__name__)
-    texts = {str(key): str(value) for key, value in card.items()}
-    return Notes(header.get(CALIBRATION), header.get(LICENCE), texts)
+    return Notes.of(read_header(file), file)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is exported: the network, set to keep what prediction keeps, its recipe with the wished
+    settings, what shall stand beside it, and its own file with its checksum."""
+
+    detector: Detector
+    recipe: Recipe
+    header: Mapping[str, str]
+    file: Path
+    sha256: str
+
+
+def given_to_export(
+    source: Path, *, settings: Sequence[str] = (), notes: Notes | None = None
+) -> Given:
+    """Of a weights file, a run's folder or torchvision's COCO checkpoint; what the notes leave out
+    is taken from the source."""
+    file = weights_file(source)
+    if file.suffix == ".pth":
+        (detector, recipe), kept = load_shared(file), {}
+    else:
+        detector, recipe = load_detector(file)
+        kept = {key: text for key, text in read_header(file).items() if key in KEPT}
+    changed = _use_only(recipe, settings)
+    keep_as_predicted(detector, changed)
+    header = kept if notes is None else kept | notes.to_header()
+    return Given(detector, changed, header, file, file_sha256(file))
 
 
 def export_weights(
@@ -72,24 +110,26 @@ def export_weights(
 ) -> Exported:
     """Write the source's network to the target in half precision; what the notes leave out is
     taken from the source."""
-    detector, recipe = load_detector(source)
-    header = read_header(source)
-    changed = _use_only(recipe, settings)
-    state, norms = folded(detector)
+    return write_weights(given_to_export(source, settings=settings, notes=notes), target)
+
+
+def write_weights(given: Given, target: Path) -> Exported:
+    """Write the network in half precision; refused: torchvision's own, and numbers too large."""
+    if given.file.suffix == ".pth":
+        raise WeightsError("torchvision's checkpoints are no weights of ours", path=given.file)
+    state, norms = folded(given.detector)
     try:
         small = halved(state)
     except WeightsError as error:
-        raise error.at(path=weights_file(source)) from None
-    kept = {key: header[key] for key in KEPT if key in header}
+        raise error.at(path=given.file) from None
     told = {
-        "format": header["format"],
-        "recipe": changed.model_dump_json(),
+        "format": FORMAT,
+        "recipe": given.recipe.model_dump_json(),
         FOLDED: " ".join(norms),
     }
-    added = Notes() if notes is None else notes
-    sha256 = write_safetensors(target, small, told | kept | added.to_header())
+    sha256 = write_safetensors(target, small, told | dict(given.header))
     numbers = sum(value.numel() for value in small.values())
-    return Exported(changed, sha256, target.stat().st_size, numbers)
+    return Exported(given.recipe, sha256, target.stat().st_size, numbers)
 
 
 def _use_only(recipe: Recipe, settings: Sequence[str]) -> Recipe:

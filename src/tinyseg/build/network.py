@@ -1,5 +1,7 @@
 """Recipe -> network with fresh weights: the only module that knows the parts and the choices."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -55,6 +57,14 @@ def build_detector(recipe: Recipe) -> Detector:
     )
     detector.planner = Planner(recipe.memory.recompute, budget_gb=recipe.memory.budget_gb)
     return detector.to(memory_format=torch.channels_last).eval()
+
+
+def keep_as_predicted(detector: Detector, recipe: Recipe) -> None:
+    """Let the detector keep what the recipe says that prediction keeps."""
+    limits, rules = recipe.predict, detector.box_head.rules
+    detector.box_head.rules = replace(
+        rules, min_score=limits.min_score, detections=limits.detections
+    )
 
 
 def _pyramid(net: Network, stages: list[int]) -> Pyramid:

@@ -54,14 +54,18 @@ def put_prior(path: Path, prior: LocationPrior) -> str:
 def read_weights_prior(path: Path) -> LocationPrior | None:
     """The prior of a weights file or a run's folder, None where it has none; reads no tensor."""
     file = weights_file(path)
-    header = read_header(file)
+    return prior_of(read_header(file), file)
+
+
+def prior_of(header: Mapping[str, str], path: Path) -> LocationPrior | None:
+    """The prior that a file's header holds, None where there is none."""
     if PRIOR not in header:
         return None
     try:
-        return prior_from_json(header[PRIOR], path=file)
+        return prior_from_json(header[PRIOR], path=path)
     except DataError as error:
         rule = "the file's prior cannot be read"
-        raise WeightsError(rule, path=file, where=error.where, got=error.rule) from None
+        raise WeightsError(rule, path=path, where=error.where, got=error.rule) from None
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -101,13 +105,23 @@ def weights_file(path: Path) -> Path:
     return path / WEIGHTS_NAME if path.is_dir() else path
 
 
+def file_sha256(path: Path) -> str:
+    """The sha256 of a weights file, or of the one in a run's folder; raises WeightsError where
+    there is none."""
+    try:
+        with weights_file(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise WeightsError("no such weights file", path=weights_file(path)) from None
+
+
 def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
     """The state, in float32, and the recipe of a weights file of ours."""
     state, header = read_safetensors(path)
     _check_format(header, path)
     norms = header.get(FOLDED, "").split()
     try:
-        return unfolded(as_float32(state), norms), _recipe_of(header, path)
+        return unfolded(as_float32(state), norms), recipe_of(header, path)
     except KeyError as error:
         raise WeightsError("a norm has no weight", path=path, where=str(error.args[0])) from None
 
@@ -115,10 +129,11 @@ def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
 def read_recipe(path: Path) -> Recipe:
     """The recipe of a weights file or a run's folder; reads no tensor."""
     file = weights_file(path)
-    return _recipe_of(read_header(file), file)
+    return recipe_of(read_header(file), file)
 
 
-def _recipe_of(header: Mapping[str, str], path: Path) -> Recipe:
+def recipe_of(header: Mapping[str, str], path: Path) -> Recipe:
+    """The recipe that a file's header holds."""
     try:
         return recipe_from_tree(json.loads(header["recipe"]))
     except (KeyError, json.JSONDecodeError):

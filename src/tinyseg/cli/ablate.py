@@ -12,7 +12,7 @@ import typer
 
 from tinyseg.ablate import ROWS, Basis, Figures, Fit, Judge, Row, Work, check_settings, to_markdown
 from tinyseg.ablate import ablate as run_rows
-from tinyseg.build import read_weights_prior
+from tinyseg.build import file_sha256, read_weights_prior
 from tinyseg.cli.common import (
     DataOption,
     DeviceOption,
@@ -32,7 +32,7 @@ from tinyseg.errors import DataError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.files import check_folder, write_whole
 from tinyseg.predict import Predictor, choose_plan
-from tinyseg.predict.members import file_sha256, load_member
+from tinyseg.predict.members import load_member
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
 from tinyseg.train.validation import judge

@@ -58,6 +58,14 @@ OnErrorOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="auto | torch | openvino | onnxruntime; auto takes OpenVINO where it is installed and "
+        "there is no GPU.",
+    ),
+]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads of the network on a CPU.")
 ]

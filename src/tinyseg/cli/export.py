@@ -1,24 +1,41 @@
-"""`tinyseg export`: a trained run -> one small weights file to give away."""
+"""`tinyseg export`: a trained run -> one file to give away, or to run elsewhere."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 
-from tinyseg.build import Exported, Notes, export_weights, read_notes
+from tinyseg.build import (
+    Exported,
+    Given,
+    Notes,
+    find_weights,
+    given_to_export,
+    write_weights,
+)
 from tinyseg.calibrate import read_calibration
+from tinyseg.cli.start import told_while_fetching
 from tinyseg.errors import DataError
+from tinyseg.export.write import write_onnx, write_openvino
 from tinyseg.fields import read_text
 from tinyseg.files import check_output
 from tinyseg.progress import console
 
-ENDING = ".safetensors"
+FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "openvino": ".xml"}
+"""What is written, each with its file's ending."""
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(help="A run's folder, or a weights file.")],
-    out: Annotated[Path, typer.Option(help="The file to write: .safetensors.")],
+    weights: Annotated[
+        str, typer.Argument(help="A run's folder, a weights file, or a name, as for predict.")
+    ],
+    out: Annotated[Path, typer.Option(help="The file to write: .safetensors, .onnx or .xml.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help=f"{' | '.join(FORMATS)}; by the file's ending if not given."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="How it is used by default: predict.plan=focus"),
@@ -31,23 +48,48 @@ def export(
         Path | None, typer.Option(help="The model card's fields: YAML, a text by name.")
     ] = None,
 ) -> None:
-    """Write a network in half precision with all that `predict` needs, and say what is in it.
+    """Write a network with all that `predict` needs, and say what is in it.
 
-    A location prior goes along where the weights have one (`tinyseg prior --into`).
+    As .safetensors in half precision; as ONNX or for OpenVINO with exact numbers, to run in these
+    without this package. A location prior goes along where the weights have one (`tinyseg prior
+    --into`).
 
     Example: tinyseg export runs/a --out lite.safetensors --set predict.plan=focus
     --set predict.budget_mp=12 --calibration calibration.json --card card.yaml
+    Example: tinyseg export runs/a --out lite.onnx
     """
-    if out.suffix.lower() != ENDING:
-        rule = "weights are written as .safetensors alone, which `tinyseg predict` reads"
-        raise DataError(rule, where="--out", expected=f"{out.stem}{ENDING}", got=out.name)
+    write = WRITERS[_format_of(out, format)]
     check_output(out)
     text = None if calibration is None else read_calibration(calibration).model_dump_json()
     notes = Notes(text, licence, {} if card is None else read_card(card))
-    written = export_weights(weights, out, settings=settings or [], notes=notes)
-    for line in told(written, read_notes(out)):
+    with told_while_fetching(weights) as tell:
+        source = find_weights(weights, on_progress=tell)
+    given = given_to_export(source, settings=settings or [], notes=notes)
+    written = write(given, out)
+    for line in told(written, Notes.of(given.header, source)):
         console.print(line, highlight=False)
     typer.echo(f"{out}: {written.size_bytes} bytes, sha256 {written.sha256}")
+
+
+WRITERS: dict[str, Callable[[Given, Path], Exported]] = {
+    "safetensors": write_weights,
+    "onnx": write_onnx,
+    "openvino": write_openvino,
+}
+
+
+def _format_of(out: Path, format: str | None) -> str:
+    """The format that is named, or that the file's ending says; they must agree."""
+    if format is not None and format not in FORMATS:
+        expected = " | ".join(FORMATS)
+        raise DataError("no such format", where="--format", expected=expected, got=format)
+    fitting = [name for name, ending in FORMATS.items() if ending == out.suffix.lower()]
+    if not fitting or format not in (None, *fitting):
+        wanted = FORMATS.values() if format is None else [FORMATS[format]]
+        rule = "a file's ending says its format"
+        expected = " | ".join(f"{out.stem}{ending}" for ending in wanted)
+        raise DataError(rule, where="--out", expected=expected, got=out.name)
+    return fitting[0]
 
 
 def told(written: Exported, notes: Notes) -> list[str]:

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from rich.markup import escape
 
 from tinyseg.allocator import keep_freed_memory
-from tinyseg.build import find_weights
+from tinyseg.build import file_sha256, find_weights
 from tinyseg.cli.common import (
+    BackendOption,
     DeviceOption,
     OnError,
     OnErrorOption,
@@ -36,6 +37,7 @@ from tinyseg.predict import (
     Predictor,
     Results,
     Source,
+    backend_of,
     choose_plan,
     find_sources,
     folder_for,
@@ -46,7 +48,8 @@ from tinyseg.predict import (
     stream,
     write_ensemble,
 )
-from tinyseg.predict.members import allow, file_sha256
+from tinyseg.predict.backends import Backend, choose_backend
+from tinyseg.predict.members import allow
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
 from tinyseg.predictions import PREDICTIONS_NAME, FramePredictions
@@ -135,6 +138,7 @@ def predict(
     ] = None,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Find the instances of pictures: COCO-style JSON with scores from 0.01, masks and overlays.
@@ -153,7 +157,11 @@ def predict(
     if out is not None:
         check_folder(out)
     files, own = _find_members(weights, model or [], calibration or [], adapter)
-    members = [load(file) for file in files]
+    asked = backend or (None if out is None else backend_of(out))
+    runs = choose_backend(asked, device=device, threads=threads, tell=_remark)
+    if detections is not None and runs.auto:  # an exported network keeps no more than it is set to
+        runs = Backend("torch", auto=True)
+    members = [load(file, runs) for file in files]
     chosen = choose_plan(
         members[0].predict,
         own,
@@ -340,6 +348,7 @@ def _settings(predictor: Predictor, plan: Plan) -> dict[str, object]:
     plan = plan.with_priors(lambda prior: Path(file_sha256(prior)))
     return {
         "networks": members,
+        "backend": ", ".join(dict.fromkeys(m.backend for m in predictor.members)),
         "plan": TypeAdapter(Plan).dump_python(plan, mode="json"),
         "rules": asdict(predictor.rules),
     }

@@ -29,6 +29,9 @@ from tinyseg.model.unlabelled import join_background
 CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
 POOL_SIZE = 7
 
+LEAST_SIDE = 1e-2
+"""Detections narrower or lower than this many pixels are none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -164,7 +167,7 @@ class BoxHead(nn.Module):
         score = scores[proposal, label]
         boxes = decode(deltas[proposal, label + 1], proposals[proposal], CODE_WEIGHTS)
         boxes = clip_boxes_to_image(boxes, image_hw)
-        large = remove_small_boxes(boxes, 1e-2)
+        large = remove_small_boxes(boxes, LEAST_SIDE)
         boxes, score, label = boxes[large], score[large], label[large] + 1
         kept = batched_nms(boxes, score, label, self.rules.nms_iou)[: self.rules.detections]
         return Candidates(boxes[kept], label[kept], score[kept])

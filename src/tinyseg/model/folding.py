@@ -54,11 +54,19 @@ class NormedConv(nn.Conv2d):
             )
 
     def _folded(self) -> tuple[Tensor, Tensor | None]:
+        normed = self.scale_and_shift()
+        if normed is None:
+            return self.weight, None
+        scale, shift = normed
+        return self.weight * scale.view(-1, 1, 1, 1), shift
+
+    def scale_and_shift(self) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]] | None:
+        """What the norm does with each channel; None where it renews its statistics."""
         (norm,) = self.norm
         if norm.training or norm.running_mean is None or norm.running_var is None:
-            return self.weight, None
+            return None
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        return self.weight * scale.view(-1, 1, 1, 1), norm.bias - norm.running_mean * scale
+        return scale, norm.bias - norm.running_mean * scale
 
 
 class FoldedNorm(nn.BatchNorm2d):

@@ -32,6 +32,9 @@ SMOOTH = 1 / 9
 
 CODE_WEIGHTS: Weights = (1.0, 1.0, 1.0, 1.0)
 
+LEAST_SIDE = 1e-3
+"""Proposals narrower or lower than this many pixels are none."""
+
 
 class ProposalHead(nn.Module):
     """Objectness and box corrections of each anchor, the same convolutions on every level."""
@@ -72,6 +75,15 @@ class ProposalHead(nn.Module):
         return sparse_conv(seen, torch.cat([layer.weight for layer in layers]), torch.cat(biases))
 
 
+def anchor_shapes(
+    size: float, ratios: tuple[float, ...], device: torch.device
+) -> Float[Tensor, "ratios 4"]:
+    """Anchors around the origin, of this size's area, in whole pixels."""
+    root = torch.tensor(ratios, device=device).sqrt()
+    half = torch.stack([size / root, size * root], dim=1) / 2
+    return torch.cat([-half, half], dim=1).round()
+
+
 @lru_cache(maxsize=8)
 def anchor_boxes(
     grids_hw: tuple[tuple[int, int], ...],
@@ -83,9 +95,7 @@ def anchor_boxes(
     """Anchors of each level, row by row; one size a level, `ratios` are height / width."""
     levels = []
     for (rows, columns), size in zip(grids_hw, sizes, strict=True):
-        root = torch.tensor(ratios, device=device).sqrt()
-        half = torch.stack([size / root, size * root], dim=1) / 2
-        shapes = torch.cat([-half, half], dim=1).round()
+        shapes = anchor_shapes(size, ratios, device)
         y = torch.arange(rows, device=device) * (image_hw[0] // rows)
         x = torch.arange(columns, device=device) * (image_hw[1] // columns)
         y, x = torch.meshgrid(y, x, indexing="ij")
@@ -141,7 +151,7 @@ class Proposals(nn.Module):
             levels.append(torch.full_like(index, level))
         box, score, level_of = torch.cat(boxes), torch.cat(scores), torch.cat(levels)
         box = clip_boxes_to_image(box, image_hw)
-        large = remove_small_boxes(box, 1e-3)
+        large = remove_small_boxes(box, LEAST_SIDE)
         box, score, level_of = box[large], score[large], level_of[large]
         kept = batched_nms(box, score, level_of, self.rules.nms_iou)[: self.rules.kept[mode]]
         return box[kept]

@@ -2,6 +2,7 @@
 
 predictor.py    Predictor: one frame, or several together
 batches.py      which views go through a network together, in bounded memory
+backends.py     torch, or an exported graph in a runtime
 members.py      a network with its weight and calibration    ensemble.py   several in one file
 detector_network.py  our own detector as a `tinyseg.network.Network`
 plan_choice.py  what a file or the command line says -> a plan
@@ -10,6 +11,7 @@ stream.py       many frames: decoding, networks and merging at the same time
 results.py      a folder of finished frames, which a later call goes on with
 """
 
+from tinyseg.predict.backends import Backend, choose_backend
 from tinyseg.predict.batches import BatchLimits
 from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predict.ensemble import (
@@ -24,11 +26,12 @@ from tinyseg.predict.ensemble import (
 from tinyseg.predict.members import Member, load_adapted, load_member, member_of
 from tinyseg.predict.plan_choice import choose_plan, default_plan, named_plan
 from tinyseg.predict.predictor import Predictor, load_predictor
-from tinyseg.predict.results import Results, folder_for
+from tinyseg.predict.results import Results, backend_of, folder_for
 from tinyseg.predict.sources import Shot, Source, find_sources, read_shots
 from tinyseg.predict.stream import stream
 
 __all__ = [
+    "Backend",
     "BatchLimits",
     "DetectorNetwork",
     "EnsembleFile",
@@ -38,6 +41,8 @@ __all__ = [
     "Results",
     "Shot",
     "Source",
+    "backend_of",
+    "choose_backend",
     "choose_plan",
     "default_plan",
     "find_sources",

@@ -1,11 +1,10 @@
 """Our own detector as a Network."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from tinyseg.build import keep_as_predicted
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
 from tinyseg.network import Network
@@ -23,10 +22,7 @@ class DetectorNetwork(Network):
         self.detector, self.classes = detector, recipe.classes
         self._channels = recipe.network.pyramid_channels
         self._device = torch.device("cpu")
-        limits, rules = recipe.predict, detector.box_head.rules
-        detector.box_head.rules = replace(
-            rules, min_score=limits.min_score, detections=limits.detections
-        )
+        keep_as_predicted(detector, recipe)
 
     def detect(self, images: UInt8[np.ndarray, "_b _h _w 3"]) -> list[Instances]:
         """The instances of each picture, in its pixels."""

@@ -21,12 +21,13 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, PositiveFloat
 
-from tinyseg.build import WEIGHTS_NAME
+from tinyseg.build import WEIGHTS_NAME, file_sha256
 from tinyseg.calibrate import read_calibration
 from tinyseg.checked import checked, read_tree
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole
-from tinyseg.predict.members import Member, file_sha256, load_adapted, load_member
+from tinyseg.predict.backends import IN_TORCH, Backend
+from tinyseg.predict.members import Member, load_adapted, load_member
 from tinyseg.recipes.section import Section
 from tinyseg.views import LocationPrior, Plan
 
@@ -100,11 +101,13 @@ def _relative(member: MemberFile, folder: Path) -> MemberFile:
     )
 
 
-def load(member: MemberFile) -> Member:
+def load(member: MemberFile, backend: Backend = IN_TORCH) -> Member:
     """The network of one member, its weights checked against their sha256."""
     calibration = None if member.calibration is None else read_calibration(member.calibration)
     if member.adapter is None:
-        loaded = load_member(member.weights, weight=member.weight, calibration=calibration)
+        loaded = load_member(
+            member.weights, weight=member.weight, calibration=calibration, backend=backend
+        )
     else:
         foreign = load_adapted(member.weights, member.adapter)
         loaded = replace(foreign, weight=member.weight, calibration=calibration)
@@ -116,9 +119,9 @@ def load(member: MemberFile) -> Member:
     return loaded
 
 
-def load_members(path: Path) -> tuple[tuple[Member, ...], Plan | None]:
+def load_members(path: Path, backend: Backend = IN_TORCH) -> tuple[tuple[Member, ...], Plan | None]:
     """The members of an ensemble's file and its plan, or the one network of a weights file."""
     if not is_ensemble(path):
-        return (load_member(path),), None
+        return (load_member(path, backend=backend),), None
     ensemble = read_ensemble(path)
-    return tuple(load(member) for member in ensemble.members), ensemble.plan
+    return tuple(load(member, backend) for member in ensemble.members), ensemble.plan

@@ -1,28 +1,35 @@
 """Member: one network of an ensemble, with its weight, its calibration and its location prior.
 
-In: a weights file, a run's folder, or torchvision's COCO checkpoint. Out: the network, what its
-recipe says of prediction, the prior and calibration of its file if it has them,
+In: a weights file, a run's folder, torchvision's COCO checkpoint, or an exported file. Out: the
+network, what its recipe says of prediction, the prior and calibration of its file if it has them,
 and the file's sha256, by which results know whose they are. Members of an ensemble have one class
 list, or are refused.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyseg.adapters import load_yolo_seg
 from tinyseg.build import (
-    WEIGHTS_NAME,
+    CALIBRATION,
+    Notes,
+    file_sha256,
     load_detector,
     load_shared,
+    prior_of,
     read_notes,
     read_weights_prior,
+    recipe_of,
 )
 from tinyseg.calibrate import Calibration, calibration_from_json
-from tinyseg.errors import RecipeError
+from tinyseg.errors import DataError, OutputError, RecipeError, WeightsError
+from tinyseg.export.files import ExportedFile, is_exported, read_exported
+from tinyseg.export.runtimes import RuntimeNetwork, open_exported
+from tinyseg.export.write import ready
 from tinyseg.frame import Instances
 from tinyseg.network import Network
+from tinyseg.predict.backends import IN_TORCH, Backend
 from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.recipes import Predict
 from tinyseg.views import LocationPrior
@@ -38,6 +45,8 @@ class Member:
     calibration: Calibration | None = None
     sha256: str = ""
     prior: LocationPrior | None = None
+    backend: str = "torch"
+    """What runs it."""
 
     def calibrated(self, found: Instances) -> Instances:
         """The instances with calibrated scores, if there is a calibration."""
@@ -47,19 +56,60 @@ class Member:
 
 
 def load_member(
-    path: Path, *, weight: float = 1.0, calibration: Calibration | None = None
+    path: Path,
+    *,
+    weight: float = 1.0,
+    calibration: Calibration | None = None,
+    backend: Backend = IN_TORCH,
 ) -> Member:
-    """A member from a weights file, a run's folder, or torchvision's COCO checkpoint (.pth).
+    """A member from a weights file, a run's folder, torchvision's COCO checkpoint (.pth), or an
+    exported file (.onnx, .xml).
 
     Without a calibration it takes the one that the file brings.
     """
-    foreign = path.suffix == ".pth"
-    detector, recipe = load_shared(path) if foreign else load_detector(path)
-    prior = None if foreign else read_weights_prior(path)
-    if calibration is None and not foreign:
-        calibration = _own_calibration(path)
+    if is_exported(path):
+        member = _exported(path, read_exported(path), backend)
+    elif backend.name == "torch":
+        member = _in_torch(path)
+    else:
+        member = _ready(path, backend)
+    own = member.calibration if calibration is None else calibration
+    return replace(member, weight=weight, calibration=own)
+
+
+def _in_torch(path: Path) -> Member:
+    if path.suffix == ".pth":
+        detector, recipe = load_shared(path)
+        notes = Notes()
+        prior = None
+    else:
+        detector, recipe = load_detector(path)
+        notes, prior = read_notes(path), read_weights_prior(path)
+    calibration = _calibration(notes.calibration, path)
     network = DetectorNetwork(detector, recipe)
-    return Member(network, recipe.predict, weight, calibration, file_sha256(path), prior)
+    return Member(network, recipe.predict, 1.0, calibration, file_sha256(path), prior)
+
+
+def _ready(path: Path, backend: Backend) -> Member:
+    """The network in its exported form, which is made if it is not there; it is itself no other."""
+    try:
+        exported, file = ready(path, tell=backend.tell)
+    except (WeightsError, OutputError) as error:
+        if not backend.auto:
+            raise
+        backend.tell(f"{path} stays in torch: {error.reason}")
+        return _in_torch(path)
+    return replace(_exported(exported, file, backend), sha256=file_sha256(path))
+
+
+def _exported(path: Path, file: ExportedFile, backend: Backend) -> Member:
+    runtime = backend.for_exported(path)
+    network = open_exported(path, runtime, threads=backend.threads, file=file)
+    recipe = recipe_of(file.notes, path)
+    prior, calibration = prior_of(file.notes, path), file.notes.get(CALIBRATION)
+    sha256 = file_sha256(path)
+    made = _calibration(calibration, path)
+    return Member(network, recipe.predict, 1.0, made, sha256, prior, runtime)
 
 
 def member_of(network: Network) -> Member:
@@ -80,30 +130,28 @@ def load_adapted(path: Path, adapter: str) -> Member:
         raise RecipeError("no adapter of this name", expected=" | ".join(ADAPTERS), got=adapter)
     beside = path.with_suffix(".bin")  # where OpenVINO keeps the weights
     network = ADAPTERS[adapter](path)
-    return replace(member_of(network), sha256=file_sha256(beside if beside.is_file() else path))
+    sha256 = file_sha256(beside if beside.is_file() else path)
+    return replace(member_of(network), sha256=sha256, backend=adapter)
 
 
-def _own_calibration(path: Path) -> Calibration | None:
-    text = read_notes(path).calibration
+def _calibration(text: str | None, path: Path) -> Calibration | None:
     return None if text is None else calibration_from_json(text, path=path)
 
 
 def allow(member: Member, detections: int) -> None:
-    """From now on at least so many instances of a view, of a network of ours."""
+    """From now on at least so many instances of a view, of a network of ours; raises DataError for
+    an exported one, which keeps what it was exported with."""
     if isinstance(member.network, DetectorNetwork):
         head = member.network.detector.box_head
         head.rules = replace(head.rules, detections=max(head.rules.detections, detections))
+    elif isinstance(member.network, RuntimeNetwork) and detections > member.predict.detections:
+        rule = f"an exported network keeps {member.predict.detections} instances of a view"
+        raise DataError(rule, where="--detections", expected="--backend torch", got=detections)
 
 
 def own_prior(members: Sequence[Member]) -> LocationPrior | None:
     """The prior of the first network that brings one."""
     return next((member.prior for member in members if member.prior is not None), None)
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a weights file, or of the one in a run's folder."""
-    with (path / WEIGHTS_NAME if path.is_dir() else path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def common_classes(members: Sequence[Member]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import orjson
 from tinyseg.data.names import file_below
 from tinyseg.errors import PredictionsError
 from tinyseg.files import make_folder, write_whole
+from tinyseg.predict.backends import BACKENDS
 from tinyseg.predictions import (
     PREDICTIONS_NAME,
     FramePredictions,
@@ -84,6 +85,13 @@ class Results:
 
     def _file(self, name: str) -> Path:
         return file_below(self.folder / FRAMES_NAME, name, ".json")
+
+
+def backend_of(folder: Path) -> str | None:
+    """What ran the networks of the folder's results, None where it does not say."""
+    known = _known(folder / RUN_NAME)
+    named = known.get("backend") if isinstance(known, dict) else None
+    return named if named in BACKENDS else None
 
 
 def folder_for(settings: Settings, classes: tuple[str, ...], beside: Path) -> Path:

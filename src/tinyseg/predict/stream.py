@@ -4,19 +4,20 @@
     decode frame k + 2 -> views of frame k + 1 -> merge frame k, then `finish` it
 
 Each arrow is a short queue, so that no more than a handful of frames is in memory. Frames come out
-in the order in which they came in. A frame that could not be read is told to `on_error`, which may
-raise; what was begun before is finished first, as it is when the caller is interrupted.
+in the order in which they came in. A frame that could not be read, or that a device cannot look at,
+is told to `on_error`, which may raise; what was begun before is finished first, as it is when the
+caller is interrupted.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.errors import TinysegError
+from tinyseg.errors import DeviceError, TinysegError
 from tinyseg.merge import Seen
 from tinyseg.predict.ahead import ahead
 from tinyseg.predict.predictor import Predictor
@@ -72,22 +73,41 @@ def stream(
     depth = DECODED_AHEAD.get(predictor.device.type, 2)
     merging: deque[Future[FramePredictions]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
+
+        def begin(frame: _Frame, seen: list[Seen]) -> None:
+            bare, image = replace(frame.shot, content=None), frame.image if pictures else None
+            merging.append(thread.submit(work, bare, image, frame.info, seen))
+
         for group in _groups(ahead(shots, depth=depth), predictor):
             if isinstance(group, Shot):
                 yield from _drained(merging, 0)
                 if isinstance(group.content, TinysegError):
                     on_error(group.name, group.content)
                 continue
-            looked = predictor.look([f.image for f in group], [f.info for f in group])
-            for frame, seen in zip(group, looked, strict=True):
-                image = frame.image if pictures else None
-                bare = replace(frame.shot, content=None)
-                merging.append(thread.submit(work, bare, image, frame.info, seen))
+            for frame, seen in _looked(predictor, group):
+                if isinstance(seen, DeviceError):
+                    yield from _drained(merging, 0)
+                    on_error(frame.shot.name, seen.at(path=frame.shot.name))
+                else:
+                    begin(frame, seen)
             # The next pictures are decoded when these are gone.
             group.clear()
-            del frame, image, looked, seen
+            del frame, seen
             yield from _drained(merging, MERGES_WAITING)
         yield from _drained(merging, 0)
+
+
+def _looked(
+    predictor: Predictor, group: Sequence[_Frame]
+) -> list[tuple[_Frame, list[Seen] | DeviceError]]:
+    """What is seen on each frame; where a device fails on several, each is looked at alone."""
+    try:
+        seen = predictor.look([f.image for f in group], [f.info for f in group])
+    except DeviceError as error:
+        if len(group) == 1:
+            return [(group[0], error)]
+        return [one for frame in group for one in _looked(predictor, [frame])]
+    return list(zip(group, seen, strict=True))
 
 
 def _drained(merging: deque[Future[FramePredictions]], waiting: int) -> Iterator[FramePredictions]:

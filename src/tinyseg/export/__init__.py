@@ -1,0 +1,9 @@
+"""The network for other runtimes: ONNX Runtime and OpenVINO, with or without this package.
+
+network.py      the detector in the form that is exported: sizes in tensors, no lists of images
+operators.py    suppression and RoIAlign: in torch as they are here, in ONNX as its own operators
+graph.py        detector -> one ONNX graph, picture to masks
+files.py        what an exported file says about itself; reads it without a runtime
+openvino.py     ONNX -> OpenVINO's form, and its numbers in 8 bits
+runtimes.py     an exported file as a Network
+"""
