@@ -7,12 +7,17 @@ nothing but our errors is raised. TINYSEG_FUZZ_COUNT says how many records of ea
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from _layouts import LAYOUTS, truths
+from jaxtyping import UInt8, UInt16
 from test_coco_data import HW, RUNS, annotation, document, write
 from test_doctor_parts import spoil_json
 
@@ -20,7 +25,7 @@ from tinyseg.data import Place, open_data
 from tinyseg.doctor import Severity, plan_of
 from tinyseg.errors import TinysegError
 from tinyseg.exchange import mask_shape
-from tinyseg.image import write_jpeg, write_png
+from tinyseg.image import write_jpeg
 
 COUNT = int(os.environ.get("TINYSEG_FUZZ_COUNT", "60"))
 
@@ -98,40 +103,93 @@ def yolo(root: Path) -> Made:
     return Made(root, "yolo", spoil)
 
 
-def wad(root: Path) -> Made:
-    for part in ("train_color", "train_label"):
-        (root / part).mkdir(parents=True)
-    write_jpeg(root / "train_color/one.jpg", np.zeros((*HW, 3), np.uint8))
-    path = root / "train_label/one_instanceIds.png"
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A layout of `_layouts`: which of its files is spoiled, and what its values may well be."""
+
+    layout: str
+    format: str
+    file: str
+    words: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()
+
+
+OTHERS = {
+    "wad": Other("wad", "wad", "*.png", values=(33000, 33001, 36000, 65535, 161, 37002)),
+    "cityscapes": Other(
+        "cityscapes", "cityscapes", "*Ids.png", values=(26000, 26001, 24003, 25001, 26, 0)
+    ),
+    "kitti": Other(
+        "kitti", "kitti", "instance/*.png", values=(26 * 256 + 1, 24 * 256 + 2, 26 * 256, 25 * 256)
+    ),
+    "mots_maps": Other(
+        "mots_maps", "mots", "instances/*/*.png", values=(1001, 1002, 2003, 10000, 0)
+    ),
+    "mots_texts": Other(
+        "mots_texts",
+        "mots",
+        "train/*/gt/gt.txt",
+        words=("1", "10", "2001", "96", "128", "`", "-1", "x", "é"),
+    ),
+    "mapillary": Other(
+        "mapillary", "mapillary", "instances/*.png", values=(0, 1, 256, 257, 512, 513, 768)
+    ),
+    "mapillary_panoptic": Other("mapillary_panoptic", "mapillary", "training/panoptic/*.json"),
+    "bdd_bitmasks": Other("bdd_bitmasks", "bdd", "bitmasks/*/*.png"),
+    "bdd_polygons": Other("bdd_polygons", "bdd", "*_train.json"),
+    "via": Other("via_project", "via", "*.json"),
+    "cvat": Other(
+        "cvat",
+        "cvat",
+        "*.xml",
+        words=("points", "label", "box", "mask", "1,2;3", "-1", "nan", "1e300", "<", ">", '"', ""),
+    ),
+}
+
+
+def other(root: Path, about: Other) -> Made:
+    """The layout with one frame, of which one file of labels is spoiled."""
+    path = LAYOUTS[about.layout].write(root, truths(5, train=1, val=0))
+    (file,) = path.rglob(about.file)
+    whole = file.read_bytes()
 
     def spoil(rng: Rng) -> None:
-        write_png(path, spoiled_map(rng, 255, (33000, 33001, 36000, 65535, 161, 37002)))
+        if file.suffix == ".json":
+            content = json.loads(whole)
+            for _ in range(int(rng.integers(1, 4))):
+                spoil_json(content, rng)
+            file.write_text(json.dumps(content))
+        elif file.suffix == ".png":
+            file.write_bytes(spoiled_map(whole, file, about.values, rng))
+        else:
+            file.write_text(spoiled_text(whole.decode(), about.words, rng))
 
-    return Made(root, "wad", spoil)
-
-
-def cityscapes(root: Path) -> Made:
-    picture = root / "leftImg8bit/train/ulm/ulm_000001_000019_leftImg8bit.png"
-    label = root / "gtFine/train/ulm/ulm_000001_000019_gtFine_instanceIds.png"
-    for path in (picture, label):
-        path.parent.mkdir(parents=True)
-    write_png(picture, np.zeros((*HW, 3), np.uint8))
-
-    def spoil(rng: Rng) -> None:
-        write_png(label, spoiled_map(rng, 7, (26000, 26001, 24003, 25001, 26, 0)))
-
-    return Made(root, "cityscapes", spoil)
+    return Made(path, about.format, spoil)
 
 
-def spoiled_map(rng: Rng, background: int, values: tuple[int, ...]) -> np.ndarray:
-    """Rectangles of values that have a meaning, and now and then of any."""
-    label = np.full(HW, background, np.uint16)
+def spoiled_text(text: str, words: tuple[str, ...], rng: Rng) -> str:
+    """Some words and numbers are others, are missing or stand twice."""
+    parts = re.split(r"([\s;,='\"<>/]+)", text)
+    for _ in range(int(rng.integers(1, 4))):
+        at = int(rng.integers(len(parts)))
+        parts[at : at + int(rng.integers(0, 3))] = [words[int(rng.integers(len(words)))]]
+    return "".join(parts)
+
+
+def spoiled_map(whole: bytes, file: Path, values: tuple[int, ...], rng: Rng) -> bytes:
+    """The map with rectangles of values that have a meaning, and now and then of any."""
+    decoded = cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_UNCHANGED)
+    label: UInt8[np.ndarray, ...] | UInt16[np.ndarray, ...] = np.array(decoded)
+    top = int(np.iinfo(label.dtype).max)
     for _ in range(int(rng.integers(1, 5))):
-        y, x = (int(rng.integers(side)) for side in HW)
-        known = rng.random() < 0.85
-        value = values[int(rng.integers(len(values)))] if known else int(rng.integers(2**16))
-        label[y : y + int(rng.integers(1, 9)), x : x + int(rng.integers(1, 9))] = value
-    return label
+        y, x = (int(rng.integers(side)) for side in label.shape[:2])
+        value = np.array(label[y, x])
+        if values and rng.random() < 0.85:
+            value[...] = values[int(rng.integers(len(values)))]
+        else:
+            value.flat[int(rng.integers(value.size))] = rng.integers(top, endpoint=True)
+        label[y : y + int(rng.integers(1, 19)), x : x + int(rng.integers(1, 19))] = value
+    return bytes(cv2.imencode(file.suffix, label)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +245,10 @@ def check(made: Made) -> tuple[bool, int]:
     return True, refused
 
 
-MAKERS = {one.__name__: one for one in (coco, labelme, yolo, wad, cityscapes)}
+MAKERS: dict[str, Callable[[Path], Made]] = {
+    **{one.__name__: one for one in (coco, labelme, yolo)},
+    **{name: partial(other, about=about) for name, about in OTHERS.items()},
+}
 
 
 @pytest.mark.parametrize("format", MAKERS)

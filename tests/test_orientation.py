@@ -1,8 +1,11 @@
 """Pictures are upright: EXIF's eight orientations, in each type of file, reader and verb."""
 
+import base64
 import io
+import re
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,8 +21,13 @@ from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.doctor import Place, examine, kinds, plan_of
 from tinyseg.errors import DataError, TinysegError
+from tinyseg.frame import Instances
 from tinyseg.image import image_hw, plain_file, read_image, read_label, write_jpeg, write_png
-from tinyseg.masks import area, paint
+from tinyseg.masks import CropMasks, area, paint
+from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.recipes import Sampling, lite
+from tinyseg.train.batches import FrameStore, make_sample
+from tinyseg.train.sampler import shape_of
 
 HW = (40, 60)
 TURNED = range(1, 9)
@@ -304,6 +312,49 @@ def test_show_and_views_draw_upright(tmp_path: Path, orientation: int) -> None:
     assert overlay[6:10, 10:22].mean() > 170
     run("views", tmp_path / "images/train/a.jpg", "--plan", "whole", "--out", tmp_path / "v")
     assert image_hw(tmp_path / "v/a_views.jpg")[1] > image_hw(tmp_path / "v/a_views.jpg")[0] * 0.5
+
+
+@pytest.mark.parametrize("orientation", [2, 5, 6, 7, 8])
+@pytest.mark.parametrize("format", SETS)
+def test_what_is_found_on_the_upright_picture_is_scored_and_shown(
+    tmp_path: Path, format: str, orientation: int
+) -> None:
+    """The finder sees pixels alone: whatever is bright is a car."""
+    (tmp_path / "s").mkdir()
+    SETS[format](tmp_path / "s", orientation)
+    (item,) = open_data(tmp_path / "s", format=format, classes=("car",)).items
+    bright = (read_image(item.image_path).min(axis=2) > 200).astype(np.uint8) * np.uint8(255)
+    found = Instances.from_labels(CropMasks.pack_pixels([(0, 0)], [bright]), np.array([0]))
+    scored = replace(found, scores=np.array([0.9]))
+    frame = FramePredictions(item.name, item.image_path.name, HW, scored)
+    write_predictions(tmp_path / "found.json", Predictions(("car",), (frame,)))
+    words = ("--data", tmp_path / "s", "--format", format)
+    run("evaluate", tmp_path / "found.json", *words, "--json", tmp_path / "scores.json")
+    assert orjson.loads((tmp_path / "scores.json").read_bytes())["averages"]["ap50"] == 1
+    run("report", tmp_path / "found.json", *words, "--out", tmp_path / "page.html")
+    shown = re.findall(r"data:image/webp;base64,([^\"')]+)", (tmp_path / "page.html").read_text())
+    assert any(off(np.array(opened(code)), scene()) < 12 for code in shown)
+
+
+def opened(code: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB")
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("format", SETS)
+def test_training_learns_from_upright_views(tmp_path: Path, format: str, orientation: int) -> None:
+    SETS[format](tmp_path, orientation)
+    items = open_data(tmp_path, format=format, classes=("car",)).items
+    chosen = Sampling.model_validate({"view": 64, "flip": 0.0})
+    recipe = lite().model_copy(update={"sampling": chosen})
+    shape = shape_of(0, chosen, 0)
+    views = [make_sample(FrameStore(list(items)), index, shape, recipe) for index in range(6)]
+    cars = [view for view in views if len(view.instances)]
+    assert cars
+    for view in cars:
+        mask = paint(view.instances.masks, view.hw)
+        assert view.image[mask > 0].mean() > 150
+        assert (view.image[mask == 0].min(axis=-1) > 200).mean() < 0.03
 
 
 def test_the_doctor_sees_upright_pictures(tmp_path: Path) -> None:

@@ -158,3 +158,40 @@ def test_a_count_of_classes_does_for_names(tmp_path: Path) -> None:
     root = one(tmp_path, LINE)
     (root / "data.yaml").write_text("train: images/train\nnc: 2\n")
     assert class_ids(root) == {"class0": 0, "class1": 1}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "names"),
+    [
+        ("images", "classes.txt"),  # Label Studio
+        ("images", "labels/classes.txt"),
+        ("", "classes.txt"),  # LabelImg
+        ("obj_train_data", "obj.names"),  # CVAT's YOLO 1.1
+    ],
+)
+def test_a_list_of_names_does_for_a_description(tmp_path: Path, pictures: str, names: str) -> None:
+    frame(tmp_path / pictures, "a")
+    (tmp_path / names).write_text("car\nboat\n\n")
+    if names == "obj.names":
+        (tmp_path / "train.txt").write_text("data/obj_train_data/a.png\n")
+    data = open_data(tmp_path, classes=["car"])
+    (item,) = data.items
+    assert (data.format, data.missing, data.remarks) == ("yolo", (), ())
+    assert class_ids(tmp_path) == {"car": 0, "boat": 1}
+    assert len(item.read_labels().instances) == 1
+
+
+def test_a_list_of_names_above_folders_of_splits(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        frame(tmp_path / "images" / split, split)
+    (tmp_path / "classes.txt").write_text("car\nboat\n")
+    assert splits_of(tmp_path) == ("train", "val")
+    (item,) = open_data(tmp_path / "images/val", classes=["car"]).items
+    assert len(item.read_labels().instances) == 1
+
+
+def test_a_list_of_names_without_labels_is_no_set(tmp_path: Path) -> None:
+    frame(tmp_path, "a", None)
+    (tmp_path / "classes.txt").write_text("car\n")
+    with pytest.raises(DataError, match="not recognised"):
+        recognise(tmp_path)

@@ -122,6 +122,9 @@ def _elements(path: Path) -> Iterator[ElementTree.Element]:
     except ElementTree.ParseError as error:
         where = f"line {error.position[0]}"
         raise DataError("is not XML", path=path, where=where) from None
+    except (LookupError, ValueError):
+        rule = "is XML of an encoding that is known"
+        raise DataError(rule, path=path, where="line 1", expected="UTF-8") from None
     except OSError as error:
         raise DataError("cannot be read", path=path, got=error.strerror) from None
 

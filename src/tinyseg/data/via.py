@@ -102,7 +102,9 @@ def _entries(path: Path) -> Iterator[tuple[str, list[object]]]:
         except DataError as error:
             raise error.at(path=path) from None
         regions = entry.values.get("regions") or []
-        yield name, list(regions.values() if isinstance(regions, dict) else regions)
+        if isinstance(regions, dict):
+            regions = list(regions.values())
+        yield name, regions if isinstance(regions, list) else [regions]
 
 
 def _read(

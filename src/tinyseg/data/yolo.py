@@ -5,9 +5,11 @@ split's folder below it; beside each images/.../<name>.jpg a text file labels/..
 line an object: class number, then x y x y ... or a box, x y width height, in shares of width and
 height. `names` is a list or numbered, `train`, `val` and `test` are folders or lists of pictures,
 from `path` or from where the description lies; what is not where it says, as on another machine, is
-looked for by the last parts of its path. Out: as from drawn.py; a picture without a text file has
-no objects, as the format has it, unless no picture of the split has one. It knows neither ignore
-regions nor crowds. Lines that cannot be read are faults. Refused: a description without names or
+looked for by the last parts of its path. Without a description a list of names does, classes.txt
+or obj.names, beside the labels or above them (Label Studio, LabelImg, CVAT); pictures are in
+images/ or beside their texts. Out: as from drawn.py; a picture without a text file has no objects,
+as the format has it, unless no picture of the split has one. It knows neither ignore regions nor
+crowds. Lines that cannot be read are faults. Refused: a description without names or
 splits.
 """
 
@@ -24,7 +26,7 @@ from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Rings, Size
 from tinyseg.data.found import Files, Found, names_below
 from tinyseg.data.pictures import find_pictures, last_parts, others_among
-from tinyseg.data.splits import KINDS
+from tinyseg.data.splits import KINDS, TRAIN
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture
@@ -36,8 +38,8 @@ LAYOUT = "a folder with data.yaml, images/ and labels/, or one of its folders of
 DESCRIPTION = "data.yaml"
 IMAGES, LABELS = "images", "labels"
 
-NAMES = "classes"
-"""Annotators put a list of class names beside the labels, under this name."""
+NAMES = ("classes.txt", "obj.names")
+"""Annotators put a list of class names beside or above the labels, under these names."""
 
 _OUTSIDE = 1.0
 """A polygon may stick out of the picture by this share of its sides."""
@@ -77,16 +79,16 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         raise DataError(rule, path=description, expected=", ".join(classes), got=", ".join(names))
     remarks, missing = _absent(tree, description), list[str]()
     places = [_images_in(path)] if split is None else _there(split, tree, description)
-    pictures = list(dict.fromkeys(_pictures(places, description.parent, missing)))
+    pictures = list(dict.fromkeys(_pictures(places, _root(description), missing)))
     found: dict[str, Files] = {}
-    for name, picture in zip(names_below(description.parent, pictures), pictures, strict=True):
+    for name, picture in zip(names_below(_root(description), pictures), pictures, strict=True):
         text = label_file(picture)
         found[name] = picture, partial(read_labels, text, picture, name, names, classes)
     for place in filter(Path.is_dir, places):
         remarks += others_among(place.rglob("*"), place.name)
         texts = {*label_file(place / "any.jpg").parent.rglob("*.txt")}
         texts -= {label_file(picture) for picture in pictures}
-        missing += sorted({text.stem for text in texts} - {NAMES})
+        missing += sorted(text.stem for text in texts if text.name not in NAMES)
     if found and not any(label_file(picture).is_file() for picture, _ in found.values()):
         first = label_file(next(iter(found.values()))[0])
         remarks.append(f"no picture has a text file of labels, such as {first}")
@@ -193,7 +195,18 @@ def _described(folder: Path) -> Path | None:
         return folder / DESCRIPTION
     files = [path for end in ("yaml", "yml") for path in sorted(folder.glob(f"*.{end}"))]
     naming = [path for path in files if _HAS_NAMES.search(_text(path))]
+    if not naming and any(path.name not in NAMES for path in _labels_in(folder).rglob("*.txt")):
+        places = [where / name for where in (folder, folder / LABELS) for name in NAMES]
+        naming = list(filter(Path.is_file, places))[:1]
     return naming[0] if len(naming) == 1 else None
+
+
+def _labels_in(folder: Path) -> Path:
+    return folder / LABELS if (folder / LABELS).is_dir() else folder
+
+
+def _root(description: Path) -> Path:
+    return description.parent.parent if description.parent.name == LABELS else description.parent
 
 
 def _text(path: Path) -> str:
@@ -208,6 +221,13 @@ def _known_description(path: Path) -> Path:
 
 
 def _read(description: Path) -> dict[str, Any]:
+    if description.name in NAMES:
+        names = [line.strip() for line in _text(description).splitlines() if line.strip()]
+        root = _root(description)
+        usual = {kind: (f"{kind}.txt", f"{IMAGES}/{kind}") for kind in KINDS}
+        there = {kind: [p for p in own if (root / p).exists()] for kind, own in usual.items()}
+        apart = {kind: own for kind, own in there.items() if own}
+        return {"names": names, **(apart or {TRAIN: IMAGES if (root / IMAGES).is_dir() else "."})}
     rule = "the description cannot be read"
     try:
         tree = yaml.safe_load(description.read_text("utf-8-sig"))
@@ -237,7 +257,7 @@ def _names(tree: dict[str, Any], description: Path) -> tuple[str, ...]:
 
 
 def _is_one_split(path: Path, description: Path) -> bool:
-    return path.is_dir() and path.absolute() != description.parent.absolute()
+    return path.is_dir() and path.absolute() != _root(description).absolute()
 
 
 def _images_in(path: Path) -> Path:
@@ -253,7 +273,7 @@ def _places(split: str, tree: dict[str, Any], description: Path) -> dict[str, Pa
     if not all(isinstance(word, str) for word in words):
         rule = "a split is a folder or list of pictures, or several"
         raise DataError(rule, path=description, where=split, got=repr(given)[:60])
-    own, root = description.parent, tree.get("path")
+    own, root = _root(description), tree.get("path")
     roots = [_at(str(root), [own]) or own, own] if root else [own]
     return {word: _at(word, roots) for word in words}
 

@@ -36,7 +36,12 @@ def survey_read(
     faults: list[Fault] = []
     listings: dict[str | None, Found] = {}
     lacking = kinds.PICTURE_MISSING if FORMATS[format].takes_images else kinds.HALF_MISSING
-    for own in (split,) if split is not None else splits_of(path, format) or (None,):
+    splits: tuple[str | None, ...] = (split,)
+    try:
+        splits = splits if split is not None else splits_of(path, format) or splits
+    except TinysegError as error:
+        return Survey({}, {}, (told(error, _place(error, path)),))
+    for own in splits:
         try:
             listings |= list_frames(path, format, classes, (own,), images)
         except TinysegError as error:
