@@ -78,6 +78,8 @@ TYPES: dict[str, tuple[str, bytes]] = {
     "s.j2k": ("JPEG 2000", coded("JPEG2000", no_jp2=True)),
     "t.gif": ("GIF", coded("GIF", PALETTE)),
     "u.gif": ("GIF", coded("GIF", PALETTE, save_all=True, append_images=[PALETTE.rotate(180)])),
+    "x.ppm": ("PNM", coded("PPM")),
+    "y.pnm": ("PNM", b"P3\n# as text\n56 40 255\n" + " ".join(map(str, scene().ravel())).encode()),
     "v.jpg": ("WebP", coded("WEBP", lossless=True)),
 }
 """A file's name, the type of its content, and the content: all show the scene first."""
@@ -130,7 +132,7 @@ def test_samples_of_any_kind_become_rgb(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
-@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("ending", [".png", ".tif", ".pnm"])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_deep_samples_keep_their_highest_8_bits(
     tmp_path: Path, bits: int, ending: str, layers: int
@@ -296,6 +298,7 @@ def avif_of(hw: tuple[int, int]) -> bytes:
 BOMBS: dict[str, Callable[[tuple[int, int]], bytes]] = {
     **{"a.png": png_of, "a.jpg": jpeg_of, "a.webp": webp_of, "a.bmp": bmp_of},
     **{"a.gif": gif_of, "a.tif": tiff_of, "a.jp2": jp2_of, "a.avif": avif_of},
+    "a.ppm": lambda hw: f"P6\n{hw[1]} {hw[0]}\n255\n".encode() + bytes(99),
 }
 
 READ = """

@@ -31,7 +31,8 @@ def decode(data: bytes, header: Header) -> UInt8[np.ndarray, "h w 3"]:
     """The picture's pixels."""
     deep = header.bits > 8
     # libtiff's own conversion, which OpenCV takes for 8 bits, multiplies colours by alpha.
-    if header.type in PILLOW and not (header.type == "TIFF" and deep):
+    # Pillow scales deep PNM to 8 bits by the largest value that its header allows.
+    if header.type in PILLOW and not (header.type in ("TIFF", "PNM") and deep):
         return _checked(_decode_pillow(data, header.type), header.hw)
     if header.type == "JPEG":
         return _checked(_decode_jpeg(data), header.hw)

@@ -20,6 +20,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from tinyseg.errors import ImageError
@@ -37,6 +38,7 @@ ENDINGS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "JPEG"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **dict.fromkeys((".jp2", ".j2k", ".jpx", ".jpf"), "JPEG 2000"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PNM"),
     **{".png": "PNG", ".webp": "WebP", ".bmp": "BMP", ".gif": "GIF", ".avif": "AVIF"},
 }
 """The endings of pictures in lower case, and the type that each promises; content decides."""
@@ -242,13 +244,21 @@ PILLOW: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "AVIF": AvifImageFile,
     "JPEG 2000": Jpeg2KImageFile,
+    "PNM": PpmImageFile,
     "TIFF": TiffImageFile,
 }
 _PILLOW_MODES = {
-    **{"1": "grey", "L": "grey", "LA": "grey with alpha", "P": "palette", "I;16": "grey"},
+    **{
+        "1": "grey",
+        "L": "grey",
+        "LA": "grey with alpha",
+        "P": "palette",
+        "I": "grey",
+        "I;16": "grey",
+    },
     "RGBA": "RGB with alpha",
 }
-_DEEP = {"I;16": 16, "1": 1}
+_DEEP = {"I": 16, "I;16": 16, "1": 1}
 
 
 def _by_pillow(type: str) -> Callable[[BufferedIOBase], Header]:
@@ -257,9 +267,17 @@ def _by_pillow(type: str) -> Callable[[BufferedIOBase], Header]:
         width, height = picture.size
         turned = _avif_turn(picture) if type == "AVIF" else 1
         mode, bits = _PILLOW_MODES.get(picture.mode, picture.mode), _DEEP.get(picture.mode, 8)
+        if type == "PNM" and _pnm_largest(picture) > 255:
+            bits = 16
         return Header(type, (height, width), mode, bits, Turn.of(turned))
 
     return parse
+
+
+def _pnm_largest(picture: ImageFile) -> int:
+    """The largest value that the header allows, which Pillow keeps beside the form of the samples."""
+    told = picture.tile[0].args
+    return int(told[1]) if isinstance(told, tuple) else 255
 
 
 def _avif_turn(picture: ImageFile) -> object:
@@ -281,6 +299,8 @@ def open_with_pillow(type: str, stream: BufferedIOBase) -> ImageFile:
         raise ImageError(f"a {type}'s header is damaged or cut short") from None
 
 
+_PNM = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+
 _PARSERS: tuple[tuple[Callable[[bytes], bool], Callable[[BufferedIOBase], Header]], ...] = (
     (lambda head: head.startswith(b"\xff\xd8\xff"), _parse_jpeg),
     (lambda head: head.startswith(PNG_SIGNATURE), _parse_png),
@@ -288,6 +308,7 @@ _PARSERS: tuple[tuple[Callable[[bytes], bool], Callable[[BufferedIOBase], Header
     (lambda head: head[:4] in (b"II*\0", b"MM\0*"), _parse_tiff),
     (lambda head: head[:2] == b"BM", _by_pillow("BMP")),
     (lambda head: head[:4] == b"GIF8", _by_pillow("GIF")),
+    (lambda head: head[:2] in _PNM and head[2:3].isspace(), _by_pillow("PNM")),
     (lambda head: head[4:8] == b"ftyp" and b"avi" in head[8:], _by_pillow("AVIF")),
     (
         lambda head: head[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or head[:4] == b"\xff\x4f\xff\x51",
