@@ -275,7 +275,7 @@ def _by_pillow(type: str) -> Callable[[BufferedIOBase], Header]:
 
 
 def _pnm_largest(picture: ImageFile) -> int:
-    """The largest value that the header allows, which Pillow keeps beside the form of the samples."""
+    """The largest value that the header allows, which Pillow keeps with the form of samples."""
     told = picture.tile[0].args
     return int(told[1]) if isinstance(told, tuple) else 255
 
