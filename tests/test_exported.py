@@ -1,6 +1,8 @@
 """Exported networks: they find what torch finds, and files that are not whole are refused."""
 
+import json
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from _exported import check_same, pictures, small_network, written
+from PIL import Image
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
@@ -294,6 +297,32 @@ def test_an_exported_file_alone_predicts(scene: Path) -> None:
         _predict(scene, "more", "--backend", "onnxruntime", "--detections", 400, weights=alone)
     with pytest.raises(DataError, match=r"--backend openvino \| onnxruntime"):
         _predict(scene, "more", "--backend", "torch", weights=alone)
+
+
+EXAMPLE = Path(__file__).parents[1] / "docs/onnx_example.py"
+
+
+def test_the_example_finds_the_same_without_this_package(tmp_path: Path) -> None:
+    """Its masks too, but for our own cells' 256 steps."""
+    photo, script = tmp_path / "photo.png", tmp_path / "example.py"
+    image = pictures(1, (96, 150), seed=3)[0]
+    Image.fromarray(image).save(photo)
+    blocked = "import sys\nsys.modules.update(dict.fromkeys(('tinyseg', 'torch', 'cv2')))\n"
+    script.write_text(blocked + EXAMPLE.read_text())
+    words = [sys.executable, str(script), str(written("lite").onnx), str(photo)]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    found = json.loads(told.stdout)
+    network = open_exported(written("lite").onnx, "onnxruntime", threads=1)
+    wanted = network.detect(image[None])[0]
+    assert len(found) == len(wanted) > 50
+    assert [one["category"] for one in found] == [network.classes[k] for k in wanted.labels]
+    for one, box in zip(found, wanted.boxes, strict=True):
+        np.testing.assert_allclose(one["bbox"], [*box[:2], *(box[2:] - box[:2])], atol=1e-3)
+    assert {tuple(one["segmentation"]["size"]) for one in found} == {(96, 150)}
+    ours = mask_ops.from_coco_counts([one["segmentation"]["counts"] for one in found], (96, 150))
+    both = np.diag(mask_ops.intersections(ours, wanted.masks)).sum()
+    either = mask_ops.area(ours).sum() + mask_ops.area(wanted.masks).sum() - both
+    assert both > 0.98 * either > 10_000
 
 
 def test_a_runtimes_network_is_a_network() -> None:
