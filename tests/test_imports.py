@@ -23,7 +23,7 @@ ORDER = (
     *("model", "recipes", "torchvision_keys", "downloads", "build", "export"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "convert", "predict"),
     *("submission", "evaluate", "doctor", "report", "detections", "train", "ablate"),
-    *("api", "foreign", "progress", "cli"),
+    *("api", "foreign", "progress", "serve", "client", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

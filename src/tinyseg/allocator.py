@@ -21,3 +21,9 @@ def keep_freed_memory() -> bool:
     library = ctypes.CDLL(None)
     taken = [library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)]
     return all(taken)
+
+
+def give_back_memory() -> None:
+    """Return to the system what lies free now, whatever is kept otherwise."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

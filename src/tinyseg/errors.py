@@ -95,6 +95,10 @@ class DeviceError(TinysegError):
     """A device or runtime that fails on a frame: its memory does not hold a single view, say."""
 
 
+class ServerError(TinysegError):
+    """A server that refuses a picture, cannot be reached, or does not answer as ours does."""
+
+
 def told_few(names: Sequence[str], most: int = 3) -> str:
     """How many there are, and the first of them, for an error or a remark."""
     more = ", ..." if len(names) > most else ""

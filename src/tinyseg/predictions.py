@@ -88,12 +88,17 @@ def write_predictions(path: Path, predictions: Predictions, *, source: str | Non
     `source` is kept with them: what they were made from. Raises PredictionsError where the file
     cannot be written.
     """
-    document = _head(predictions.classes, source) | _to_lists(predictions)
+    document = to_document(predictions, source=source)
     try:
         content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError:
         raise PredictionsError("a name cannot be told in JSON: it is no text", path=path) from None
     write_whole(path, content)
+
+
+def to_document(predictions: Predictions, *, source: str | None = None) -> dict[str, object]:
+    """What a file of them holds, as plain values for JSON."""
+    return _head(predictions.classes, source) | _to_lists(predictions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ VERBS = {
     "submit": ("submit", "Write or check the challenge's CSV."),
     "export": ("export", "Write weights to give away, or for another runtime."),
     "memory": ("memory", "Say what memory a training step will need."),
+    "serve": ("serve", "Answer pictures with masks over HTTP, with a page to look with."),
     "show": ("show", "Draw labels or predictions on pictures."),
     "ablate": ("ablate", "Train the table of the challenge's winners under one budget."),
     "views": ("views", "Draw the views of a plan on pictures."),

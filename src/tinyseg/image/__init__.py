@@ -16,7 +16,9 @@ from tinyseg.image.files import (
     PlainFile,
     image_from_bytes,
     image_hw,
+    jpeg_bytes,
     plain_file,
+    png_bytes,
     read_channels,
     read_header,
     read_image,
@@ -24,7 +26,7 @@ from tinyseg.image.files import (
     write_jpeg,
     write_png,
 )
-from tinyseg.image.header import ENDINGS, FOREIGN, MAX_PIXELS, Header, is_picture
+from tinyseg.image.header import ENDINGS, FOREIGN, MAX_PIXELS, Header, is_picture, parse_header
 
 __all__ = [
     "EMPTY",
@@ -38,7 +40,10 @@ __all__ = [
     "image_from_bytes",
     "image_hw",
     "is_picture",
+    "jpeg_bytes",
+    "parse_header",
     "plain_file",
+    "png_bytes",
     "read_channels",
     "read_header",
     "read_image",

@@ -116,7 +116,7 @@ def plain_file(path: Path, hw: tuple[int, int]) -> PlainFile | None:
     if header.turn.orientation == 1:
         return PlainFile(ending, _read(path), None) if _is_container(path) else None
     if turned or header.turn.at is None:
-        return PlainFile(".png", _png_bytes(read_image(path, hw)), turned)
+        return PlainFile(".png", png_bytes(read_image(path, hw)), turned)
     with _told_with(path):
         return PlainFile(ending, _without_turn(_read(path), header), turned)
 
@@ -124,13 +124,17 @@ def plain_file(path: Path, hw: tuple[int, int]) -> PlainFile | None:
 def write_jpeg(path: Path, image: UInt8[np.ndarray, "h w 3"], quality: int = 92) -> None:
     """Write an RGB picture with colour at half resolution, as cameras do; quality is 1 ... 100."""
     with _told_with(path):
-        if not 1 <= quality <= 100:
-            raise ImageError("JPEG quality lies in 1 ... 100", got=quality)
-        if not 1 <= min(image.shape[:2]) <= max(image.shape[:2]) <= 65500:
-            raise ImageError("a JPEG's sides are 1 ... 65500 pixels", got=image.shape[:2])
-        pixels = np.ascontiguousarray(image)
-        data = simplejpeg.encode_jpeg(pixels, quality=quality, colorsubsampling="420")
-        write_whole(path, data)
+        write_whole(path, jpeg_bytes(image, quality))
+
+
+def jpeg_bytes(image: UInt8[np.ndarray, "h w 3"], quality: int = 92) -> bytes:
+    """A JPEG file of an RGB picture; raises ImageError for what a JPEG cannot be."""
+    if not 1 <= quality <= 100:
+        raise ImageError("JPEG quality lies in 1 ... 100", got=quality)
+    if not 1 <= min(image.shape[:2]) <= max(image.shape[:2]) <= 65500:
+        raise ImageError("a JPEG's sides are 1 ... 65500 pixels", got=image.shape[:2])
+    pixels = np.ascontiguousarray(image)
+    return bytes(simplejpeg.encode_jpeg(pixels, quality=quality, colorsubsampling="420"))
 
 
 def write_png(
@@ -139,14 +143,15 @@ def write_png(
 ) -> None:
     """Write an RGB or grey picture, or a 16-bit label map, without loss."""
     with _told_with(path):
-        if min(image.shape[:2]) < 1:
-            raise ImageError("a PNG's sides are at least 1 pixel", got=image.shape[:2])
-        write_whole(path, _png_bytes(image))
+        write_whole(path, png_bytes(image))
 
 
-def _png_bytes(
+def png_bytes(
     image: UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"],
 ) -> bytes:
+    """A PNG file of such a picture; raises ImageError for one without a pixel."""
+    if min(image.shape[:2]) < 1:
+        raise ImageError("a PNG's sides are at least 1 pixel", got=image.shape[:2])
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     return cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes()
 

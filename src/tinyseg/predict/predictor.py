@@ -6,8 +6,9 @@ instances. While a batch is in the network the next one is cut. A batch that a C
 does not hold is halved; a single view that it does not hold is refused (DeviceError).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,13 @@ from tinyseg.views import FrameInfo, PlanLike, Planned, resolved
 
 Image = UInt8[np.ndarray, "_height _width 3"]
 Views = UInt8[np.ndarray, "b h w 3"]
+
+OnBatch = Callable[[int, int, int], None]
+"""Told the pass (0: the plan's first views, 1: its second), and how many of its looks are done."""
+
+
+def _quietly(turn: int, done: int, total: int) -> None:
+    """Nobody wants to know."""
 
 
 class Predictor:
@@ -69,18 +77,24 @@ class Predictor:
         (seen,) = self.look([image], [FrameInfo(hw, camera)])
         return self.merge(seen, hw)
 
-    def look(self, images: Sequence[Image], infos: Sequence[FrameInfo]) -> list[list[Seen]]:
-        """What is seen on each frame, in its pixels: the plan's first views, then its second."""
+    def look(
+        self, images: Sequence[Image], infos: Sequence[FrameInfo], on_batch: OnBatch = _quietly
+    ) -> list[list[Seen]]:
+        """What is seen on each frame, in its pixels: the plan's first views, then its second.
+
+        `on_batch` is told before the first batch of a pass and after each; what it raises ends
+        the look.
+        """
         # What several parts of a plan, or both passes, ask for needs one look.
         first = [list(dict.fromkeys(self.plan.first(info))) for info in infos]
-        seen = self._pass(images, first)
+        seen = self._pass(images, first, partial(on_batch, 0))
         found = [Instances.concatenate([s.instances for s in each]) for each in seen]
         then = [self.plan.then(info, each) for info, each in zip(infos, found, strict=True)]
         then = [
             [p for p in dict.fromkeys(new) if p not in old]
             for new, old in zip(then, first, strict=True)
         ]
-        more = self._pass(images, then)
+        more = self._pass(images, then, partial(on_batch, 1))
         return [[*a, *b] for a, b in zip(seen, more, strict=True)]
 
     def merge(self, seen: Sequence[Seen], hw: tuple[int, int]) -> Instances:
@@ -93,17 +107,25 @@ class Predictor:
         return max(self.sizes.limits.pixels // max(pixels, 1), 1)
 
     def _pass(
-        self, images: Sequence[Image], planned: Sequence[Sequence[Planned]]
+        self,
+        images: Sequence[Image],
+        planned: Sequence[Sequence[Planned]],
+        tell: Callable[[int, int], None],
     ) -> list[list[Seen]]:
         """What is seen in the planned views of each frame, with calibrated scores."""
         seen: list[list[Seen]] = [[] for _ in images]
-        batches = in_batches(self._looks(planned), self.members, self.sizes)
+        looks = set(self._looks(planned))
+        done = 0
+        tell(done, len(looks))
+        batches = in_batches(looks, self.members, self.sizes)
         for batch, pixels in ahead(_cut(images, batches), depth=1):
             member = self.members[batch[0].member]
             found = self._detect((batch[0].member, batch[0].out_hw), pixels)
             for look, instances in zip(batch, found, strict=True):
                 lifted = member.calibrated(look.view.lift(instances))
                 seen[look.frame].append(Seen(look.view, lifted, look.member))
+            done += len(batch)
+            tell(done, len(looks))
         return seen
 
     def _looks(self, planned: Sequence[Sequence[Planned]]) -> Iterator[Look]:

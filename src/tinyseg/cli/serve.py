@@ -1,0 +1,105 @@
+"""`tinyseg serve`: masks over HTTP, and a page to look with."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyseg.cli.common import ThreadsOption, megapixels
+from tinyseg.errors import DataError
+from tinyseg.fields import read_text
+from tinyseg.serve.settings import MEGA, Settings
+
+TOKEN = "TINYSEG_TOKEN"
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+
+def serve(
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A weights file, a run's folder, an ensemble's file, or a name."),
+    ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(help="whole, tiles, focus, or a plan's YAML file; else the weights' own."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; 0.0.0.0 for every one.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes with the network, each with all of it.")
+    ] = 1,
+    share_batches: Annotated[
+        bool,
+        typer.Option(
+            "--share-batches",
+            help="Pictures that wait go through the network together: for a GPU. Scores then "
+            "differ from predict's in their seventh digit.",
+        ),
+    ] = False,
+    queue: Annotated[str, typer.Option(help="Pixels of pictures that may be here.")] = "120MP",
+    largest: Annotated[str, typer.Option(help="Pixels that one picture may have.")] = "64MP",
+    deadline: Annotated[
+        float, typer.Option(min=1, help="Seconds within which a request is answered.")
+    ] = 120.0,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help=f"A file with the token to ask for; or the variable {TOKEN}."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="A site whose pages may ask (CORS); repeat it."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
+    ] = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    """Answer pictures with masks over HTTP, and show a page to look with.
+
+    Example: tinyseg serve
+    Example: tinyseg serve --weights runs/a --plan focus --budget 12MP --port 8000
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        expected = "pip install 'tinyseg[serve]'"
+        raise DataError("serving needs more packages", expected=expected, got=missing[0])
+    from tinyseg.serve.run import serve as run
+
+    settings = Settings(
+        weights=weights,
+        plan=plan,
+        budget_mp=megapixels(budget),
+        device=None if device == "auto" else device,
+        threads=threads,
+        workers=workers,
+        share_batches=share_batches,
+        max_pixels=_pixels("--largest", largest),
+        queue_pixels=_pixels("--queue", queue),
+        deadline_s=deadline,
+        token=_token(token_file),
+        origins=tuple(origin or ()),
+    )
+    run(settings, host=host, port=port)
+
+
+def _pixels(name: str, text: str) -> int:
+    value = megapixels(text)
+    if value is None or not 0 < value <= 100_000:
+        raise DataError("a number of megapixels", where=name, expected="120MP", got=text)
+    return int(value * MEGA)
+
+
+def _token(file: Path | None) -> str | None:
+    token = os.environ.get(TOKEN) if file is None else read_text(file).strip()
+    if token is not None and not (len(token) >= 16 and token.isascii() and token.isprintable()):
+        where = TOKEN if file is None else str(file)
+        rule = "a token has at least 16 printable ASCII characters"
+        raise DataError(rule, where=where, got=f"{len(token)} characters")
+    return token

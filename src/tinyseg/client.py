@@ -1,0 +1,229 @@
+"""A client of `tinyseg serve`: a picture in, its instances out, as if the model were here.
+
+    from tinyseg.client import Client
+
+    with Client("http://localhost:8080") as client:
+        found = client("photo.jpg", min_score=0.3)
+
+In: paths, the bytes of a picture's file, or RGB arrays, which travel as PNG. Out: Instances in the
+picture's own pixels, equal to those of `tinyseg predict`. A busy server is asked again, after the
+time that it names. Refused: what the server refuses, as ServerError with the rule that it names.
+Needs httpx (`pip install 'tinyseg[serve]'`), neither torch nor the server's packages.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+from jaxtyping import UInt8
+
+from tinyseg.errors import DataError, ServerError
+from tinyseg.frame import Instances
+from tinyseg.image import png_bytes
+from tinyseg.predictions import from_document
+
+Picture = str | Path | bytes | UInt8[np.ndarray, "_height _width 3"]
+
+RETRIED = frozenset({429, 503})
+LONGEST_WAIT_S = 60.0
+FIRST_WAIT_S = 1.0
+
+
+class _Asking:
+    """What both clients do alike: requests out of pictures, instances out of answers."""
+
+    def __init__(
+        self, url: str, *, token: str | None = None, timeout_s: float = 300.0, retries: int = 5
+    ) -> None:
+        self.retries = retries
+        self._options: dict[str, Any] = {
+            "base_url": url.rstrip("/") + "/",
+            "timeout": timeout_s,
+            "headers": {} if token is None else {"Authorization": f"Bearer {token}"},
+        }
+
+    @staticmethod
+    def _request(picture: Picture, asked: Mapping[str, object]) -> dict[str, Any]:
+        """The form and the query of a request."""
+        name, content = _file_of(picture)
+        params = {key: _word(value) for key, value in asked.items() if value is not None}
+        return {"files": {"image": (name, content)}, "params": params}
+
+    def _wait_s(self, answer: httpx.Response, turn: int) -> float | None:
+        """How long to wait before the next try; None where there is none."""
+        if answer.status_code not in RETRIED or turn >= self.retries:
+            return None
+        named = answer.headers.get("Retry-After", "")
+        wait = float(named) if named.isdigit() else FIRST_WAIT_S * 2**turn
+        return min(wait, LONGEST_WAIT_S)
+
+
+class Client(_Asking):
+    """The model behind an address; call it with a picture.
+
+    `token` is the server's, if it asks for one; `retries` is how often a busy server is asked
+    again.
+    """
+
+    def __init__(
+        self, url: str, *, token: str | None = None, timeout_s: float = 300.0, retries: int = 5
+    ) -> None:
+        super().__init__(url, token=token, timeout_s=timeout_s, retries=retries)
+        self._http = httpx.Client(**self._options)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __call__(
+        self,
+        picture: Picture,
+        *,
+        min_score: float = 0.0,
+        classes: tuple[str, ...] | None = None,
+        plan: str | None = None,
+        budget_mp: float | None = None,
+    ) -> Instances:
+        """The instances of a picture, best first; labels are indices into `classes()`."""
+        asked = _asked(min_score, classes, plan, budget_mp)
+        request = self._request(picture, asked)
+        turn = 0
+        try:
+            while True:
+                answer = self._http.post("v1/predict", **request)
+                wait_s = self._wait_s(answer, turn)
+                if wait_s is None:
+                    return _instances(answer)
+                time.sleep(wait_s)
+                turn += 1
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+
+    def classes(self) -> tuple[str, ...]:
+        """The class list of the server's model."""
+        try:
+            return tuple(_checked(self._http.get("v1/model"))["classes"])
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+
+
+class AsyncClient(_Asking):
+    """The same for asyncio: `await client(picture)`."""
+
+    def __init__(
+        self, url: str, *, token: str | None = None, timeout_s: float = 300.0, retries: int = 5
+    ) -> None:
+        super().__init__(url, token=token, timeout_s=timeout_s, retries=retries)
+        self._http = httpx.AsyncClient(**self._options)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __call__(
+        self,
+        picture: Picture,
+        *,
+        min_score: float = 0.0,
+        classes: tuple[str, ...] | None = None,
+        plan: str | None = None,
+        budget_mp: float | None = None,
+    ) -> Instances:
+        """The instances of a picture, best first; labels are indices into `classes()`."""
+        asked = _asked(min_score, classes, plan, budget_mp)
+        request = await asyncio.to_thread(self._request, picture, asked)
+        turn = 0
+        try:
+            while True:
+                answer = await self._http.post("v1/predict", **request)
+                wait_s = self._wait_s(answer, turn)
+                if wait_s is None:
+                    return _instances(answer)
+                await asyncio.sleep(wait_s)
+                turn += 1
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+
+    async def classes(self) -> tuple[str, ...]:
+        """The class list of the server's model."""
+        try:
+            return tuple(_checked(await self._http.get("v1/model"))["classes"])
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from None
+
+
+def _asked(
+    min_score: float, classes: tuple[str, ...] | None, plan: str | None, budget_mp: float | None
+) -> dict[str, object]:
+    named = None if classes is None else ",".join(classes)
+    return {"min_score": min_score, "classes": named, "plan": plan, "budget": budget_mp}
+
+
+def _word(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _file_of(picture: Picture) -> tuple[str, bytes]:
+    """A file's name and bytes."""
+    if isinstance(picture, bytes):
+        return "picture", picture
+    if isinstance(picture, np.ndarray):
+        return "picture.png", png_bytes(picture)
+    path = Path(picture)
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise DataError("cannot be read", path=path, got=error.strerror) from None
+
+
+def _instances(answer: httpx.Response) -> Instances:
+    return from_document(_checked(answer)).frames[0].instances
+
+
+def _checked(answer: httpx.Response) -> Any:
+    """The answer's JSON; raises ServerError for any other than 200."""
+    try:
+        document = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        document = None
+    if answer.status_code == 200 and document is not None:
+        return document
+    problem = document if isinstance(document, dict) else {}
+    rule = str(problem.get("rule", "the server did not answer as tinyseg does"))
+    known = {key: problem.get(key) for key in ("where", "expected")}
+    got = problem.get("got", f"status {answer.status_code}" if not problem else None)
+    raise ServerError(rule, path=str(answer.url.copy_with(query=None)), got=got, **known)
+
+
+def _unreachable(error: httpx.HTTPError) -> ServerError:
+    late = isinstance(error, httpx.TimeoutException)
+    rule = "the server took too long" if late else "the server cannot be reached"
+    return ServerError(rule, path=str(error.request.url.copy_with(query=None)))

@@ -1,0 +1,110 @@
+"""What was found on a picture -> the body of an answer: JSON, a label map, an overlay.
+
+The JSON is the document that `tinyseg predict` writes for one picture, with the views that were
+looked at, the plan's remarks and the seconds beside. In a worker; no network is needed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+from jaxtyping import UInt8
+
+from tinyseg.errors import DataError
+from tinyseg.exchange import MOST_CLASSES, in_pixels, to_label_map
+from tinyseg.frame import Instances
+from tinyseg.image import jpeg_bytes, png_bytes
+from tinyseg.predictions import FramePredictions, Predictions, to_document
+from tinyseg.report.html.outlines import rings
+from tinyseg.report.overlay import draw_overlay
+from tinyseg.serve.records import Form, Job
+from tinyseg.views import View
+
+Image = UInt8[np.ndarray, "_height _width 3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a picture of height and width `hw` once it was looked at; `views` holds the
+    views of the first and of the second pass."""
+
+    hw: tuple[int, int]
+    instances: Instances
+    views: tuple[tuple[View, ...], tuple[View, ...]]
+    remarks: tuple[str, ...]
+    seconds: dict[str, float]
+
+    @property
+    def view_pixels(self) -> int:
+        """Pixels of all views."""
+        return sum(v.out_hw[0] * v.out_hw[1] for turn in self.views for v in turn)
+
+
+def chosen(found: Instances, form: Form, classes: Sequence[str]) -> Instances:
+    """The instances that the form wants."""
+    keep = found.scores >= form.min_score
+    if form.classes is not None:
+        keep &= np.isin(found.labels, [classes.index(name) for name in form.classes])
+    return found.select(np.flatnonzero(keep))
+
+
+def body_of(
+    found: Found, job: Job, classes: tuple[str, ...], picture: Callable[[], Image]
+) -> bytes:
+    """The answer's bytes; the picture itself is asked for by an overlay alone."""
+    wanted = chosen(found.instances, job.form, classes)
+    if job.form.kind == "jpeg":
+        return jpeg_bytes(draw_overlay(picture(), wanted, classes, min_score=0.0))
+    if job.form.kind == "png":
+        if len(classes) > MOST_CLASSES:
+            rule = f"a label map tells {MOST_CLASSES} classes apart"
+            raise DataError(rule, got=len(classes))
+        ids = range(1, len(classes) + 1)
+        return png_bytes(to_label_map(wanted, found.hw, ids, background=0))
+    return orjson.dumps(_document(found, wanted, job, classes), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _document(
+    found: Found, wanted: Instances, job: Job, classes: tuple[str, ...]
+) -> dict[str, object]:
+    frame = FramePredictions(job.name, job.file_name, found.hw, wanted)
+    document = to_document(Predictions(classes, (frame,)))
+    rows = document["annotations"]
+    if isinstance(rows, list):
+        _put_masks(rows, wanted, found.hw, job.form)
+    return {
+        **document,
+        "views": [_view(v, turn) for turn, views in enumerate(found.views) for v in views],
+        "remarks": found.remarks,
+        "seconds": {stage: round(s, 4) for stage, s in found.seconds.items()},
+    }
+
+
+def _put_masks(
+    rows: list[dict[str, object]], wanted: Instances, hw: tuple[int, int], form: Form
+) -> None:
+    """Rings of corners, or nothing, in place of the run lengths."""
+    if form.masks == "rle":
+        return
+    if form.masks == "none":
+        for row in rows:
+            del row["segmentation"]
+        return
+    masks = in_pixels(wanted, hw).masks  # as many as there are rows: those with a pixel
+    corners = masks.boxes.astype(int).tolist()
+    for row, (x0, y0, _, _), grid in zip(rows, corners, masks.grids(), strict=True):
+        row["segmentation"] = [line.ravel().tolist() for line in rings(grid, (x0, y0))]
+
+
+def _view(view: View, turn: int) -> dict[str, object]:
+    """A view as the page draws it: where, at which zoom, for what cost."""
+    x0, y0, x1, y1 = view.rect
+    height, width = view.out_hw
+    return {
+        "rect": [x0, y0, x1, y1],
+        "zoom": round(width / (x1 - x0), 4),
+        "pixels": height * width,
+        "flip": view.flip,
+        "pass": turn + 1,
+    }
