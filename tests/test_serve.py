@@ -64,7 +64,7 @@ def ears() -> Iterator[tuple[Connection, Connection]]:
 @pytest.fixture(scope="module")
 def bench(ears: tuple[Connection, Connection]) -> Bench:
     """A worker's networks in this process."""
-    return Bench(ears[1], Settings(plan="whole", share_batches=True))
+    return Bench(ears[1], Settings(plan="whole", share_batches=True, threads=1))
 
 
 @pytest.fixture(scope="module")

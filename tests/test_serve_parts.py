@@ -47,7 +47,7 @@ class FakePool(Pool):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, Metrics())
-        self.about = About(NAMES, ({"sha256": "0", "weight": 1.0},), "whole", "cpu", 0)
+        self.about = About(NAMES, ({"sha256": "0", "weight": 1.0},), "whole", "cpu", "torch", 0)
         self.jobs: list[Job] = []
 
     async def run(self, job: Any, pixels: int, tell: Callable[[str, int, int], None]) -> Answer:

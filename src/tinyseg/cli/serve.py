@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.cli.common import ThreadsOption, megapixels
+from tinyseg.cli.common import BackendOption, ThreadsOption, megapixels
 from tinyseg.errors import DataError
 from tinyseg.fields import read_text
 from tinyseg.serve.settings import MEGA, Settings
@@ -59,6 +59,7 @@ def serve(
     device: Annotated[
         str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
     ] = "auto",
+    backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Answer pictures with masks over HTTP, and show a page to look with.
@@ -77,6 +78,7 @@ def serve(
         plan=plan,
         budget_mp=megapixels(budget),
         device=None if device == "auto" else device,
+        backend=backend,
         threads=threads,
         workers=workers,
         share_batches=share_batches,

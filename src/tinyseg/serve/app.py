@@ -8,6 +8,7 @@ GET  /v1/scene/{n}  a rendered street scene            GET /                    
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import orjson
@@ -18,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
-import tinyseg
 from tinyseg.serve import metrics as prometheus
 from tinyseg.serve.asked import STREAM, Asked, accepted, check_once
 from tinyseg.serve.body import Body, Room
@@ -41,7 +41,7 @@ def make_app(pool: Pool) -> Guard:
     settings = pool.settings
     app = FastAPI(
         title="tinyseg",
-        version=tinyseg.__version__,
+        version=version("tinyseg"),
         summary="Instances of tiny road users, and of every larger one too.",
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
@@ -111,11 +111,12 @@ def _add_state(app: FastAPI, pool: Pool) -> None:
         """What the server has loaded, and its limits."""
         about = _about(pool)
         return {
-            "tinyseg": tinyseg.__version__,
+            "tinyseg": version("tinyseg"),
             "classes": about.classes,
             "networks": about.networks,
             "plan": about.plan,
             "device": about.device,
+            "backend": about.backend,
             "card": about.card,
             "licence": about.licence,
             "limits": {

@@ -68,6 +68,7 @@ class About:
     networks: tuple[dict[str, object], ...]
     plan: object
     device: str
+    backend: str
     batch_pixels: int
     licence: str | None = None
     card: dict[str, str] = field(default_factory=dict)

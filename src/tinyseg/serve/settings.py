@@ -21,6 +21,7 @@ class Settings:
     plan: str | None = None
     budget_mp: float | None = None
     device: str | None = None
+    backend: str | None = None
     threads: int | None = None
     workers: int = 1
     share_batches: bool = False

@@ -18,8 +18,8 @@ from time import perf_counter
 
 from pydantic import TypeAdapter
 
-import tinyseg
 from tinyseg.allocator import give_back_memory, keep_freed_memory
+from tinyseg.api import load
 from tinyseg.build import find_weights, read_notes
 from tinyseg.data.synthetic import render_scene
 from tinyseg.errors import DeviceError, ImageError, TinysegError
@@ -109,8 +109,13 @@ class Bench:
             torch.set_num_threads(settings.threads)
         self._pipe, self._shares = pipe, settings.share_batches
         self._path = find_weights(settings.weights, on_progress=lambda done, total: None)
-        self.model = tinyseg.load(
-            self._path, settings.plan, budget_mp=settings.budget_mp, device=settings.device
+        self.model = load(
+            self._path,
+            settings.plan,
+            budget_mp=settings.budget_mp,
+            device=settings.device,
+            backend=settings.backend,
+            threads=settings.threads,
         )
         self._plans: OrderedDict[Where, Predictor] = OrderedDict()
         self._kept: OrderedDict[tuple[bytes, Where, str | None], Found] = OrderedDict()
@@ -127,6 +132,7 @@ class Bench:
             networks=networks,
             plan=_told(predictor),
             device=str(predictor.device),
+            backend=", ".join(dict.fromkeys(m.backend for m in predictor.members)),
             batch_pixels=predictor.sizes.limits.pixels if self._shares else 0,
             licence=licence,
             card=card,
