@@ -34,7 +34,8 @@ from tinyseg.evaluate.score import score
 from tinyseg.exchange import from_supervision
 from tinyseg.foreign import focus_plan
 from tinyseg.frame import Frame, FrameLabels, Instances
-from tinyseg.predict import DetectorNetwork, Predictor, member_of, named_plan
+from tinyseg.predict import Predictor, member_of, named_plan
+from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.views import FrameInfo, Part, Plan, PlanLike, Tiles
 

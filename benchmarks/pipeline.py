@@ -41,13 +41,13 @@ from tinyseg.model.box_head import Candidates
 from tinyseg.model.detector import Detector
 from tinyseg.predict import (
     BatchLimits,
-    DetectorNetwork,
     Member,
     Predictor,
     find_sources,
     read_shots,
     stream,
 )
+from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.views import FrameInfo, PlanLike, Planned, View
 

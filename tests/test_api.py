@@ -15,7 +15,6 @@ from pycocotools import mask as coco_mask
 
 import tinyseg
 from tinyseg.api import Model, as_image, load
-from tinyseg.build import own_weights
 from tinyseg.data.synthetic import write_wad
 from tinyseg.detections import Detections
 from tinyseg.errors import DataError, ImageError, TinysegError
@@ -24,6 +23,7 @@ from tinyseg.image import read_image, write_png
 from tinyseg.masks import CropMasks
 from tinyseg.predict import Predictor, load_member
 from tinyseg.predictions import read_predictions
+from tinyseg.stored import own_weights
 from tinyseg.views import FrameInfo, Planned, Whole
 from tinyseg.views.focus import PRIOR_USED
 

@@ -15,20 +15,18 @@ from torch import Tensor
 from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
 
 from tinyseg.build import (
-    FORMAT,
-    WEIGHTS_NAME,
     build_detector,
     load_detector,
     load_imagenet,
     load_state,
     load_torchvision,
     put_prior,
-    read_weights_prior,
     save_weights,
 )
 from tinyseg.errors import OutputError, RecipeError, WeightsError
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.stored import FORMAT, WEIGHTS_NAME, read_weights_prior
 from tinyseg.torchvision_keys import translate
 from tinyseg.views import learn_prior, prior_to_json
 

@@ -11,14 +11,9 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.build import (
-    Notes,
     build_detector,
     export_weights,
-    find_weights,
     load_detector,
-    named,
-    read_notes,
-    read_weights_prior,
     save_weights,
     start_from,
     transfer_weights,
@@ -32,6 +27,7 @@ from tinyseg.model.detector import Detector
 from tinyseg.predict import Predictor, choose_plan, load_member, load_predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.stored import Notes, find_weights, named, read_notes, read_weights_prior
 from tinyseg.views import Plan, Tiles, learn_prior, prior_to_json
 
 SMALL = (

@@ -12,6 +12,7 @@ import pytest
 import torch
 from _exported import check_same, pictures, small_network, written
 from PIL import Image
+from test_imports import NETWORK, loaded_by
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
@@ -297,6 +298,15 @@ def test_an_exported_file_alone_predicts(scene: Path) -> None:
         _predict(scene, "more", "--backend", "onnxruntime", "--detections", 400, weights=alone)
     with pytest.raises(DataError, match=r"--backend openvino \| onnxruntime"):
         _predict(scene, "more", "--backend", "torch", weights=alone)
+
+
+def test_prediction_in_a_runtime_loads_no_torch(scene: Path) -> None:
+    words = ["predict", str(scene / "0.jpg"), "--weights", str(written("lite").onnx)]
+    words += ["--backend", "onnxruntime", "--threads", "1", "--out", str(scene.parent / "out")]
+    code = f"from tinyseg.cli import app\napp({words}, standalone_mode=False)\n"
+    loaded = loaded_by(code)
+    assert "onnxruntime" in loaded
+    assert not loaded & NETWORK
 
 
 EXAMPLE = Path(__file__).parents[1] / "docs/onnx_example.py"

@@ -20,7 +20,7 @@ ORDER = (
     *("frame", "network", "labels"),
     *("grey_png", "image", "data"),
     *("views", "merge"),
-    *("model", "recipes", "torchvision_keys", "downloads", "build", "export"),
+    *("model", "recipes", "torchvision_keys", "downloads", "stored", "build", "export"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "convert", "predict"),
     *("submission", "evaluate", "doctor", "report", "detections", "train", "ablate"),
     *("api", "foreign", "progress", "serve", "client", "cli"),
@@ -121,7 +121,7 @@ def late():
 NETWORK = {"torch", "torchvision", "timm", "lightning"}
 """What takes seconds to import, and only verbs that run a network need."""
 
-WITH_NETWORK = {"train", "predict", "export", "memory", "ablate", "views", "prior"}
+WITH_NETWORK = {"train", "export", "memory", "ablate", "views", "prior"}
 """Verbs whose modules import a network's libraries."""
 
 

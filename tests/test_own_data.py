@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tinyseg.build import read_recipe
 from tinyseg.cli import app
 from tinyseg.cli.classes import named_classes
 from tinyseg.image import write_jpeg
 from tinyseg.labels import WAD_CLASSES, judged_classes
 from tinyseg.predictions import read_predictions
+from tinyseg.stored import read_recipe
 
 PAGE = Path(__file__).parents[1] / "docs/your-own-data.md"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tinyseg.build import load_detector, own_weights, read_notes, read_weights_prior
+from tinyseg.build import load_detector
 from tinyseg.calibrate import judge
 from tinyseg.cli import app
 from tinyseg.data import open_data
@@ -15,6 +15,7 @@ from tinyseg.evaluate.score import score
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.predict import default_plan, load_predictor
 from tinyseg.predictions import read_predictions
+from tinyseg.stored import own_weights, read_notes, read_weights_prior
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "wad"

@@ -34,12 +34,13 @@ from _small_frames import items
 from tensorboard.compat.proto.event_pb2 import Event
 from typer.testing import CliRunner
 
-from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector
+from tinyseg.build import build_detector, load_detector
 from tinyseg.cli import app
 from tinyseg.errors import OutputError, TrainingError
 from tinyseg.evaluate.score import Averages
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, Train
+from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.train.batches import FrameStore
 from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from tinyseg.train.ema import WeightAverage

@@ -11,7 +11,7 @@ from torch import nn
 from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 from typer.testing import CliRunner
 
-from tinyseg.build import PUBLISHED, build_detector, load_shared, load_torchvision
+from tinyseg.build import build_detector, load_shared, load_torchvision
 from tinyseg.build.shared import SharedClasses, recipe_of
 from tinyseg.build.transfer import coco_classes
 from tinyseg.cli import app
@@ -22,6 +22,7 @@ from tinyseg.labels import WAD_CLASSES
 from tinyseg.model.detector import Detector
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import find_recipe
+from tinyseg.stored import PUBLISHED
 
 COCO_ROWS = {"car": 3, "motorcycle": 4, "bicycle": 2, "person": 1, "truck": 8, "bus": 6}
 """COCO's own category ids, which are torchvision's rows."""

@@ -14,13 +14,14 @@ import yaml
 from _small_frames import broken_item, item, items
 from _street import street
 
-from tinyseg.build import WEIGHTS_NAME, build_detector, load_detector, read_weights_prior
+from tinyseg.build import build_detector, load_detector
 from tinyseg.cli.train import with_precision
 from tinyseg.data import Item
 from tinyseg.errors import DataError, OutputError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, Train, find_recipe, recipe_from_tree, with_settings
+from tinyseg.stored import WEIGHTS_NAME, read_weights_prior
 from tinyseg.train.balance import Draws
 from tinyseg.train.batches import FrameStore
 from tinyseg.train.launch import launch

@@ -12,7 +12,7 @@ from _street import HW, INFO, SMALL, inside, instances, street, views_of
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-from tinyseg.build import WEIGHTS_NAME, build_detector, read_weights_prior, save_weights
+from tinyseg.build import build_detector, save_weights
 from tinyseg.cli import app, main
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
@@ -21,6 +21,7 @@ from tinyseg.predict import choose_plan
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.recipes import find_recipe, with_settings
 from tinyseg.report.plan_picture import draw_plan
+from tinyseg.stored import WEIGHTS_NAME, read_weights_prior
 from tinyseg.views import (
     Focus,
     FrameInfo,

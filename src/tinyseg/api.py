@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
-from tinyseg.build import find_weights
 from tinyseg.detections import Detections
 from tinyseg.downloads import OnProgress
 from tinyseg.errors import DataError
 from tinyseg.image import image_from_bytes, read_image
-from tinyseg.predict import Predictor, choose_backend, choose_plan, load_members
+from tinyseg.network import Device
+from tinyseg.predict import Member, Predictor, choose_backend, choose_plan, load_members
+from tinyseg.stored import find_weights
 from tinyseg.views import FrameInfo, PlanLike, camera_of
 from tinyseg.views.focus import PRIOR_USED
 
@@ -35,7 +35,7 @@ def load(
     plan: str | Path | PlanLike | None = None,
     *,
     budget_mp: float | None = None,
-    device: str | torch.device | None = None,
+    device: str | Device | None = None,
     backend: str | None = None,
     threads: int | None = None,
     on_progress: OnProgress = lambda done, total: None,
@@ -56,7 +56,15 @@ def load(
     if plan is None or isinstance(plan, str | Path):
         word = None if plan is None else str(plan)
         plan = choose_plan(members[0].predict, own, plan=word, budget_mp=budget_mp)
-    return Model(Predictor(members, plan, device=None if device is None else torch.device(device)))
+    return Model(Predictor(members, plan, device=_device(device, members)))
+
+
+def _device(device: str | Device | None, members: Sequence[Member]) -> Device | None:
+    if not isinstance(device, str) or all(member.backend != "torch" for member in members):
+        return None if isinstance(device, str) else device
+    import torch  # runtimes do without
+
+    return torch.device(device)
 
 
 class Model:

@@ -10,12 +10,31 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from tinyseg.frame import Instances
 
 Pictures = UInt8[np.ndarray, "_b _h _w 3"]
+
+
+@runtime_checkable
+class Device(Protocol):
+    """Where a network works, as torch names it: a torch.device, or PROCESSOR where torch is not
+    needed."""
+
+    @property
+    def type(self) -> str:
+        """cpu, cuda ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """The processor, without torch."""
+
+    type: str = "cpu"
+
+
+PROCESSOR = Processor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +64,14 @@ class Network(Protocol):
         more pictures than a device holds, and is called again with half of them.
         """
 
-    def to(self, device: torch.device) -> None:
+    def to(self, device: Device) -> None:
         """Work on this device from now on; a network that chose its own stays where it is."""
         return  # so that a subclass need not say it
+
+    def keep(self, detections: int) -> None:
+        """From now on at least so many instances of a picture; raises DataError where that cannot
+        be. A network without a limit has nothing to do."""
+        return
 
     def view_bytes(self, hw: tuple[int, int]) -> float:
         """About how much memory one picture of this height and width takes on its way through."""

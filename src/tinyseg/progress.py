@@ -15,6 +15,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from tinyseg.downloads import OnProgress
+
 console = Console(stderr=True, soft_wrap=True)
 """Where everything that is not a result goes."""
 
@@ -51,3 +53,15 @@ def progress_bar(title: str, total: int) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         yield Bar(progress, title, total)
+
+
+@contextmanager
+def told_while_fetching(name: str) -> Iterator[OnProgress]:
+    """What a download is to tell of how far it is."""
+    with console.status("") as status:
+
+        def tell(done: int, total: int | None) -> None:
+            of = "" if total is None else f" of {total / 1e6:.0f}"
+            status.update(f"fetching {name}: {done / 1e6:.0f}{of} MB")
+
+        yield tell

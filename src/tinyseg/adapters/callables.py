@@ -1,10 +1,10 @@
 """A function of one picture, as other libraries' networks are called -> Network."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from tinyseg.adapters.letterbox import letterbox, unboxed
@@ -65,12 +65,20 @@ def adapted(
         return detect
     own = getattr(detect, "names", None) or getattr(detect, "classes", None)
     fitting = own if isinstance(own, Mapping | list | tuple) else None
-    call = _torchvision_call(detect) if isinstance(detect, torch.nn.Module) else detect
+    call = _torchvision_call(detect) if _is_module(detect) else detect
     return Adapted(call, classes or fitting or UNNAMED, input_hw=input_hw, bgr=bgr)
 
 
-def _torchvision_call(module: torch.nn.Module) -> Callable[[Image], Any]:
+def _is_module(detect: object) -> bool:
+    """Whether it is a torch Module; there is none where torch was not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(detect, torch.nn.Module)
+
+
+def _torchvision_call(module: Any) -> Callable[[Image], Any]:
     """Pictures go in as torchvision's detection networks take them: a list of tensors 0 ... 1."""
+    import torch
+
     module.eval()
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
 

@@ -6,58 +6,30 @@ half precision, without the statistics of its norms (`compact.py`). Recipe and l
 carried over. Refused: settings that would change the network or its classes.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyseg.build.compact import FOLDED, folded, halved
 from tinyseg.build.network import keep_as_predicted
 from tinyseg.build.shared import load_shared
-from tinyseg.build.weights import (
-    FORMAT,
-    PRIOR,
-    file_sha256,
-    load_detector,
-    read_header,
-    weights_file,
-    write_safetensors,
-)
+from tinyseg.build.weights import load_detector, write_safetensors
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, with_settings
-
-CALIBRATION, LICENCE, CARD = "calibration", "licence", "card"
-"""The header's keys of the texts that a file may bring along."""
+from tinyseg.stored import (
+    CALIBRATION,
+    CARD,
+    FORMAT,
+    LICENCE,
+    PRIOR,
+    Notes,
+    file_sha256,
+    read_header,
+    weights_file,
+)
 
 KEPT = (PRIOR, CALIBRATION, LICENCE, CARD)
-
-
-@dataclass(frozen=True, slots=True)
-class Notes:
-    """What stands beside the weights: calibration (JSON), licence, card; None where it does not."""
-
-    calibration: str | None = None
-    licence: str | None = None
-    card: Mapping[str, str] = field(default_factory=dict)
-
-    @staticmethod
-    def of(header: Mapping[str, str], path: Path) -> "Notes":
-        """The notes that a file's header holds."""
-        try:
-            card = json.loads(header.get(CARD, "{}"))
-        except json.JSONDecodeError:
-            raise WeightsError("the file's card is not JSON", path=path) from None
-        if not isinstance(card, dict):
-            raise WeightsError("a card is a JSON object", path=path, got=type(card).__name__)
-        texts = {str(key): str(value) for key, value in card.items()}
-        return Notes(header.get(CALIBRATION), header.get(LICENCE), texts)
-
-    def to_header(self) -> dict[str, str]:
-        """The entries of a file's header, without those that are not there."""
-        card = json.dumps(dict(self.card), sort_keys=True) if self.card else None
-        texts = {CALIBRATION: self.calibration, LICENCE: self.licence, CARD: card}
-        return {key: text for key, text in texts.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +40,6 @@ class Exported:
     sha256: str
     size_bytes: int
     numbers: int
-
-
-def read_notes(path: Path) -> Notes:
-    """The notes of a weights file or a run's folder; reads no tensor."""
-    file = weights_file(path)
-    return Notes.of(read_header(file), file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ a run's folder, or a file."""
 from pathlib import Path
 
 from tinyseg.build.imagenet import load_imagenet, load_timm
-from tinyseg.build.named import OWN, own_weights
 from tinyseg.build.transfer import transfer_weights
 from tinyseg.downloads import COCO, IMAGENET, OnProgress, fetch
 from tinyseg.errors import WeightsError
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
+from tinyseg.stored.named import OWN, own_weights
 
 FROM_IMAGENET = "imagenet"
 

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
-from tinyseg.build.weights import our_names, read_own, read_tensors, weights_file
+from tinyseg.build.weights import our_names, read_own, read_tensors
 from tinyseg.errors import WeightsError
 from tinyseg.labels import index_of
 from tinyseg.model.detector import Detector
 from tinyseg.model.path_aggregation import unfused_name
 from tinyseg.recipes import Recipe
+from tinyseg.stored import weights_file
 from tinyseg.torchvision_keys import looks_like_torchvision
 
 CLASS_ROWS = {

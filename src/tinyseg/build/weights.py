@@ -18,18 +18,14 @@ from torch import Tensor, nn
 
 from tinyseg.build.compact import FOLDED, as_float32, unfolded
 from tinyseg.build.network import build_detector
-from tinyseg.errors import DataError, RecipeError, WeightsError
+from tinyseg.errors import WeightsError
 from tinyseg.files import write_whole
 from tinyseg.model.backbones import set_norm_eps
 from tinyseg.model.detector import Detector
-from tinyseg.recipes import Recipe, recipe_from_tree
+from tinyseg.recipes import Recipe
+from tinyseg.stored import FORMAT, PRIOR, check_format, recipe_of, weights_file
 from tinyseg.torchvision_keys import looks_like_torchvision, translate
-from tinyseg.views import LocationPrior, prior_from_json, prior_to_json
-
-WEIGHTS_NAME = "weights.safetensors"
-FORMAT = "tinyseg-weights/1"
-PRIOR = "prior"
-"""The header's key of the location prior, in files that have one."""
+from tinyseg.views import LocationPrior, prior_to_json
 
 
 def save_weights(
@@ -47,33 +43,8 @@ def put_prior(path: Path, prior: LocationPrior) -> str:
     one; recipe and tensors stay. Returns the new sha256: an ensemble's file names the old one."""
     file = weights_file(path)
     state, header = read_safetensors(file)
-    _check_format(header, file)
+    check_format(header, file)
     return write_safetensors(file, state, header | {PRIOR: prior_to_json(prior)})
-
-
-def read_weights_prior(path: Path) -> LocationPrior | None:
-    """The prior of a weights file or a run's folder, None where it has none; reads no tensor."""
-    file = weights_file(path)
-    return prior_of(read_header(file), file)
-
-
-def prior_of(header: Mapping[str, str], path: Path) -> LocationPrior | None:
-    """The prior that a file's header holds, None where there is none."""
-    if PRIOR not in header:
-        return None
-    try:
-        return prior_from_json(header[PRIOR], path=path)
-    except DataError as error:
-        rule = "the file's prior cannot be read"
-        raise WeightsError(rule, path=path, where=error.where, got=error.rule) from None
-
-
-def read_header(path: Path) -> dict[str, str]:
-    """What stands beside the tensors of a weights file of ours, or of the one in a run's folder."""
-    file = weights_file(path)
-    _, header = read_safetensors(file, tensors=False)
-    _check_format(header, file)
-    return header
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor], header: dict[str, str]) -> str:
@@ -100,53 +71,15 @@ def load_detector(path: Path) -> tuple[Detector, Recipe]:
     return detector, recipe
 
 
-def weights_file(path: Path) -> Path:
-    """The file itself, or the one in a run's folder."""
-    return path / WEIGHTS_NAME if path.is_dir() else path
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a weights file, or of the one in a run's folder; raises WeightsError where
-    there is none."""
-    try:
-        with weights_file(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise WeightsError("no such weights file", path=weights_file(path)) from None
-
-
 def read_own(path: Path) -> tuple[dict[str, Tensor], Recipe]:
     """The state, in float32, and the recipe of a weights file of ours."""
     state, header = read_safetensors(path)
-    _check_format(header, path)
+    check_format(header, path)
     norms = header.get(FOLDED, "").split()
     try:
         return unfolded(as_float32(state), norms), recipe_of(header, path)
     except KeyError as error:
         raise WeightsError("a norm has no weight", path=path, where=str(error.args[0])) from None
-
-
-def read_recipe(path: Path) -> Recipe:
-    """The recipe of a weights file or a run's folder; reads no tensor."""
-    file = weights_file(path)
-    return recipe_of(read_header(file), file)
-
-
-def recipe_of(header: Mapping[str, str], path: Path) -> Recipe:
-    """The recipe that a file's header holds."""
-    try:
-        return recipe_from_tree(json.loads(header["recipe"]))
-    except (KeyError, json.JSONDecodeError):
-        raise WeightsError("the file's recipe cannot be read", path=path) from None
-    except RecipeError as error:
-        rule = "the file's recipe cannot be read"
-        raise WeightsError(rule, path=path, where=error.where, got=error.rule) from None
-
-
-def _check_format(header: Mapping[str, str], path: Path) -> None:
-    found = header.get("format")
-    if found != FORMAT:
-        raise WeightsError("not a weights file of ours", path=path, expected=FORMAT, got=found)
 
 
 def our_names(state: Mapping[str, Tensor], *, path: Path) -> dict[str, Tensor]:
@@ -194,15 +127,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return read_safetensors(path)[0] if path.suffix == ".safetensors" else read_pickle(path)
 
 
-def read_safetensors(
-    path: Path, *, tensors: bool = True
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors (or none of them) and header of a safetensors file."""
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file."""
     if not path.is_file():
         raise WeightsError("no such weights file", path=path)
     try:
         with safe_open(path, framework="pt") as file:
-            names = file.keys() if tensors else []
+            names = file.keys()
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError):
         raise WeightsError("damaged, or not a safetensors file", path=path) from None

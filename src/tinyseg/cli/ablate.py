@@ -12,7 +12,6 @@ import typer
 
 from tinyseg.ablate import ROWS, Basis, Figures, Fit, Judge, Row, Work, check_settings, to_markdown
 from tinyseg.ablate import ablate as run_rows
-from tinyseg.build import file_sha256, read_weights_prior
 from tinyseg.cli.common import (
     DataOption,
     DeviceOption,
@@ -35,6 +34,7 @@ from tinyseg.predict import Predictor, choose_plan
 from tinyseg.predict.members import load_member
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
+from tinyseg.stored import file_sha256, read_weights_prior
 from tinyseg.train.validation import judge
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
 

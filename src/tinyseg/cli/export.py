@@ -7,21 +7,14 @@ from typing import Annotated
 import typer
 import yaml
 
-from tinyseg.build import (
-    Exported,
-    Given,
-    Notes,
-    find_weights,
-    given_to_export,
-    write_weights,
-)
+from tinyseg.build import Exported, Given, given_to_export, write_weights
 from tinyseg.calibrate import read_calibration
-from tinyseg.cli.start import told_while_fetching
 from tinyseg.errors import DataError
 from tinyseg.export.write import write_onnx, write_openvino
 from tinyseg.fields import read_text
 from tinyseg.files import check_output
-from tinyseg.progress import console
+from tinyseg.progress import console, told_while_fetching
+from tinyseg.stored import Notes, find_weights
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "openvino": ".xml"}
 """What is written, each with its file's ending."""

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from rich.markup import escape
 
 from tinyseg.allocator import keep_freed_memory
-from tinyseg.build import file_sha256, find_weights
 from tinyseg.cli.common import (
     BackendOption,
     DeviceOption,
@@ -23,13 +22,13 @@ from tinyseg.cli.common import (
     find_device,
     megapixels,
 )
-from tinyseg.cli.start import told_while_fetching
 from tinyseg.data import file_below
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
 from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
+from tinyseg.network import PROCESSOR, Device
 from tinyseg.predict import (
     BatchLimits,
     Member,
@@ -49,12 +48,12 @@ from tinyseg.predict import (
     write_ensemble,
 )
 from tinyseg.predict.backends import Backend, choose_backend
-from tinyseg.predict.members import allow
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predict.stream import Image
 from tinyseg.predictions import PREDICTIONS_NAME, FramePredictions
-from tinyseg.progress import console, progress_bar
+from tinyseg.progress import console, progress_bar, told_while_fetching
 from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
+from tinyseg.stored import file_sha256, find_weights
 from tinyseg.views import FrameInfo, Plan
 
 
@@ -174,13 +173,16 @@ def predict(
     )
     if save_ensemble is not None:
         write_ensemble(save_ensemble, files, chosen)
-    limits = BatchLimits(default_limits(where := find_device(device, threads)).pixels, memory)
+    where: Device = PROCESSOR
+    if any(member.backend == "torch" for member in members):
+        where = find_device(device, threads)
+    limits = BatchLimits(default_limits(where).pixels, memory)
     if detections is None:
         rules = MergeRules(keep=_most_kept(members), exclusive=exclusive)
     else:
         rules = MergeRules(keep=detections, keep_pixels=None, exclusive=exclusive)
         for member in members:
-            allow(member, detections)
+            member.network.keep(detections)
     predictor = Predictor(members, chosen, device=where, limits=limits, rules=rules)
     settings = _settings(predictor, chosen)
     drawn = _Pictures.wanted(overlay, masks, predictor.classes, unnamed=out is None)

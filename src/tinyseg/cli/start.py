@@ -1,15 +1,12 @@
 """What a run's weights start from, told on the console while it is fetched and when it is done."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from tinyseg.build import load_imagenet, start_from
-from tinyseg.downloads import OnProgress
 from tinyseg.model.detector import Detector
-from tinyseg.progress import console
+from tinyseg.progress import console, told_while_fetching
 from tinyseg.recipes import Recipe
 
 InitOption = Annotated[
@@ -31,15 +28,3 @@ def start_weights(detector: Detector, recipe: Recipe, init: str | None) -> str:
     for line in lines:
         console.print(f"{init}: {line}", highlight=False)
     return f"weights from {init}"
-
-
-@contextmanager
-def told_while_fetching(name: str) -> Iterator[OnProgress]:
-    """What a download is to tell of how far it is."""
-    with console.status("") as status:
-
-        def tell(done: int, total: int | None) -> None:
-            of = "" if total is None else f" of {total / 1e6:.0f}"
-            status.update(f"fetching {name}: {done / 1e6:.0f}{of} MB")
-
-        yield tell

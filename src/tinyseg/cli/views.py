@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.build import find_weights, put_prior, read_recipe, read_weights_prior
+from tinyseg.build import put_prior
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -20,7 +20,6 @@ from tinyseg.cli.common import (
     read_all_labels,
 )
 from tinyseg.cli.given import read_given
-from tinyseg.cli.start import told_while_fetching
 from tinyseg.data import TRAIN, Names, Place, class_ids, file_below, names_of
 from tinyseg.errors import DataError
 from tinyseg.files import check_output, make_folder, write_whole
@@ -28,9 +27,10 @@ from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.predict import choose_plan, load_member
 from tinyseg.predictions import Predictions
-from tinyseg.progress import console, progress_bar
+from tinyseg.progress import console, progress_bar, told_while_fetching
 from tinyseg.recipes import find_recipe
 from tinyseg.report.plan_picture import draw_plan
+from tinyseg.stored import find_weights, read_recipe, read_weights_prior
 from tinyseg.views import FrameInfo, learn_prior, prior_to_json, resolved
 
 

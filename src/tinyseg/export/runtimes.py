@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.errors import DeviceError, WeightsError
+from tinyseg.errors import DataError, DeviceError, WeightsError
 from tinyseg.export.files import ExportedFile, read_exported
 from tinyseg.export.needed import needed
 from tinyseg.frame import Instances
@@ -31,8 +31,9 @@ VIEW_BYTES = 700.0
 class RuntimeNetwork(Network):
     """A network behind a function that runs it."""
 
-    def __init__(self, run: Run, classes: tuple[str, ...], runtime: str) -> None:
+    def __init__(self, run: Run, classes: tuple[str, ...], runtime: str, detections: int) -> None:
         self._run, self.classes, self.runtime = run, classes, runtime
+        self.detections = detections
 
     def detect(self, images: UInt8[np.ndarray, "_b _h _w 3"]) -> list[Instances]:
         """The instances of each picture, in its pixels, best first."""
@@ -43,6 +44,12 @@ class RuntimeNetwork(Network):
             got = f"{count} of {width} x {height} pixels"
             raise DeviceError(f"{self.runtime} failed on pictures", got=got) from error
         return by_image(found, len(images))
+
+    def keep(self, detections: int) -> None:
+        """Refused beyond what the network was exported with."""
+        if detections > self.detections:
+            rule = f"an exported network keeps {self.detections} instances of a view"
+            raise DataError(rule, where="--detections", expected="--backend torch", got=detections)
 
     def view_bytes(self, hw: tuple[int, int]) -> float:
         """Measured with the package's own weights."""
@@ -77,7 +84,8 @@ def open_exported(
         raise error.at(path=path) from None
     except Exception as error:
         raise WeightsError(f"{runtime} cannot run it", path=path) from error
-    return RuntimeNetwork(run, tuple(json.loads(file.notes["classes"])), runtime)
+    classes = tuple(json.loads(file.notes["classes"]))
+    return RuntimeNetwork(run, classes, runtime, json.loads(file.notes["limits"])["detections"])
 
 
 OUTPUTS = ["boxes", "scores", "labels", "masks", "image"]

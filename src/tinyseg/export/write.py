@@ -2,8 +2,7 @@
 
 In: a weights file, a run's folder or torchvision's COCO checkpoint, as for `build.export`. Out: an
 .onnx file, or OpenVINO's .xml and .bin. Numbers are as the network has them: what half precision
-holds exactly is kept so. `ready` gives the .onnx file that goes with some weights, and makes it
-where there is none yet.
+holds exactly is kept so.
 """
 
 import hashlib
@@ -14,9 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tinyseg.build import Exported, Given, file_sha256, given_to_export, weights_file
-from tinyseg.downloads import cache_folder
-from tinyseg.errors import WeightsError
+from tinyseg.build import Exported, Given, given_to_export
 from tinyseg.export.files import (
     CHECKSUM,
     FORMATS,
@@ -26,12 +23,11 @@ from tinyseg.export.files import (
     sealed,
 )
 from tinyseg.export.graph import MOST_PICTURES, MOST_SIDE, halved, to_onnx
+from tinyseg.export.kept import SOURCE, kept_path
 from tinyseg.export.needed import needed
 from tinyseg.export.operators import OPSET
 from tinyseg.files import make_folder, write_whole
-
-SOURCE = "source_sha256"
-"""The note that says of which weights file the network is."""
+from tinyseg.stored import file_sha256
 
 
 def write_onnx(given: Given, target: Path) -> Exported:
@@ -99,30 +95,12 @@ WRITERS: dict[str, Callable[[Given, Path], Exported]] = {
 """By ending."""
 
 
-def ready(weights: Path, *, tell: Callable[[str], None]) -> tuple[Path, ExportedFile]:
-    """The ONNX file of a weights file, a run's folder or torchvision's checkpoint: the one beside
-    it, or the one in the cache folder; else it is made there, and `tell` is told first."""
-    file = weights_file(weights)
-    sha256 = file_sha256(file)
-    kept = cache_folder() / "exported" / f"{sha256[:32]}-{_code_digest()}.onnx"
-    for path in (file.with_suffix(".onnx"), kept):
-        try:
-            found = read_exported(path)
-        except WeightsError:  # not there, of another make, or damaged: that is no harm here
-            continue
-        if found.notes.get(SOURCE) == sha256:
-            return path, found
+def keep_export(weights: Path, *, tell: Callable[[str], None]) -> tuple[Path, ExportedFile]:
+    """Make the ONNX file of a weights file, a run's folder or torchvision's checkpoint, where
+    `kept_export` will find it; `tell` is told first."""
     needed("onnx"), needed("onnxscript")
-    tell(f"making the network ready for its runtime, once: {kept}")
-    make_folder(kept.parent)
-    write_onnx(given_to_export(weights), kept)
-    return kept, read_exported(kept)
-
-
-def _code_digest() -> str:
-    """A word for the code that makes graphs: what another version made is made anew."""
-    digest = hashlib.sha256()
-    for room in ("model", "export"):
-        for file in sorted((Path(__file__).parents[1] / room).glob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
+    path = kept_path(file_sha256(weights))
+    tell(f"making the network ready for its runtime, once: {path}")
+    make_folder(path.parent)
+    write_onnx(given_to_export(weights), path)
+    return path, read_exported(path)

@@ -13,7 +13,6 @@ results.py      a folder of finished frames, which a later call goes on with
 
 from tinyseg.predict.backends import Backend, choose_backend
 from tinyseg.predict.batches import BatchLimits
-from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predict.ensemble import (
     EnsembleFile,
     MemberFile,
@@ -33,7 +32,6 @@ from tinyseg.predict.stream import stream
 __all__ = [
     "Backend",
     "BatchLimits",
-    "DetectorNetwork",
     "EnsembleFile",
     "Member",
     "MemberFile",

@@ -1,5 +1,7 @@
 """Our own detector as a Network."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -7,7 +9,7 @@ from jaxtyping import UInt8
 from tinyseg.build import keep_as_predicted
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
-from tinyseg.network import Network
+from tinyseg.network import Device, Network
 from tinyseg.recipes import Recipe
 
 FLOAT_BYTES = 4
@@ -29,10 +31,16 @@ class DetectorNetwork(Network):
         pixels = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
         return self.detector.detect(pixels)
 
-    def to(self, device: torch.device) -> None:
+    def to(self, device: Device) -> None:
         """Ready to detect on this device."""
-        self._device = device
-        self.detector.to(device).eval()
+        self._device = device if isinstance(device, torch.device) else torch.device(device.type)
+        self.detector.to(self._device).eval()
+
+    def keep(self, detections: int) -> None:
+        """At least so many instances of a picture."""
+        head = self.detector.box_head
+        most = max(head.rules.detections, detections)
+        head.rules = replace(head.rules, detections=most)
 
     def view_bytes(self, hw: tuple[int, int]) -> float:
         """An estimate, on the safe side where it was tried: 697 MB for mask_rcnn_r50 on 1024 x 1024

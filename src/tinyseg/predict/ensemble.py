@@ -21,7 +21,6 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, PositiveFloat
 
-from tinyseg.build import WEIGHTS_NAME, file_sha256
 from tinyseg.calibrate import read_calibration
 from tinyseg.checked import checked, read_tree
 from tinyseg.errors import RecipeError, WeightsError
@@ -29,6 +28,7 @@ from tinyseg.files import write_whole
 from tinyseg.predict.backends import IN_TORCH, Backend
 from tinyseg.predict.members import Member, load_adapted, load_member
 from tinyseg.recipes.section import Section
+from tinyseg.stored import WEIGHTS_NAME, file_sha256
 from tinyseg.views import LocationPrior, Plan
 
 ENDINGS = frozenset({".yaml", ".yml", ".json"})

@@ -11,27 +11,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyseg.adapters import load_yolo_seg
-from tinyseg.build import (
+from tinyseg.calibrate import Calibration, calibration_from_json
+from tinyseg.errors import OutputError, RecipeError, WeightsError
+from tinyseg.export.files import ExportedFile, is_exported, read_exported
+from tinyseg.export.kept import kept_export
+from tinyseg.export.runtimes import open_exported
+from tinyseg.frame import Instances
+from tinyseg.network import Network
+from tinyseg.predict.backends import IN_TORCH, Backend
+from tinyseg.recipes import Predict
+from tinyseg.stored import (
     CALIBRATION,
     Notes,
     file_sha256,
-    load_detector,
-    load_shared,
     prior_of,
     read_notes,
     read_weights_prior,
     recipe_of,
 )
-from tinyseg.calibrate import Calibration, calibration_from_json
-from tinyseg.errors import DataError, OutputError, RecipeError, WeightsError
-from tinyseg.export.files import ExportedFile, is_exported, read_exported
-from tinyseg.export.runtimes import RuntimeNetwork, open_exported
-from tinyseg.export.write import ready
-from tinyseg.frame import Instances
-from tinyseg.network import Network
-from tinyseg.predict.backends import IN_TORCH, Backend
-from tinyseg.predict.detector_network import DetectorNetwork
-from tinyseg.recipes import Predict
 from tinyseg.views import LocationPrior
 
 
@@ -78,6 +75,9 @@ def load_member(
 
 
 def _in_torch(path: Path) -> Member:
+    from tinyseg.build import load_detector, load_shared  # torch takes seconds to import
+    from tinyseg.predict.detector_network import DetectorNetwork
+
     if path.suffix == ".pth":
         detector, recipe = load_shared(path)
         notes = Notes()
@@ -93,13 +93,19 @@ def _in_torch(path: Path) -> Member:
 def _ready(path: Path, backend: Backend) -> Member:
     """The network in its exported form, which is made if it is not there; it is itself no other."""
     try:
-        exported, file = ready(path, tell=backend.tell)
+        exported, file = kept_export(path) or _exported_now(path, backend)
     except (WeightsError, OutputError) as error:
         if not backend.auto:
             raise
         backend.tell(f"{path} stays in torch: {error.reason}")
         return _in_torch(path)
     return replace(_exported(exported, file, backend), sha256=file_sha256(path))
+
+
+def _exported_now(path: Path, backend: Backend) -> tuple[Path, ExportedFile]:
+    from tinyseg.export.write import keep_export  # torch takes seconds to import
+
+    return keep_export(path, tell=backend.tell)
 
 
 def _exported(path: Path, file: ExportedFile, backend: Backend) -> Member:
@@ -136,17 +142,6 @@ def load_adapted(path: Path, adapter: str) -> Member:
 
 def _calibration(text: str | None, path: Path) -> Calibration | None:
     return None if text is None else calibration_from_json(text, path=path)
-
-
-def allow(member: Member, detections: int) -> None:
-    """From now on at least so many instances of a view, of a network of ours; raises DataError for
-    an exported one, which keeps what it was exported with."""
-    if isinstance(member.network, DetectorNetwork):
-        head = member.network.detector.box_head
-        head.rules = replace(head.rules, detections=max(head.rules.detections, detections))
-    elif isinstance(member.network, RuntimeNetwork) and detections > member.predict.detections:
-        rule = f"an exported network keeps {member.predict.detections} instances of a view"
-        raise DataError(rule, where="--detections", expected="--backend torch", got=detections)
 
 
 def own_prior(members: Sequence[Member]) -> LocationPrior | None:

@@ -12,18 +12,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
-from tinyseg.build import own_weights
 from tinyseg.errors import DeviceError
 from tinyseg.frame import Instances
 from tinyseg.merge import MergeRules, Seen, merge
+from tinyseg.network import PROCESSOR, Device
 from tinyseg.predict.ahead import ahead
 from tinyseg.predict.batches import BatchLimits, BatchSizes, Kind, Look, in_batches
 from tinyseg.predict.ensemble import load_members
 from tinyseg.predict.members import Member, common_classes, own_prior
 from tinyseg.predict.plan_choice import default_plan, named_plan
+from tinyseg.stored import own_weights
 from tinyseg.views import FrameInfo, PlanLike, Planned, resolved
 
 Image = UInt8[np.ndarray, "_height _width 3"]
@@ -50,7 +50,7 @@ class Predictor:
         models: Path | str | Sequence[Member],
         plan: PlanLike | None = None,
         *,
-        device: torch.device | None = None,
+        device: Device | None = None,
         limits: BatchLimits | None = None,
         rules: MergeRules | None = None,
     ) -> None:
@@ -60,7 +60,7 @@ class Predictor:
             members, own_plan = tuple(models), None
         self.classes = common_classes(members)
         self.members = members
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or best_device(members)
         for member in members:
             member.network.to(self.device)
         self.plan = resolved(
@@ -139,7 +139,11 @@ class Predictor:
         """What a network finds in views of one size, in their pixels."""
         try:
             return self.members[kind[0]].network.detect(pixels)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            import torch  # runtimes have errors of their own, and are quick to start without it
+
+            if not isinstance(error, torch.OutOfMemoryError):
+                raise
             if len(pixels) == 1:
                 rule = "one view does not fit into the device's memory"
                 got = f"{kind[1][1]} x {kind[1][0]} pixels"
@@ -160,13 +164,22 @@ def _cut(
         yield batch, np.stack([look.view.cut_image(images[look.frame]) for look in batch])
 
 
-def default_limits(device: torch.device) -> BatchLimits:
+def best_device(members: Sequence[Member]) -> Device:
+    """A GPU where there is one, for networks that torch runs; else the processor."""
+    if all(member.backend != "torch" for member in members):
+        return PROCESSOR
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def default_limits(device: Device) -> BatchLimits:
     """Small batches on a CPU, which gains nothing by large ones, and larger ones elsewhere."""
     return BatchLimits(pixels=2**21 if device.type == "cpu" else 2**23)
 
 
 def load_predictor(
-    weights: Path | None = None, *, device: torch.device | None = None, tile: int | None = None
+    weights: Path | None = None, *, device: Device | None = None, tile: int | None = None
 ) -> Predictor:
     """A predictor from a weights file, a run's folder or an ensemble's file; without one from the
     package's own weights.

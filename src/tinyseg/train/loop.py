@@ -22,11 +22,12 @@ import torch
 import yaml
 from lightning.fabric import Fabric
 
-from tinyseg.build import WEIGHTS_NAME, save_weights
+from tinyseg.build import save_weights
 from tinyseg.errors import OutputError, TinysegError, TrainingError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe
+from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.train.batches import Batch, FrameStore, Portion, batches, make_sample
 from tinyseg.train.board import Board
 from tinyseg.train.checkpoint import FOLDER, Checkpoint, has_checkpoints, save_checkpoint

@@ -15,7 +15,8 @@ from tinyseg.errors import TinysegError
 from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
-from tinyseg.predict import DetectorNetwork, Member, Predictor
+from tinyseg.predict import Member, Predictor
+from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
 from tinyseg.views import camera_of

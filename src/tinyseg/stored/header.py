@@ -1,0 +1,125 @@
+"""What a weights file says beside its tensors: recipe, prior, notes, checksum. Without torch.
+
+In: a weights file of ours, or a run's folder that holds one. Out: what its header holds. Refused:
+files of others, damaged ones, and headers that cannot be read, with the reason.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from tinyseg.errors import DataError, RecipeError, WeightsError
+from tinyseg.recipes import Recipe, recipe_from_tree
+from tinyseg.views import LocationPrior, prior_from_json
+
+WEIGHTS_NAME = "weights.safetensors"
+FORMAT = "tinyseg-weights/1"
+
+PRIOR, CALIBRATION, LICENCE, CARD = "prior", "calibration", "licence", "card"
+"""The header's keys of what a file may bring along."""
+
+
+def weights_file(path: Path) -> Path:
+    """The file itself, or the one in a run's folder."""
+    return path / WEIGHTS_NAME if path.is_dir() else path
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a weights file, or of the one in a run's folder; raises WeightsError where
+    there is none."""
+    try:
+        with weights_file(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise WeightsError("no such weights file", path=weights_file(path)) from None
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """What stands beside the tensors of a weights file of ours, or of the one in a run's folder."""
+    file = weights_file(path)
+    if not file.is_file():
+        raise WeightsError("no such weights file", path=file)
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            header: dict[str, str] = opened.metadata() or {}
+    except (SafetensorError, OSError):
+        raise WeightsError("damaged, or not a safetensors file", path=file) from None
+    check_format(header, file)
+    return header
+
+
+def check_format(header: Mapping[str, str], path: Path) -> None:
+    found = header.get("format")
+    if found != FORMAT:
+        raise WeightsError("not a weights file of ours", path=path, expected=FORMAT, got=found)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a weights file or a run's folder; reads no tensor."""
+    file = weights_file(path)
+    return recipe_of(read_header(file), file)
+
+
+def recipe_of(header: Mapping[str, str], path: Path) -> Recipe:
+    """The recipe that a file's header holds."""
+    try:
+        return recipe_from_tree(json.loads(header["recipe"]))
+    except (KeyError, json.JSONDecodeError):
+        raise WeightsError("the file's recipe cannot be read", path=path) from None
+    except RecipeError as error:
+        rule = "the file's recipe cannot be read"
+        raise WeightsError(rule, path=path, where=error.where, got=error.rule) from None
+
+
+def read_weights_prior(path: Path) -> LocationPrior | None:
+    """The prior of a weights file or a run's folder, None where it has none; reads no tensor."""
+    file = weights_file(path)
+    return prior_of(read_header(file), file)
+
+
+def prior_of(header: Mapping[str, str], path: Path) -> LocationPrior | None:
+    """The prior that a file's header holds, None where there is none."""
+    if PRIOR not in header:
+        return None
+    try:
+        return prior_from_json(header[PRIOR], path=path)
+    except DataError as error:
+        rule = "the file's prior cannot be read"
+        raise WeightsError(rule, path=path, where=error.where, got=error.rule) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What stands beside the weights: calibration (JSON), licence, card; None where it does not."""
+
+    calibration: str | None = None
+    licence: str | None = None
+    card: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(header: Mapping[str, str], path: Path) -> "Notes":
+        """The notes that a file's header holds."""
+        try:
+            card = json.loads(header.get(CARD, "{}"))
+        except json.JSONDecodeError:
+            raise WeightsError("the file's card is not JSON", path=path) from None
+        if not isinstance(card, dict):
+            raise WeightsError("a card is a JSON object", path=path, got=type(card).__name__)
+        texts = {str(key): str(value) for key, value in card.items()}
+        return Notes(header.get(CALIBRATION), header.get(LICENCE), texts)
+
+    def to_header(self) -> dict[str, str]:
+        """The entries of a file's header, without those that are not there."""
+        card = json.dumps(dict(self.card), sort_keys=True) if self.card else None
+        texts = {CALIBRATION: self.calibration, LICENCE: self.licence, CARD: card}
+        return {key: text for key, text in texts.items() if text is not None}
+
+
+def read_notes(path: Path) -> Notes:
+    """The notes of a weights file or a run's folder; reads no tensor."""
+    file = weights_file(path)
+    return Notes.of(read_header(file), file)
