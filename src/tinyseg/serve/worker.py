@@ -20,7 +20,6 @@ from pydantic import TypeAdapter
 
 from tinyseg.allocator import give_back_memory, keep_freed_memory
 from tinyseg.api import load
-from tinyseg.build import find_weights, read_notes
 from tinyseg.data.synthetic import render_scene
 from tinyseg.errors import DeviceError, ImageError, TinysegError
 from tinyseg.image import image_from_bytes, jpeg_bytes
@@ -42,6 +41,7 @@ from tinyseg.serve.records import (
     Where,
 )
 from tinyseg.serve.settings import Settings
+from tinyseg.stored import find_weights, read_notes
 from tinyseg.views import FrameInfo, Plan, View, camera_of
 from tinyseg.views.focus import PRIOR_USED
 
