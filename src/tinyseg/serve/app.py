@@ -96,7 +96,7 @@ def _add_prediction(app: FastAPI, pool: Pool) -> None:
         """A rendered street scene, to try the model on; numbers count from 1."""
         if not 1 <= number <= SCENES:
             rule = f"scenes have the numbers 1 ... {SCENES}"
-            raise Problem("no-such-address", rule, got=shortly(number))
+            raise Problem("no-such-address", rule, got=number)
         job = Scene(pool.number(), number)
         with contextlib.suppress(ClientDisconnect):
             return _answer(await _unless_gone(request, pool.run(job, SCENE_PIXELS, _quietly)))

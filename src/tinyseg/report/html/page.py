@@ -14,7 +14,10 @@ from tinyseg.report.html.pictures import Patch
 from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Page, Sheet
 from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
 
-SCRIPTS = ("page.js", "pictures.js", "gallery.js", "viewer.js")
+SHARED = ("common.js", "pictures.js", "stage.js")
+"""What the page of `tinyseg serve` has too: one viewer for both."""
+
+SCRIPTS = ("common.js", "page.js", "pictures.js", "stage.js", "gallery.js", "viewer.js")
 """In the order in which they run: the last one starts the page."""
 
 
@@ -30,10 +33,10 @@ def to_html(page: Page) -> bytes:
         "signed_interval": signed_interval,
         "percent": percent,
     }
-    script = "\n".join(_part(name) for name in SCRIPTS)
-    text = environment.from_string(_part("page.html.j2")).render(
+    script = "\n".join(part(name) for name in SCRIPTS)
+    text = environment.from_string(part("page.html.j2")).render(
         page=page,
-        style=_part("page.css"),
+        style=part("page.css"),
         script=f'"use strict";\n{script}',
         data=_in_script(_to_json(page)),
         **words,
@@ -41,7 +44,8 @@ def to_html(page: Page) -> bytes:
     return text.encode()
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """A file that stands beside this one."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 

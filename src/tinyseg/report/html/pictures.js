@@ -1,20 +1,33 @@
 // Pixels and outlines of a part of a frame: loadFrame() fetches the pictures, a Pane draws them.
 
 const SVG = "http://www.w3.org/2000/svg";
-const loaded = new Map();
+const loaded = new WeakMap();
+const SMALLEST_LEVEL = 700;
 
-/** The frame's decoded pictures: a promise of [{image, box}], the whole frame first. */
+/** The picture, and halves of it down to some hundred pixels: a small one draws sooner. */
+async function levelsOf(image) {
+  const levels = [{ image, width: image.naturalWidth }];
+  let [width, height] = [image.naturalWidth, image.naturalHeight];
+  while (width > 2 * SMALLEST_LEVEL) {
+    [width, height] = [Math.round(width / 2), Math.round(height / 2)];
+    const half = await createImageBitmap(levels.at(-1).image, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+    levels.push({ image: half, width });
+  }
+  return levels;
+}
+
+/** The frame's decoded pictures: a promise of [{levels, box}], the whole frame first. */
 function loadFrame(frame) {
-  if (!loaded.has(frame.name)) {
+  if (!loaded.has(frame)) {
     const patches = [frame.whole, ...frame.native].map(async ({ box, source }) => {
       const image = new Image();
       image.src = source;
       await image.decode();
-      return { image, box };
+      return { levels: await levelsOf(image), box };
     });
-    loaded.set(frame.name, Promise.all(patches));
+    loaded.set(frame, Promise.all(patches));
   }
-  return loaded.get(frame.name);
+  return loaded.get(frame);
 }
 
 /** Draws the rectangle of `view` ({x, y, zoom}: frame pixel at the left top, screen per frame pixel). */
@@ -30,8 +43,10 @@ async function drawPixels(canvas, frame, view) {
   pen.fillStyle = "#08090a";
   pen.fillRect(0, 0, width, height);
   pen.imageSmoothingQuality = "high";
-  for (const { image, box } of patches) {
-    const perSource = (zoom * (box[2] - box[0])) / image.naturalWidth;
+  for (const { levels, box } of patches) {
+    const wanted = zoom * (box[2] - box[0]);
+    const perSource = wanted / levels[0].width;
+    const { image } = levels.findLast((level) => level.width >= wanted) ?? levels[0];
     pen.imageSmoothingEnabled = perSource < 3; // magnified pixels are shown as what they are
     const [left, top, right, bottom] = [0, 1, 2, 3].map((i) =>
       Math.round((box[i] - (i % 2 ? view.y : view.x)) * zoom));

@@ -1,4 +1,7 @@
-"""The page at `/`, its style and its script; nothing of it comes from elsewhere."""
+"""The page at `/`, its style and its script; nothing of it comes from elsewhere.
+
+Stage, panes and style are the report's (report/html): one viewer for both.
+"""
 
 from functools import cache
 from importlib.resources import files
@@ -6,15 +9,27 @@ from importlib.resources import files
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from tinyseg.report.html.page import SHARED
+from tinyseg.report.html.page import part as shared
+
 
 def add_page(app: FastAPI) -> None:
     """The page's addresses."""
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return Response(_part("index.html"), media_type="text/html; charset=utf-8")
+        return Response(_own("index.html"), media_type="text/html; charset=utf-8")
+
+    @app.get("/style.css", include_in_schema=False)
+    async def style() -> Response:
+        return Response(shared("page.css") + _own("page.css"), media_type="text/css")
+
+    @app.get("/script.js", include_in_schema=False)
+    async def script() -> Response:
+        scripts = [*(shared(name) for name in SHARED), _own("app.js")]
+        return Response("\n".join(['"use strict";', *scripts]), media_type="text/javascript")
 
 
 @cache
-def _part(name: str) -> bytes:
-    return files(__package__).joinpath(name).read_bytes()
+def _own(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
