@@ -30,15 +30,15 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tinyseg import masks as mask_ops
-from tinyseg.evaluate.bootstrap import intervals
-from tinyseg.evaluate.breakdown import breakdown
-from tinyseg.evaluate.pairs import pair_frames
-from tinyseg.evaluate.score import AREA_RANGES, Scores, score
-from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.scoring.bootstrap import intervals
+from tinyseg.scoring.breakdown import breakdown
+from tinyseg.scoring.pairs import pair_frames
+from tinyseg.scoring.score import AREA_RANGES, Scores, score
+from tinyseg.scoring.shapes import ShapeRules
 
 LABELS, DETECTIONS = 58, 100
 """A frame; 1,900 frames have 110,200 labels and 190,000 detections."""

@@ -28,15 +28,15 @@ from jaxtyping import UInt8
 
 from tinyseg import masks as mask_ops
 from tinyseg.adapters import Adapted
-from tinyseg.build import load_detector
 from tinyseg.data import open_data
-from tinyseg.evaluate.score import score
 from tinyseg.exchange import from_supervision
 from tinyseg.foreign import focus_plan
 from tinyseg.frame import Frame, FrameLabels, Instances
+from tinyseg.networks import load_detector
 from tinyseg.predict import Predictor, member_of, named_plan
 from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.scoring.score import score
 from tinyseg.views import FrameInfo, Part, Plan, PlanLike, Tiles
 
 Image = UInt8[np.ndarray, "_h _w 3"]

@@ -17,14 +17,14 @@ import torch
 from _report import machine, table
 
 from tinyseg.allocator import keep_freed_memory
-from tinyseg.build import build_detector
 from tinyseg.data import Item, open_data
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks, filled
 from tinyseg.model.targets import Target
+from tinyseg.networks import build_detector
 from tinyseg.recipes import lite, with_settings
-from tinyseg.train.batches import FrameStore, make_sample
-from tinyseg.train.sampler import shape_of
+from tinyseg.training.batches import FrameStore, make_sample
+from tinyseg.training.sampler import shape_of
 
 SHAPES = {
     "448 x 448": "{kind: tile, view: 448}",

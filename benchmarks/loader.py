@@ -35,8 +35,8 @@ from tinyseg.frame import Frame
 from tinyseg.labels import WAD_CLASSES, WAD_IDS
 from tinyseg.model.targets import Target
 from tinyseg.recipes import Recipe, lite, with_settings
-from tinyseg.train.batches import FrameStore, make_sample
-from tinyseg.train.sampler import SMALLEST_SIDE, draw_view, frame_of, shape_of
+from tinyseg.training.batches import FrameStore, make_sample
+from tinyseg.training.sampler import SMALLEST_SIDE, draw_view, frame_of, shape_of
 from tinyseg.views import View
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data" / "wad"

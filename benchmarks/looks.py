@@ -20,7 +20,6 @@ from _report import machine, table
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import open_data
-from tinyseg.evaluate.score import Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.image import read_image
 from tinyseg.merge import MergeRules, Seen, merge
@@ -28,6 +27,7 @@ from tinyseg.predict import Predictor
 from tinyseg.predict.members import load_member
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.progress import progress_bar
+from tinyseg.scoring.score import Scores, score
 from tinyseg.views import FrameInfo, Tiles, Whole
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"

@@ -33,12 +33,12 @@ from pycocotools import mask as coco
 from torch import Tensor
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from tinyseg.build import build_detector
 from tinyseg.errors import TinysegError
 from tinyseg.masks import to_coco_rle
 from tinyseg.merge import MergeRules
 from tinyseg.model.box_head import Candidates
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector
 from tinyseg.predict import (
     BatchLimits,
     Member,

@@ -24,13 +24,13 @@ from _report import machine, table
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import Item, open_data
-from tinyseg.evaluate.score import Averages, Scores, score
 from tinyseg.frame import FrameLabels
 from tinyseg.predict import Predictor, named_plan
 from tinyseg.predict.members import Member, load_member
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.progress import progress_bar
 from tinyseg.recipes import Predict
+from tinyseg.scoring.score import Averages, Scores, score
 from tinyseg.views import FrameInfo, Part, Plan, Tiles, Whole, camera_of, read_plan
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"

@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from _report import machine, milliseconds, side_by_side, table
 
-from tinyseg.build import build_detector
 from tinyseg.cli.memory import read_view
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
@@ -36,6 +35,7 @@ from tinyseg.model.detector import Detector
 from tinyseg.model.planning import CHOICES, needed, predict
 from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.targets import Target
+from tinyseg.networks import build_detector
 from tinyseg.recipes import find_recipe, with_settings
 
 CPU = torch.device("cpu")

@@ -39,7 +39,6 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from tinyseg import masks as mask_ops
 from tinyseg.allocator import keep_freed_memory
-from tinyseg.build import build_detector, load_imagenet, load_state
 from tinyseg.data import open_data
 from tinyseg.data.synthetic import write_wad
 from tinyseg.frame import Frame
@@ -47,9 +46,10 @@ from tinyseg.model.backbones import keep_norm_statistics
 from tinyseg.model.box_head import POOL_SIZE
 from tinyseg.model.detector import Detector
 from tinyseg.model.targets import Target
+from tinyseg.networks import build_detector, load_imagenet, load_state
 from tinyseg.recipes import Recipe, lite
-from tinyseg.train.batches import FrameStore, make_sample
-from tinyseg.train.sampler import shape_of
+from tinyseg.training.batches import FrameStore, make_sample
+from tinyseg.training.sampler import shape_of
 
 FRAMES = 4
 FRAME_HW = (1600, 2000)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from tinyseg.build import build_detector, given_to_export, save_weights
-from tinyseg.export.write import write_onnx
+from tinyseg.exporting.write import write_onnx
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector, given_to_export, save_weights
 from tinyseg.predict import Member, load_member
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 

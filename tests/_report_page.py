@@ -5,18 +5,18 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.evaluate.bootstrap import intervals
-from tinyseg.evaluate.breakdown import breakdown
-from tinyseg.evaluate.compare import compare
-from tinyseg.evaluate.pairs import pair_frames
-from tinyseg.evaluate.score import score_pairs
-from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.report.html.figures import Measured
 from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of
 from tinyseg.report.html.records import Finding, Page
+from tinyseg.scoring.bootstrap import intervals
+from tinyseg.scoring.breakdown import breakdown
+from tinyseg.scoring.compare import compare
+from tinyseg.scoring.pairs import pair_frames
+from tinyseg.scoring.score import score_pairs
+from tinyseg.scoring.shapes import ShapeRules
 
 HW = (1300, 1400)
 """Just large enough to be kept at half resolution."""

@@ -16,15 +16,15 @@ import orjson
 import torch
 from _small_frames import items
 
-import tinyseg.train.loop
-import tinyseg.train.validation
-from tinyseg.build import build_detector
+import tinyseg.training.loop
+import tinyseg.training.validation
 from tinyseg.cli import app
+from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
-from tinyseg.train.batches import FrameStore
-from tinyseg.train.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from tinyseg.train.launch import launch
-from tinyseg.train.log import LOG_NAME, TIMES
+from tinyseg.training.batches import FrameStore
+from tinyseg.training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from tinyseg.training.launch import launch
+from tinyseg.training.log import LOG_NAME, TIMES
 
 STEPS = 10
 SMALL = (
@@ -124,7 +124,7 @@ def train_in_double(
     recipe = small_recipe(*settings)
     torch.manual_seed(0)
     detector = build_detector(recipe).double()
-    tinyseg.train.loop.train(
+    tinyseg.training.loop.train(
         detector,
         recipe,
         FrameStore(items(folder)),

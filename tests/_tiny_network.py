@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from tinyseg.build import build_detector
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
 SMALL = (

@@ -11,8 +11,8 @@ import pytest
 from tinyseg.ablate import ROWS, Figures, Row, Work, ablate, check_settings, to_markdown
 from tinyseg.cli.ablate import scaled
 from tinyseg.errors import TrainingError
-from tinyseg.evaluate.score import Averages
 from tinyseg.recipes import Recipe, find_recipe, lite
+from tinyseg.scoring.score import Averages
 
 SCALES: dict[str, tuple[str, ...]] = {"1500,1800": (), "1800,2400": (), "varied": ()}
 TRAINED = sum(row.trained_as is None for row in ROWS)

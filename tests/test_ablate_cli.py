@@ -8,13 +8,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, save_weights
 from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.errors import TrainingError
-from tinyseg.evaluate.score import Averages
+from tinyseg.networks import build_detector, save_weights
 from tinyseg.predict import Predictor
 from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.scoring.score import Averages
 from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.views import LocationPrior, Plan, PlanLike, learn_prior
 

@@ -13,8 +13,8 @@ from tinyseg.errors import DataError, OutputError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Sampling
-from tinyseg.train.balance import Draws, TrainData, epoch_order, join, plan_draws
-from tinyseg.train.label_scan import LabelScan, fit_horizon, repeat_factors, scan_labels
+from tinyseg.training.balance import Draws, TrainData, epoch_order, join, plan_draws
+from tinyseg.training.label_scan import LabelScan, fit_horizon, repeat_factors, scan_labels
 
 CLASSES = ("car", "person", "bus")
 
@@ -164,7 +164,7 @@ def test_the_prior_is_learned_from_the_same_labels(tmp_path: Path) -> None:
 def test_a_run_that_needs_no_labels_reads_some_for_the_prior(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinyseg.train.label_scan.PRIOR_FRAMES", 2)
+    monkeypatch.setattr("tinyseg.training.label_scan.PRIOR_FRAMES", 2)
     read: list[str] = []
     names = ("a_Camera_5", "b", "c_Camera_5", "d_Camera_5", "e_Camera_5")
     parts = [TrainData([item(name, [0], read) for name in names])]

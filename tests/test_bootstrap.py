@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int64
 from rich.console import Console
 
 from tinyseg.errors import DataError
-from tinyseg.evaluate.bootstrap import (
+from tinyseg.scoring.bootstrap import (
     FIGURES,
     Intervals,
     draw_frames,
@@ -23,17 +23,17 @@ from tinyseg.evaluate.bootstrap import (
     resampled_precision,
     units_of,
 )
-from tinyseg.evaluate.compare import Comparison, compare
-from tinyseg.evaluate.interval_table import (
+from tinyseg.scoring.compare import Comparison, compare
+from tinyseg.scoring.interval_table import (
     comparison_table,
     comparison_to_json,
     intervals_table,
     intervals_to_json,
     signed_text,
 )
-from tinyseg.evaluate.matches import IOUS, NOTHING, Matches, average_precision
-from tinyseg.evaluate.pairs import FramePairs, pair_frames
-from tinyseg.evaluate.score import score
+from tinyseg.scoring.matches import IOUS, NOTHING, Matches, average_precision
+from tinyseg.scoring.pairs import FramePairs, pair_frames
+from tinyseg.scoring.score import score
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
-from tinyseg.evaluate.pairs import pair_frames
-from tinyseg.evaluate.score import Scores, score_pairs
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.scoring.pairs import pair_frames
+from tinyseg.scoring.score import Scores, score_pairs
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

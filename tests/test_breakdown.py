@@ -29,14 +29,14 @@ from rich.console import Console
 from test_pairs import slow_boundary
 
 from tinyseg.errors import DataError
-from tinyseg.evaluate.breakdown import Breakdown, breakdown
-from tinyseg.evaluate.breakdown_table import breakdown_tables, breakdown_to_json
-from tinyseg.evaluate.errors import FIXABLE, FrameErrors, Kind, judge
-from tinyseg.evaluate.matches import NOTHING
-from tinyseg.evaluate.pairs import FramePairs, pair_frames
-from tinyseg.evaluate.shapes import ShapeRules
-from tinyseg.evaluate.slices import CURVE_AREAS, slice_pairs
-from tinyseg.evaluate.worth import KindWorth, worth_of_kinds
+from tinyseg.scoring.breakdown import Breakdown, breakdown
+from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
+from tinyseg.scoring.errors import FIXABLE, FrameErrors, Kind, judge
+from tinyseg.scoring.matches import NOTHING
+from tinyseg.scoring.pairs import FramePairs, pair_frames
+from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.scoring.slices import CURVE_AREAS, slice_pairs
+from tinyseg.scoring.worth import KindWorth, worth_of_kinds
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -14,7 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
 
-from tinyseg.build import (
+from tinyseg.errors import OutputError, RecipeError, WeightsError
+from tinyseg.model.detector import Detector
+from tinyseg.networks import (
     build_detector,
     load_detector,
     load_imagenet,
@@ -23,8 +25,6 @@ from tinyseg.build import (
     put_prior,
     save_weights,
 )
-from tinyseg.errors import OutputError, RecipeError, WeightsError
-from tinyseg.model.detector import Detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.stored import FORMAT, WEIGHTS_NAME, read_weights_prior
 from tinyseg.torchvision_keys import translate

@@ -12,8 +12,8 @@ from tinyseg.data.dataset import Item
 from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.masks import CropMasks
-from tinyseg.train import census
-from tinyseg.train.census import check_census, take_census
+from tinyseg.training import census
+from tinyseg.training.census import check_census, take_census
 
 CLASSES = ("car", "person")
 

@@ -20,8 +20,8 @@ import torch
 from _short_run import numbered, save_for_ever, start
 
 from tinyseg.errors import OutputError, TrainingError
-from tinyseg.train import checkpoint as room
-from tinyseg.train.checkpoint import (
+from tinyseg.training import checkpoint as room
+from tinyseg.training.checkpoint import (
     Checkpoint,
     has_checkpoints,
     newest_checkpoint,

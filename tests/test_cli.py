@@ -10,8 +10,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, save_weights
 from tinyseg.cli import VERBS, app, main
+from tinyseg.networks import build_detector, save_weights
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
-from tinyseg.convert import Lost, Wanted, convert, kept_classes
+from tinyseg.conversion import Lost, Wanted, convert, kept_classes
 from tinyseg.data import class_ids, open_data, recognise
 from tinyseg.errors import DataError, OutputError, TinysegError
 from tinyseg.frame import FrameLabels
@@ -187,7 +187,7 @@ def test_a_job_that_cannot_write_leaves_nothing(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device", str(target))
 
-    monkeypatch.setattr("tinyseg.convert.run.shutil.copyfile", full)
+    monkeypatch.setattr("tinyseg.conversion.run.shutil.copyfile", full)
     with pytest.raises(OutputError, match=r"out: cannot be .*No space left.*a_Camera_5\.jpg"):
         turned(wad, tmp_path / "out", "coco")
     assert [p.name for p in tmp_path.iterdir()] == ["wad"]

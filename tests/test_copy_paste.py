@@ -11,11 +11,11 @@ from tinyseg import masks as mask_ops
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Recipe, Sampling, lite
-from tinyseg.train.balance import Draws
-from tinyseg.train.batches import FrameStore, make_sample
-from tinyseg.train.copy_paste import find_slides, paste_objects
-from tinyseg.train.cut_outs import CutOut, cut_out, paste
-from tinyseg.train.sampler import shape_of
+from tinyseg.training.balance import Draws
+from tinyseg.training.batches import FrameStore, make_sample
+from tinyseg.training.copy_paste import find_slides, paste_objects
+from tinyseg.training.cut_outs import CutOut, cut_out, paste
+from tinyseg.training.sampler import shape_of
 from tinyseg.views import View
 
 HORIZON = 200.0

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tinyseg.build import build_detector, load_detector, save_weights
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks, from_bitmaps
 from tinyseg.model.targets import Target
+from tinyseg.networks import build_detector, load_detector, save_weights
 from tinyseg.recipes import RECIPES
 
 SIDE = 64

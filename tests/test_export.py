@@ -10,7 +10,12 @@ from _street import street
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
-from tinyseg.build import (
+from tinyseg.calibrate import Calibration, write_calibration
+from tinyseg.cli import app
+from tinyseg.errors import DataError, RecipeError, WeightsError
+from tinyseg.image import read_image, read_label, write_jpeg
+from tinyseg.model.detector import Detector
+from tinyseg.networks import (
     build_detector,
     export_weights,
     load_detector,
@@ -18,12 +23,7 @@ from tinyseg.build import (
     start_from,
     transfer_weights,
 )
-from tinyseg.build.compact import folded, halved
-from tinyseg.calibrate import Calibration, write_calibration
-from tinyseg.cli import app
-from tinyseg.errors import DataError, RecipeError, WeightsError
-from tinyseg.image import read_image, read_label, write_jpeg
-from tinyseg.model.detector import Detector
+from tinyseg.networks.compact import folded, halved
 from tinyseg.predict import Predictor, choose_plan, load_member, load_predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
 from tinyseg.errors import DataError, DeviceError, PredictionsError, TinysegError, WeightsError
-from tinyseg.export import graph, runtimes, write
-from tinyseg.export.files import OPEN_SEAL, read_exported, sealed
-from tinyseg.export.network import Choose, Dense, Prepare
-from tinyseg.export.runtimes import open_exported
+from tinyseg.exporting import graph, runtimes, write
+from tinyseg.exporting.files import OPEN_SEAL, read_exported, sealed
+from tinyseg.exporting.network import Choose, Dense, Prepare
+from tinyseg.exporting.runtimes import open_exported
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.network import Network

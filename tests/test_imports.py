@@ -20,9 +20,9 @@ ORDER = (
     *("frame", "network", "labels"),
     *("grey_png", "image", "data"),
     *("views", "merge"),
-    *("model", "recipes", "torchvision_keys", "downloads", "stored", "build", "export"),
-    *("predictions", "results", "calibrate", "exchange", "adapters", "convert", "predict"),
-    *("submission", "evaluate", "doctor", "report", "detections", "train", "ablate"),
+    *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
+    *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
+    *("submission", "scoring", "doctor", "report", "detections", "training", "ablate"),
     *("api", "foreign", "progress", "serve", "client", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
@@ -34,8 +34,8 @@ FORBIDDEN = {
     "model": {"image", "data", "recipes", "labels", "views"},
     "masks": {"frame"},
     "data": {"views"},
-    "evaluate": {"model", "train", "build", "data", "image"},
-    "report": {"model", "train", "build"},
+    "scoring": {"model", "training", "networks", "data", "image"},
+    "report": {"model", "training", "networks"},
 }
 """What a room must not know about, whatever the order says."""
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
-from tinyseg.convert import TARGETS
+from tinyseg.conversion import TARGETS
 from tinyseg.data import class_ids, open_data, recognise, splits_of
 from tinyseg.frame import FrameLabels
 from tinyseg.image import read_image

@@ -6,8 +6,8 @@ from _drawn import CLASSES, RANGES, Drawn, draw_frame, pycocotools_averages, to_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyseg.evaluate.matches import Within, average_precision, gather, match
-from tinyseg.evaluate.pairs import pair_frames
+from tinyseg.scoring.matches import Within, average_precision, gather, match
+from tinyseg.scoring.pairs import pair_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -13,7 +13,6 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import MultiScaleRoIAlign, box_iou, roi_align
 
 from tinyseg import masks as mask_ops
-from tinyseg.build import build_detector, load_imagenet
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model import assign, box_code
@@ -24,6 +23,7 @@ from tinyseg.model.proposals import anchor_boxes
 from tinyseg.model.roi_pool import align, choose_levels, pool_levels
 from tinyseg.model.rules import BoxRules
 from tinyseg.model.targets import SummedMasks, Target
+from tinyseg.networks import build_detector, load_imagenet
 from tinyseg.recipes import lite
 
 CPU = torch.device("cpu")

@@ -12,10 +12,10 @@ from tinyseg.errors import RecipeError, TrainingError
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Mosaic, Recipe, Sampling, Tile, Whole, lite, with_settings
-from tinyseg.train.balance import Draws, TrainData, draws_from, epoch_order, join, plan_draws
-from tinyseg.train.batches import Batch, FrameStore, Portion, batches, make_sample
-from tinyseg.train.mosaic import Cell, cell_frame, cells_of, draw_cell, join_cells
-from tinyseg.train.sampler import frame_of, shape_of
+from tinyseg.training.balance import Draws, TrainData, draws_from, epoch_order, join, plan_draws
+from tinyseg.training.batches import Batch, FrameStore, Portion, batches, make_sample
+from tinyseg.training.mosaic import Cell, cell_frame, cells_of, draw_cell, join_cells
+from tinyseg.training.sampler import frame_of, shape_of
 
 CPU = torch.device("cpu")
 HW = (192, 192)

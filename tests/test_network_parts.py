@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import box_iou, roi_align
 
-from tinyseg.build import build_detector
 from tinyseg.errors import RecipeError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
@@ -31,6 +30,7 @@ from tinyseg.model.pyramid_pooling import BINS, PyramidPooling
 from tinyseg.model.rules import BoxRules
 from tinyseg.model.similarity import similarity, wasserstein
 from tinyseg.model.targets import Target
+from tinyseg.networks import build_detector
 from tinyseg.recipes import RECIPES, Recipe, find_recipe, with_settings
 
 CPU = torch.device("cpu")

@@ -26,8 +26,8 @@ from tinyseg.image import image_hw, plain_file, read_image, read_label, write_jp
 from tinyseg.masks import CropMasks, area, paint
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.recipes import Sampling, lite
-from tinyseg.train.batches import FrameStore, make_sample
-from tinyseg.train.sampler import shape_of
+from tinyseg.training.batches import FrameStore, make_sample
+from tinyseg.training.sampler import shape_of
 
 HW = (40, 60)
 TURNED = range(1, 9)

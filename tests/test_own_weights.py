@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tinyseg.build import load_detector
 from tinyseg.calibrate import judge
 from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.data.synthetic import write_wad
-from tinyseg.evaluate.score import score
 from tinyseg.labels import WAD_CLASSES
+from tinyseg.networks import load_detector
 from tinyseg.predict import default_plan, load_predictor
 from tinyseg.predictions import read_predictions
+from tinyseg.scoring.score import score
 from tinyseg.stored import own_weights, read_notes, read_weights_prior
 
 ROOT = Path(__file__).parents[1]

@@ -10,10 +10,10 @@ from pycocotools import mask as coco_mask
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError, PredictionsError
-from tinyseg.evaluate.errors import Kind, judge
-from tinyseg.evaluate.pairs import FramePairs, pair_frames
-from tinyseg.evaluate.shapes import ShapeRules, measure_shapes
 from tinyseg.frame import FrameLabels, Instances
+from tinyseg.scoring.errors import Kind, judge
+from tinyseg.scoring.pairs import FramePairs, pair_frames
+from tinyseg.scoring.shapes import ShapeRules, measure_shapes
 
 HW = (40, 60)
 FIRST, SECOND = box(HW, 0, 0, 10, 10), box(HW, 20, 20, 40, 30)

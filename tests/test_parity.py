@@ -26,8 +26,8 @@ from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
-from tinyseg.build import build_detector, load_state, load_torchvision
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector, load_state, load_torchvision
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
 PROPOSALS, DETECTIONS = 80, 40

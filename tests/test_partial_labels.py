@@ -16,8 +16,8 @@ from tinyseg.model.rules import BoxRules, ProposalRules
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import join_background, taken_for_unlabelled
 from tinyseg.recipes import Sampling, Tile
-from tinyseg.train.mosaic import Cell, join_cells
-from tinyseg.train.sampler import draw_view, learnable, shape_of
+from tinyseg.training.mosaic import Cell, join_cells
+from tinyseg.training.sampler import draw_view, learnable, shape_of
 from tinyseg.views import View
 
 CPU = torch.device("cpu")

@@ -21,10 +21,10 @@ from pycocotools import mask as coco
 from tinyseg import masks as mask_ops
 from tinyseg.data import open_data
 from tinyseg.errors import MaskError
-from tinyseg.evaluate.score import score
 from tinyseg.frame import Instances
 from tinyseg.masks import polygons as polygon_rules
 from tinyseg.predictions import FramePredictions, Predictions, read_predictions
+from tinyseg.scoring.score import score
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -15,7 +15,6 @@ from jaxtyping import UInt8
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
-from tinyseg.build import put_prior, save_weights
 from tinyseg.calibrate import Calibration, write_calibration
 from tinyseg.cli import app
 from tinyseg.errors import (
@@ -29,6 +28,7 @@ from tinyseg.errors import (
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.network import Network
+from tinyseg.networks import put_prior, save_weights
 from tinyseg.predict import (
     BatchLimits,
     Member,

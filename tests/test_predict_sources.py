@@ -8,11 +8,11 @@ import pytest
 from _tiny_network import network, picture, video
 from typer.testing import CliRunner
 
-from tinyseg.build import save_weights
 from tinyseg.cli import app
 from tinyseg.errors import DataError, ImageError, TinysegError
 from tinyseg.image import write_jpeg
 from tinyseg.merge import MergeRules
+from tinyseg.networks import save_weights
 from tinyseg.predict import find_sources, read_shots
 from tinyseg.predictions import read_predictions
 

@@ -34,21 +34,21 @@ from _small_frames import items
 from tensorboard.compat.proto.event_pb2 import Event
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, load_detector
 from tinyseg.cli import app
 from tinyseg.errors import OutputError, TrainingError
-from tinyseg.evaluate.score import Averages
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector, load_detector
 from tinyseg.recipes import Recipe, Train
+from tinyseg.scoring.score import Averages
 from tinyseg.stored import WEIGHTS_NAME
-from tinyseg.train.batches import FrameStore
-from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
-from tinyseg.train.ema import WeightAverage
-from tinyseg.train.launch import launch
-from tinyseg.train.log import EVALUATIONS_NAME, StepReport
-from tinyseg.train.loop import STOPPED_NAME, train
-from tinyseg.train.schedule import learning_rate
-from tinyseg.train.validation import Validate, validation, worth
+from tinyseg.training.batches import FrameStore
+from tinyseg.training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
+from tinyseg.training.ema import WeightAverage
+from tinyseg.training.launch import launch
+from tinyseg.training.log import EVALUATIONS_NAME, StepReport
+from tinyseg.training.loop import STOPPED_NAME, train
+from tinyseg.training.schedule import learning_rate
+from tinyseg.training.validation import Validate, validation, worth
 
 CPU = torch.device("cpu")
 TIMES = int(os.environ.get("TINYSEG_KILLS", "1"))
@@ -350,7 +350,7 @@ def test_a_full_disk_ends_the_run_and_the_last_checkpoint_loads(
 
     def fill(report: StepReport) -> None:
         if report.step == 2:
-            monkeypatch.setattr("tinyseg.train.checkpoint.write_synced", full)
+            monkeypatch.setattr("tinyseg.training.checkpoint.write_synced", full)
 
     with pytest.raises(OutputError, match="No space left"):
         run_here(tmp_path / "run", small_recipe(), pictures=tmp_path, on_step=fill)

@@ -16,10 +16,10 @@ from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Recipe, Sampling, Tile, Whole, lite, with_settings
 from tinyseg.recipes.sampling import MIXTURES, VTR
-from tinyseg.train.augment import jitter_colours
-from tinyseg.train.balance import Draws, TrainData, join
-from tinyseg.train.batches import Batch, FrameStore, Portion, batches, make_sample
-from tinyseg.train.sampler import Shape, draw_view, frame_of, learnable, shape_of
+from tinyseg.training.augment import jitter_colours
+from tinyseg.training.balance import Draws, TrainData, join
+from tinyseg.training.batches import Batch, FrameStore, Portion, batches, make_sample
+from tinyseg.training.sampler import Shape, draw_view, frame_of, learnable, shape_of
 from tinyseg.views import View
 
 CPU = torch.device("cpu")

@@ -25,12 +25,12 @@ from rich.console import Console
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError, PredictionsError
-from tinyseg.evaluate.score import Averages, Scores, score
-from tinyseg.evaluate.table import figure_text, scores_table, scores_to_json
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import WAD_BACKGROUND, WAD_CLASSES, WAD_IDS
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.scoring.score import Averages, Scores, score
+from tinyseg.scoring.table import figure_text, scores_table, scores_to_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -11,15 +11,15 @@ from torch import nn
 from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, load_shared, load_torchvision
-from tinyseg.build.shared import SharedClasses, recipe_of
-from tinyseg.build.transfer import coco_classes
 from tinyseg.cli import app
 from tinyseg.downloads import CACHE_VARIABLE, COCO, Download
 from tinyseg.errors import WeightsError
 from tinyseg.image import write_jpeg
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector, load_shared, load_torchvision
+from tinyseg.networks.shared import SharedClasses, recipe_of
+from tinyseg.networks.transfer import coco_classes
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import find_recipe
 from tinyseg.stored import PUBLISHED

@@ -12,9 +12,9 @@ from tinyseg.cli.common import OnError, Skipped, open_with
 from tinyseg.data import Place, open_data
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
-from tinyseg.train.batches import FrameStore
-from tinyseg.train.census import take_census
-from tinyseg.train.label_scan import scan_labels
+from tinyseg.training.batches import FrameStore
+from tinyseg.training.census import take_census
+from tinyseg.training.label_scan import scan_labels
 
 CLASSES = ("car", "motorcycle")
 

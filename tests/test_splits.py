@@ -15,7 +15,7 @@ from tinyseg.data import open_data, split_of_kind, splits_of
 from tinyseg.data.leaks import shared_frames
 from tinyseg.errors import DataError
 from tinyseg.image import write_png
-from tinyseg.train.balance import TrainData
+from tinyseg.training.balance import TrainData
 
 HW = (40, 60)
 SETTINGS = ("network.pyramid_channels=16", "sampling.view=64", "train.steps=1")

@@ -16,7 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector
 from tinyseg.cli import app
 from tinyseg.cli.memory import read_view
 from tinyseg.errors import RecipeError
@@ -42,6 +41,7 @@ from tinyseg.model.pyramid import Pyramid
 from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.sublinear import ROIS_AT_ONCE, Segment, links_of, roi_groups, run_links
 from tinyseg.model.targets import Target
+from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
 CPU = torch.device("cpu")

@@ -14,21 +14,21 @@ import yaml
 from _small_frames import broken_item, item, items
 from _street import street
 
-from tinyseg.build import build_detector, load_detector
 from tinyseg.cli.train import with_precision
 from tinyseg.data import Item
 from tinyseg.errors import DataError, OutputError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector, load_detector
 from tinyseg.recipes import Recipe, Train, find_recipe, recipe_from_tree, with_settings
 from tinyseg.stored import WEIGHTS_NAME, read_weights_prior
-from tinyseg.train.balance import Draws
-from tinyseg.train.batches import FrameStore
-from tinyseg.train.launch import launch
-from tinyseg.train.log import StepReport
-from tinyseg.train.loop import train
-from tinyseg.train.precision import mixed_pays
-from tinyseg.train.schedule import learning_rate
+from tinyseg.training.balance import Draws
+from tinyseg.training.batches import FrameStore
+from tinyseg.training.launch import launch
+from tinyseg.training.log import StepReport
+from tinyseg.training.loop import train
+from tinyseg.training.precision import mixed_pays
+from tinyseg.training.schedule import learning_rate
 from tinyseg.views import learn_prior
 
 CPU = torch.device("cpu")

@@ -15,12 +15,12 @@ from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 from torchvision.models.resnet import Bottleneck
 
-from tinyseg.build import build_detector, load_timm, save_weights, start_from, transfer_weights
-from tinyseg.build.transfer import CLASS_ROWS, NO_EPS
 from tinyseg.cli.start import start_weights
 from tinyseg.downloads import CACHE_VARIABLE, COCO, IMAGENET, Download
 from tinyseg.errors import WeightsError
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector, load_timm, save_weights, start_from, transfer_weights
+from tinyseg.networks.transfer import CLASS_ROWS, NO_EPS
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.stored import WEIGHTS_NAME
 

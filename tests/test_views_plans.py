@@ -12,11 +12,11 @@ from _street import HW, INFO, SMALL, inside, instances, street, views_of
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-from tinyseg.build import build_detector, save_weights
 from tinyseg.cli import app, main
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
+from tinyseg.networks import build_detector, save_weights
 from tinyseg.predict import choose_plan
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.recipes import find_recipe, with_settings

@@ -20,9 +20,9 @@ from typing import Any
 import orjson
 
 from tinyseg.errors import TrainingError
-from tinyseg.evaluate.score import Averages
 from tinyseg.files import make_folder, write_whole
 from tinyseg.recipes import Recipe, with_settings
+from tinyseg.scoring.score import Averages
 
 FIGURES_NAME = "figures.json"
 TRAINED_NAME = "trained.json"

@@ -28,14 +28,14 @@ from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.train import go_on, run_training
 from tinyseg.data import TRAIN, DataSet, Place
 from tinyseg.errors import DataError, TrainingError
-from tinyseg.evaluate.score import Averages
 from tinyseg.files import check_folder, write_whole
 from tinyseg.predict import Predictor, choose_plan
 from tinyseg.predict.members import load_member
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
+from tinyseg.scoring.score import Averages
 from tinyseg.stored import file_sha256, read_weights_prior
-from tinyseg.train.validation import judge
+from tinyseg.training.validation import judge
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
 
 TABLE_NAME = "table.md"

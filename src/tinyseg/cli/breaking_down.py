@@ -9,13 +9,13 @@ import typer
 from rich.table import Table
 
 from tinyseg.errors import DataError, RecipeError
-from tinyseg.evaluate.breakdown import breakdown
-from tinyseg.evaluate.breakdown_table import breakdown_tables, breakdown_to_json
-from tinyseg.evaluate.errors import Rects
-from tinyseg.evaluate.pairs import FramePairs
-from tinyseg.evaluate.shapes import ShapeRules
-from tinyseg.evaluate.slices import slice_count
 from tinyseg.progress import progress_bar
+from tinyseg.scoring.breakdown import breakdown
+from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
+from tinyseg.scoring.errors import Rects
+from tinyseg.scoring.pairs import FramePairs
+from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.scoring.slices import slice_count
 from tinyseg.views import FrameInfo, read_plan
 
 Buckets = dict[str, tuple[float, float]]

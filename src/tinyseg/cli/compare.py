@@ -32,12 +32,12 @@ from tinyseg.cli.judging import (
     tell_left_out,
 )
 from tinyseg.data import Place
-from tinyseg.evaluate.bootstrap import RESAMPLES
-from tinyseg.evaluate.compare import compare as compare_pairs
-from tinyseg.evaluate.interval_table import comparison_table, comparison_to_json
-from tinyseg.evaluate.pairs import pair_frames
 from tinyseg.files import check_output
 from tinyseg.progress import progress_bar
+from tinyseg.scoring.bootstrap import RESAMPLES
+from tinyseg.scoring.compare import compare as compare_pairs
+from tinyseg.scoring.interval_table import comparison_table, comparison_to_json
+from tinyseg.scoring.pairs import pair_frames
 
 
 def compare(

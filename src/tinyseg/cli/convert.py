@@ -15,8 +15,8 @@ from tinyseg.cli.common import (
     Skipped,
     open_with,
 )
-from tinyseg.convert import TARGETS, Wanted, kept_classes
-from tinyseg.convert import convert as run_job
+from tinyseg.conversion import TARGETS, Wanted, kept_classes
+from tinyseg.conversion import convert as run_job
 from tinyseg.data import TRAIN, Place, class_ids, splits_of
 from tinyseg.errors import DataError
 from tinyseg.files import check_folder

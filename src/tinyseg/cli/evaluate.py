@@ -49,15 +49,15 @@ from tinyseg.cli.judging import (
 )
 from tinyseg.data import Place
 from tinyseg.errors import DataError
-from tinyseg.evaluate.bootstrap import RESAMPLES
-from tinyseg.evaluate.pairs import pair_frames
-from tinyseg.evaluate.score import score_pairs
-from tinyseg.evaluate.shapes import ShapeRules
-from tinyseg.evaluate.slices import PRECISION
-from tinyseg.evaluate.table import scores_table, scores_to_json
-from tinyseg.evaluate.wad_rule import pooled_interval
 from tinyseg.files import check_output
 from tinyseg.progress import progress_bar
+from tinyseg.scoring.bootstrap import RESAMPLES
+from tinyseg.scoring.pairs import pair_frames
+from tinyseg.scoring.score import score_pairs
+from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.scoring.slices import PRECISION
+from tinyseg.scoring.table import scores_table, scores_to_json
+from tinyseg.scoring.wad_rule import pooled_interval
 
 
 def evaluate(

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 import yaml
 
-from tinyseg.build import Exported, Given, given_to_export, write_weights
 from tinyseg.calibrate import read_calibration
 from tinyseg.errors import DataError
-from tinyseg.export.write import write_onnx, write_openvino
+from tinyseg.exporting.write import write_onnx, write_openvino
 from tinyseg.fields import read_text
 from tinyseg.files import check_output
+from tinyseg.networks import Exported, Given, given_to_export, write_weights
 from tinyseg.progress import console, told_while_fetching
 from tinyseg.stored import Notes, find_weights
 

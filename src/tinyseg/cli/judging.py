@@ -10,12 +10,12 @@ from rich.table import Table
 
 from tinyseg.data import LISTS_FOLDER, ClipOf, clips_from_lists, clips_from_pattern
 from tinyseg.errors import DataError
-from tinyseg.evaluate.bootstrap import intervals
-from tinyseg.evaluate.interval_table import intervals_table, intervals_to_json
-from tinyseg.evaluate.pairs import FramePairs
-from tinyseg.evaluate.wad_rule import score_wad
-from tinyseg.evaluate.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
 from tinyseg.progress import console, progress_bar
+from tinyseg.scoring.bootstrap import intervals
+from tinyseg.scoring.interval_table import intervals_table, intervals_to_json
+from tinyseg.scoring.pairs import FramePairs
+from tinyseg.scoring.wad_rule import score_wad
+from tinyseg.scoring.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
 
 
 class Rule(StrEnum):

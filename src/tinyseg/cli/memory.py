@@ -7,7 +7,6 @@ import torch
 import typer
 from rich.table import Table
 
-from tinyseg.build import build_detector
 from tinyseg.cli.common import rendered
 from tinyseg.errors import RecipeError
 from tinyseg.model.activations import measure
@@ -19,6 +18,7 @@ from tinyseg.model.planning import (
     bytes_of_weights,
     predict,
 )
+from tinyseg.networks import build_detector
 from tinyseg.recipes import find_recipe, with_settings
 
 

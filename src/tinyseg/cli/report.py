@@ -22,12 +22,6 @@ from tinyseg.cli.given import open_given
 from tinyseg.cli.judging import tell_left_out
 from tinyseg.data import DataSet, Item
 from tinyseg.doctor import Findings, Place, examine, plan_of
-from tinyseg.evaluate.bootstrap import RESAMPLES, intervals
-from tinyseg.evaluate.breakdown import breakdown
-from tinyseg.evaluate.compare import Comparison, compare
-from tinyseg.evaluate.pairs import pair_frames
-from tinyseg.evaluate.score import score_pairs
-from tinyseg.evaluate.shapes import ShapeRules
 from tinyseg.files import check_output, write_whole
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.predictions import Predictions
@@ -37,6 +31,12 @@ from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of, worst_fr
 from tinyseg.report.html.page import to_html
 from tinyseg.report.html.records import Finding, Page, Sheet
 from tinyseg.report.overlay import DRAWN_FROM
+from tinyseg.scoring.bootstrap import RESAMPLES, intervals
+from tinyseg.scoring.breakdown import breakdown
+from tinyseg.scoring.compare import Comparison, compare
+from tinyseg.scoring.pairs import pair_frames
+from tinyseg.scoring.score import score_pairs
+from tinyseg.scoring.shapes import ShapeRules
 
 MEGA = 1_000_000
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.build import load_imagenet, start_from
 from tinyseg.model.detector import Detector
+from tinyseg.networks import load_imagenet, start_from
 from tinyseg.progress import console, told_while_fetching
 from tinyseg.recipes import Recipe
 

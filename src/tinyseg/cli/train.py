@@ -11,7 +11,6 @@ from rich.table import Table
 
 from tinyseg import files
 from tinyseg.allocator import keep_freed_memory
-from tinyseg.build import build_detector
 from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import (
     DeviceOption,
@@ -30,14 +29,15 @@ from tinyseg.data.leaks import check_apart
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.fields import read_text
 from tinyseg.model.detector import Detector
+from tinyseg.networks import build_detector
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
-from tinyseg.train.balance import TrainData, needs_labels, plan_draws
-from tinyseg.train.batches import FrameStore
-from tinyseg.train.census import CENSUS_FRAMES, check_census, take_census
-from tinyseg.train.checkpoint import Checkpoint, newest_checkpoint
-from tinyseg.train.label_scan import SCAN_NAME, told_by_camera
-from tinyseg.train.log import RECIPE_NAME, StepReport
+from tinyseg.training.balance import TrainData, needs_labels, plan_draws
+from tinyseg.training.batches import FrameStore
+from tinyseg.training.census import CENSUS_FRAMES, check_census, take_census
+from tinyseg.training.checkpoint import Checkpoint, newest_checkpoint
+from tinyseg.training.label_scan import SCAN_NAME, told_by_camera
+from tinyseg.training.log import RECIPE_NAME, StepReport
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -184,9 +184,9 @@ def run_training(
     What can be refused is, weights, data and folder, before anything is written.
     """
     # Lightning takes two seconds to import, which no other verb should pay.
-    from tinyseg.train.launch import launch
-    from tinyseg.train.loop import check_folder, open_folder, train
-    from tinyseg.train.validation import validation
+    from tinyseg.training.launch import launch
+    from tinyseg.training.loop import check_folder, open_folder, train
+    from tinyseg.training.validation import validation
 
     keep_freed_memory()
     files.check_folder(out)
@@ -269,7 +269,7 @@ def show_census(
 
 def with_precision(recipe: Recipe, detector: Detector, fabric: "Fabric") -> Recipe:
     """The recipe with train.mixed decided, by the first process for all."""
-    from tinyseg.train.precision import mixed_pays
+    from tinyseg.training.precision import mixed_pays
 
     pays, figures = mixed_pays(detector.to(fabric.device), fabric.device)
     pays = bool(fabric.broadcast(pays))

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.build import put_prior
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -25,6 +24,7 @@ from tinyseg.errors import DataError
 from tinyseg.files import check_output, make_folder, write_whole
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
+from tinyseg.networks import put_prior
 from tinyseg.predict import choose_plan, load_member
 from tinyseg.predictions import Predictions
 from tinyseg.progress import console, progress_bar, told_while_fetching

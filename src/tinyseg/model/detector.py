@@ -61,7 +61,7 @@ class Pooling(Protocol):
 
 
 class Detector(nn.Module):
-    """The parts put together; see `tinyseg.build` for how a recipe chooses them."""
+    """The parts put together; see `tinyseg.networks` for how a recipe chooses them."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tinyseg.errors import DataError
-from tinyseg.export.needed import is_there, needed
+from tinyseg.exporting.needed import is_there, needed
 
 BACKENDS = ("torch", "openvino", "onnxruntime")
 AUTO = "auto"

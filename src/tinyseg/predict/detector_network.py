@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from tinyseg.build import keep_as_predicted
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
 from tinyseg.network import Device, Network
+from tinyseg.networks import keep_as_predicted
 from tinyseg.recipes import Recipe
 
 FLOAT_BYTES = 4

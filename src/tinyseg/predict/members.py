@@ -13,9 +13,9 @@ from pathlib import Path
 from tinyseg.adapters import load_yolo_seg
 from tinyseg.calibrate import Calibration, calibration_from_json
 from tinyseg.errors import OutputError, RecipeError, WeightsError
-from tinyseg.export.files import ExportedFile, is_exported, read_exported
-from tinyseg.export.kept import kept_export
-from tinyseg.export.runtimes import open_exported
+from tinyseg.exporting.files import ExportedFile, is_exported, read_exported
+from tinyseg.exporting.kept import kept_export
+from tinyseg.exporting.runtimes import open_exported
 from tinyseg.frame import Instances
 from tinyseg.network import Network
 from tinyseg.predict.backends import IN_TORCH, Backend
@@ -75,7 +75,7 @@ def load_member(
 
 
 def _in_torch(path: Path) -> Member:
-    from tinyseg.build import load_detector, load_shared  # torch takes seconds to import
+    from tinyseg.networks import load_detector, load_shared  # torch takes seconds to import
     from tinyseg.predict.detector_network import DetectorNetwork
 
     if path.suffix == ".pth":
@@ -103,7 +103,7 @@ def _ready(path: Path, backend: Backend) -> Member:
 
 
 def _exported_now(path: Path, backend: Backend) -> tuple[Path, ExportedFile]:
-    from tinyseg.export.write import keep_export  # torch takes seconds to import
+    from tinyseg.exporting.write import keep_export  # torch takes seconds to import
 
     return keep_export(path, tell=backend.tell)
 

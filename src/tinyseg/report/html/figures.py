@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.evaluate.bootstrap import Intervals, Span, draw_frames, resampled_precision
-from tinyseg.evaluate.breakdown import Breakdown
-from tinyseg.evaluate.compare import ALL_CLASSES, ANY_CLASS, ComparedRow, Comparison
-from tinyseg.evaluate.errors import ERRORS, Kind
-from tinyseg.evaluate.matches import (
+from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart, stack_chart
+from tinyseg.report.html.records import Bar, Chart, Curve, Estimate, Row
+from tinyseg.report.html.svg import figure
+from tinyseg.scoring.bootstrap import Intervals, Span, draw_frames, resampled_precision
+from tinyseg.scoring.breakdown import Breakdown
+from tinyseg.scoring.compare import ALL_CLASSES, ANY_CLASS, ComparedRow, Comparison
+from tinyseg.scoring.errors import ERRORS, Kind
+from tinyseg.scoring.matches import (
     RECALLS,
     Within,
     average_precision,
@@ -21,11 +24,8 @@ from tinyseg.evaluate.matches import (
     match,
     precision_curves,
 )
-from tinyseg.evaluate.pairs import FramePairs
-from tinyseg.evaluate.score import Averages, Scores
-from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart, stack_chart
-from tinyseg.report.html.records import Bar, Chart, Curve, Estimate, Row
-from tinyseg.report.html.svg import figure
+from tinyseg.scoring.pairs import FramePairs
+from tinyseg.scoring.score import Averages, Scores
 
 OCTAVES = range(1, 10)
 """Sides of the sizes that charts tell apart, as powers of two; beyond them, the last holds all."""

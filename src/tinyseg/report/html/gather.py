@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyseg.errors import DataError
-from tinyseg.evaluate.compare import Comparison
-from tinyseg.evaluate.errors import Kind
 from tinyseg.frame import Frame, Instances
 from tinyseg.predictions import Predictions
 from tinyseg.report.html.figures import Measured, charts, headline, precision_charts
 from tinyseg.report.html.records import Finding, Page, Sheet
 from tinyseg.report.html.sheets import JudgedFrame, sheet_of
 from tinyseg.report.html.words import Told, sentences
+from tinyseg.scoring.compare import Comparison
+from tinyseg.scoring.errors import Kind
 
 MOST_RUNS = 2
 PAGE_SHARE = 0.93

@@ -9,10 +9,10 @@ from importlib.resources import files
 import jinja2
 import orjson
 
-from tinyseg.evaluate.errors import ERRORS, Kind
 from tinyseg.report.html.pictures import Patch
 from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Page, Sheet
 from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
+from tinyseg.scoring.errors import ERRORS, Kind
 
 SHARED = ("common.js", "pictures.js", "stage.js")
 """What the page of `tinyseg serve` has too: one viewer for both."""

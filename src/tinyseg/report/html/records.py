@@ -7,8 +7,8 @@ whatever a run decides is a tuple with an entry for each run, in the page's orde
 import math
 from dataclasses import dataclass
 
-from tinyseg.evaluate.errors import Kind
 from tinyseg.report.html.pictures import Picture
+from tinyseg.scoring.errors import Kind
 
 Box = tuple[int, int, int, int]
 

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from tinyseg import masks as mask_ops
-from tinyseg.evaluate.errors import ERRORS, FrameErrors, Kind
-from tinyseg.evaluate.pairs import FramePairs, Sides
 from tinyseg.frame import Frame, Instances
 from tinyseg.report.html.outlines import outlines
 from tinyseg.report.html.pictures import picture_of
 from tinyseg.report.html.records import Box, Detected, Fate, Labelled, Outlined, Sheet
+from tinyseg.scoring.errors import ERRORS, FrameErrors, Kind
+from tinyseg.scoring.pairs import FramePairs, Sides
 
 MOST_DRAWN = 300
 """Detections of a frame that are drawn, the best ones."""

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyseg.evaluate.bootstrap import FEW_FRAMES
-from tinyseg.evaluate.compare import ALL_CLASSES, Comparison
-from tinyseg.evaluate.errors import ERRORS, Kind
-from tinyseg.evaluate.worth import KindWorth
 from tinyseg.report.html.sheets import JudgedFrame
 from tinyseg.report.html.svg import figure, percent
+from tinyseg.scoring.bootstrap import FEW_FRAMES
+from tinyseg.scoring.compare import ALL_CLASSES, Comparison
+from tinyseg.scoring.errors import ERRORS, Kind
+from tinyseg.scoring.worth import KindWorth
 
 SMALL_PX = 32.0
 SURE = 0.95

@@ -1,0 +1,146 @@
+"""Weights of one network -> the start of another: what fits by name and shape is carried over.
+
+Class rows of the box and mask heads go by class name (aliases understood), so COCO's "person"
+becomes WAD's wherever it stands in either list; classes that the source lacks start fresh. A plain
+head's first layer starts every level's own layer where the network pools adaptively. Sources: a
+run, a weights file of ours, torchvision's Mask R-CNN checkpoints (COCO's 91 labels).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
+
+from tinyseg.errors import WeightsError
+from tinyseg.labels import index_of
+from tinyseg.model.detector import Detector
+from tinyseg.model.path_aggregation import unfused_name
+from tinyseg.networks.weights import our_names, read_own, read_tensors
+from tinyseg.recipes import Recipe
+from tinyseg.stored import weights_file
+from tinyseg.torchvision_keys import looks_like_torchvision
+
+CLASS_ROWS = {
+    "box_head.classes.weight": 1,
+    "box_head.classes.bias": 1,
+    "box_head.deltas.weight": 4,
+    "box_head.deltas.bias": 4,
+    "mask_head.logits.weight": 1,
+    "mask_head.logits.bias": 1,
+}
+"""Tensors with rows for each class, background first, and the number of rows of a class."""
+
+
+NO_EPS = "these weights were trained with norms of eps 0: --set network.norm_eps=0 is exact"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What a transfer did: names of tensors carried over and of those left fresh; class names."""
+
+    carried: tuple[str, ...]
+    fresh: tuple[str, ...]
+    classes_carried: tuple[str, ...]
+    classes_fresh: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What else a reader should know of the source."""
+
+    def lines(self) -> list[str]:
+        """The report in words, one fact a line."""
+        total = len(self.carried) + len(self.fresh)
+        told = [f"{len(self.carried)} of {total} tensors carried over"]
+        parts = Counter(".".join(name.split(".")[:2]) for name in self.fresh)
+        if parts:
+            told.append("fresh: " + ", ".join(f"{part} ({n})" for part, n in parts.items()))
+        told.append(f"classes carried over: {', '.join(self.classes_carried) or 'none'}")
+        told.append(f"classes fresh: {', '.join(self.classes_fresh) or 'none'}")
+        return [*told, *self.notes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A state under our names, and the class list of its rows."""
+
+    state: dict[str, Tensor]
+    classes: tuple[str, ...]
+    norms_without_eps: bool = False
+    """torchvision's v1 was trained with batch norms that divide by the deviation alone."""
+
+
+def transfer_weights(detector: Detector, recipe: Recipe, path: Path) -> TransferReport:
+    """Start the detector from a run's folder or a weights file; the rest keeps its fresh weights.
+
+    Raises WeightsError for a file of which nothing fits.
+    """
+    file = weights_file(path)
+    source = _read(file)
+    rows = _matched_rows(recipe.classes, source.classes)
+    plain = {unfused_name(name): value for name, value in source.state.items()}
+    own, carried, fresh = detector.state_dict(), [], []
+    for name, value in own.items():
+        given = source.state.get(name, plain.get(unfused_name(name)))
+        if given is None or not _put(value, given, CLASS_ROWS.get(name), rows, len(source.classes)):
+            fresh.append(name)
+        else:
+            carried.append(name)
+    counted = [name for name in fresh if not name.endswith("num_batches_tracked")]
+    if not any(own[name].ndim > 1 for name in carried):
+        raise WeightsError("nothing in the file fits the network", path=file, got=recipe.name)
+    found = {ours for ours, _ in rows}
+    return TransferReport(
+        tuple(carried),
+        tuple(counted),
+        tuple(name for i, name in enumerate(recipe.classes) if i + 1 in found),
+        tuple(name for i, name in enumerate(recipe.classes) if i + 1 not in found),
+        (NO_EPS,) if source.norms_without_eps and recipe.network.norm_eps != 0 else (),
+    )
+
+
+def _read(path: Path) -> _Source:
+    if path.suffix != ".pth":
+        state, recipe = read_own(path)
+        return _Source(state, recipe.classes)
+    state = read_tensors(path)
+    if not looks_like_torchvision(list(state)):
+        raise WeightsError("not a checkpoint of torchvision's Mask R-CNN", path=path)
+    named = our_names(state, path=path)
+    classes = coco_classes()
+    rows = len(named["box_head.classes.bias"]) if "box_head.classes.bias" in named else None
+    if rows != len(classes) + 1:
+        rule = "a torchvision checkpoint has COCO's labels"
+        raise WeightsError(rule, path=path, expected=len(classes) + 1, got=rows)
+    frozen = not any(name.endswith("num_batches_tracked") for name in named)
+    return _Source(named, classes, norms_without_eps=frozen)
+
+
+def coco_classes() -> tuple[str, ...]:
+    """COCO's 90 labels in torchvision's order, "N/A" for numbers that COCO does not use."""
+    categories = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    return tuple(str(name) for name in categories[1:])
+
+
+def _matched_rows(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of class indices that mean the same, background (0) among them."""
+    pairs = [(i + 1, index_of(name, theirs)) for i, name in enumerate(ours)]
+    return [(0, 0), *((i, j + 1) for i, j in pairs if j is not None)]
+
+
+def _put(
+    own: Tensor, given: Tensor, width: int | None, rows: list[tuple[int, int]], classes: int
+) -> bool:
+    """Fill a tensor in place, by class rows where it has `width` of them; False: does not fit."""
+    if width is None:
+        if own.shape != given.shape:
+            return False
+        own.copy_(given)
+        return True
+    if own.shape[1:] != given.shape[1:] or len(given) != (classes + 1) * width:
+        return False
+    place = torch.tensor(rows, device=own.device)[:, None] * width
+    index = (place + torch.arange(width, device=own.device)[:, None]).permute(2, 0, 1).flatten(1)
+    own[index[0]] = given.to(own)[index[1]]
+    return True

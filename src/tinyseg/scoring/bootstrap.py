@@ -1,0 +1,303 @@
+"""How sure the figures are: percentile intervals over resamples of the frames.
+
+In go the pairs of labelled frames; out come 95 % intervals of every figure of Scores. A resample
+draws as many frames as there are, with replacement (Efron, Bootstrap methods, 1979), and counts
+each as often as it was drawn: matching is done once, a resample is a row of whole weights. The
+interval says how the figures would differ on other frames of the same kind; it knows nothing of
+labels that are wrong. Frames of one video are alike: drawn one by one they make the interval too
+narrow (on made clips of 20 equally hard frames 55 % held the figure of many frames), so whole clips
+can be drawn instead (92 %). Of few frames AP itself comes out too high, precision being the best
+that follows; on made data of 20 to 60 unlike frames 91 % of the intervals held the figure of many
+frames, of 5 frames 85 %, and nearly all misses were too high.
+
+Classes that no drawn frame shows do not count in a resample, as they would not in Scores.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int32, Int64
+
+from tinyseg.errors import DataError
+from tinyseg.scoring.matches import IOUS, RECALLS, Matches, Within, gather, match
+from tinyseg.scoring.pairs import FramePairs
+from tinyseg.scoring.score import AREA_RANGES, Averages
+
+ClipOf = Callable[[str], str | None]
+"""A frame's name -> its clip, None where that is not known."""
+
+RESAMPLES = 1000
+
+LEVEL_PERCENT = 95.0
+
+FEW_FRAMES = 10
+"""Under so many frames an interval over them means little."""
+
+FIGURES = tuple(field.name for field in fields(Averages))
+"""The names of the figures, in the order of their columns."""
+
+
+def nothing() -> None:
+    """Called where nobody follows the work."""
+
+
+_BLOCK_SUMS = 2**19
+"""So many detections times samples are scored at once: more do not stay in a core's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The two ends of each figure's interval, nan where the figure is."""
+
+    low: Averages
+    high: Averages
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals of the figures of Scores, under the same names.
+
+    Between the ends lie LEVEL_PERCENT of the figures of so many `resamples`. `class_frames` counts
+    the frames with an instance of each class: an interval knows no more than they show. `drawn`
+    counts what was drawn from: the frames, or their clips.
+    """
+
+    averages: Span
+    any_class: Span
+    classes: tuple[Span, ...]
+    class_frames: tuple[int, ...]
+    frames: int
+    resamples: int
+    drawn: int
+
+    @property
+    def few(self) -> bool:
+        """Whether too few were drawn from for the intervals to mean much."""
+        return self.drawn < FEW_FRAMES
+
+
+def intervals(
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    max_detections: int = 300,
+    clip_of: ClipOf | None = None,
+    tick: Callable[[], None] = nothing,
+) -> Intervals:
+    """The intervals of all figures; the same seed gives the same ends.
+
+    With `clip_of`, which tells the clip of a frame's name, whole clips are drawn. `tick` is called
+    once a class and once more. Raises DataError without frames or resamples.
+    """
+    units = units_of(pairs, clip_of)
+    weights = draw_units(units, resamples, seed=seed)
+    values = resampled(pairs, classes, weights, max_detections=max_detections, tick=tick)
+    low, high = ends(values)
+    spans = [Span(_averages(a), _averages(b)) for a, b in zip(low, high, strict=True)]
+    return Intervals(
+        spans[0],
+        spans[1],
+        tuple(spans[2:]),
+        class_frames(pairs, len(classes)),
+        len(pairs),
+        resamples,
+        len(np.unique(units)),
+    )
+
+
+def _averages(row: Float64[np.ndarray, " figures"]) -> Averages:
+    return Averages(*row.tolist())
+
+
+def class_frames(pairs: Sequence[FramePairs], classes: int) -> tuple[int, ...]:
+    """On how many frames each class has an instance."""
+    shown = [np.unique(frame.truth.labels) for frame in pairs]
+    joined = np.concatenate([np.zeros(0, np.int64), *shown])
+    return tuple(np.bincount(joined, minlength=classes).tolist())
+
+
+def draw_frames(frames: int, resamples: int, *, seed: int) -> Int64[np.ndarray, "samples frames"]:
+    """How often each frame is drawn; a row adds up to their number."""
+    return draw_units(np.arange(frames), resamples, seed=seed)
+
+
+def units_of(
+    pairs: Sequence[FramePairs], clip_of: ClipOf | None = None
+) -> Int64[np.ndarray, " frames"]:
+    """Numbers that frames share which are drawn together: those of a clip, if it is known."""
+    clips = [None if clip_of is None else clip_of(frame.name) for frame in pairs]
+    first: dict[str, int] = {}
+    units = [
+        place if clip is None else first.setdefault(clip, place) for place, clip in enumerate(clips)
+    ]
+    return np.array(units, np.int64)
+
+
+def draw_units(
+    units: Int64[np.ndarray, " frames"], resamples: int, *, seed: int
+) -> Int64[np.ndarray, "samples frames"]:
+    """How often each frame is drawn, where those of one unit are drawn together."""
+    own, place = np.unique(units, return_inverse=True)
+    _check_counts(len(own), resamples)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)
+    return np.asarray(drawn[:, place])
+
+
+def _check_counts(frames: int, resamples: int) -> None:
+    if frames < 1 or resamples < 1:
+        rule = "intervals need a frame and a resample, or more"
+        raise DataError(rule, got=f"{frames} frames, {resamples} resamples")
+
+
+def ends(
+    values: Float64[np.ndarray, "samples rows figures"],
+) -> tuple[Float64[np.ndarray, "rows figures"], Float64[np.ndarray, "rows figures"]]:
+    """The interval's ends of each figure, over the resamples that have it; nan where none has."""
+    outside = (100 - LEVEL_PERCENT) / 2
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        low, high = np.nanpercentile(values, [outside, 100 - outside], axis=0)
+    return low, high
+
+
+def resampled(
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    weights: Int64[np.ndarray, "samples frames"],
+    *,
+    max_detections: int = 300,
+    tick: Callable[[], None] = nothing,
+) -> Float64[np.ndarray, "samples rows figures"]:
+    """Every figure of every sample: rows are the mean over classes, any class, each class.
+
+    A sample is how often each frame counts. Columns are FIGURES. `tick` is called after all
+    classes as one and after each class. Detections of equal score keep their order however often
+    their frame counts, where frames written out twice would have them in turn.
+    """
+    rows = []
+    for label in (None, *range(len(classes))):
+        rows.append(_of_label(pairs, label, weights, max_detections))
+        tick()
+    return np.stack([mean_known(np.stack(rows[1:])), *rows], axis=1)
+
+
+def mean_known(values: Float64[np.ndarray, "n *more"]) -> Float64[np.ndarray, "*more"]:
+    """The mean over the first axis of what is not nan; nan where nothing is known."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
+def _of_label(
+    pairs: Sequence[FramePairs],
+    label: int | None,
+    weights: Int64[np.ndarray, "samples frames"],
+    max_detections: int,
+) -> Float64[np.ndarray, "samples figures"]:
+    """One class's figures, or those of all classes as one."""
+    pool = gather(pairs, label, max_detections=max_detections)
+    whole, *sizes = (
+        resampled_precision(match(pool, Within(area)), weights) for area in AREA_RANGES.values()
+    )
+    columns = [whole[:, 0], whole[:, 5], *(own.mean(axis=1) for own in sizes), whole.mean(axis=1)]
+    return np.stack(columns, axis=1)
+
+
+def resampled_precision(
+    matches: Matches, weights: Int64[np.ndarray, "samples frames"]
+) -> Float64[np.ndarray, "samples ious"]:
+    """What `average_precision` gives for each row of weights, many rows at a time."""
+    instances = weights @ matches.instances
+    needed, blocks = _needed(instances), _blocks(weights, len(matches.frame))
+    out = np.zeros((len(weights), len(IOUS)))
+    for place, (hit, ignored) in enumerate(
+        zip(matches.true_positive, matches.ignored, strict=True)
+    ):
+        if hit.any():
+            out[:, place] = _areas(_runs(matches.frame[~ignored], hit[~ignored]), blocks, needed)
+    out[instances == 0] = np.nan
+    return out
+
+
+def _needed(instances: Int64[np.ndarray, " samples"]) -> Int64[np.ndarray, "samples recalls"]:
+    """The fewest true positives that reach each recall, as floating-point division decides it."""
+    total = np.maximum(instances, 1)[:, None].astype(np.float64)
+    count = np.ceil(RECALLS * total)
+    count -= (count > 0) & ((count - 1) / total >= RECALLS)
+    count += count / total < RECALLS
+    return count.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Judged detections, best first, cut behind every true positive that a false one follows.
+
+    In a run false ones come first, then true ones, so precision is highest at its end. `frames`
+    and `ends` are those of all detections and how many there are up to each run's end, `true_*` of
+    true ones.
+    """
+
+    frames: Int64[np.ndarray, " n"]
+    ends: Int64[np.ndarray, " runs"]
+    true_frames: Int64[np.ndarray, " t"]
+    true_ends: Int64[np.ndarray, " runs"]
+
+
+def _runs(frame: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> _Runs:
+    ends = np.flatnonzero(hit & ~np.append(hit[1:], False)) + 1
+    last = ends[-1]
+    true_ends = np.cumsum(hit)[ends - 1]
+    return _Runs(frame[:last], ends, frame[:last][hit[:last]], true_ends)
+
+
+def _blocks(
+    weights: Int64[np.ndarray, "samples frames"], detections: int
+) -> list[Int32[np.ndarray, "_some frames"]]:
+    """The weights, some samples at a time: fewer where there are many detections."""
+    block = max(8, _BLOCK_SUMS // max(1, detections))
+    return [weights[i : i + block].astype(np.int32) for i in range(0, len(weights), block)]
+
+
+def _areas(
+    runs: _Runs,
+    blocks: Sequence[Int32[np.ndarray, "_some frames"]],
+    needed: Int64[np.ndarray, "samples recalls"],
+) -> list[float]:
+    """Average precision of each sample."""
+    out: list[float] = []
+    for weights in blocks:
+        seen = _cumulated(runs.frames, runs.ends, weights)
+        true = _cumulated(runs.true_frames, runs.true_ends, weights)
+        own = needed[len(out) : len(out) + len(true)]
+        out += _block_areas(true / np.maximum(seen, 1), true, own)
+    return out
+
+
+def _cumulated(
+    frames: Int64[np.ndarray, " n"],
+    ends: Int64[np.ndarray, " runs"],
+    weights: Int32[np.ndarray, "samples frames"],
+) -> Int64[np.ndarray, "samples runs"]:
+    """How often the detections up to each run's end count, for each sample."""
+    counts = np.cumsum(np.take(weights, frames, axis=1), axis=1, dtype=np.int32)
+    return counts[:, ends - 1].astype(np.int64)
+
+
+def _block_areas(
+    precision: Float64[np.ndarray, "samples runs"],
+    true: Int64[np.ndarray, "samples runs"],
+    needed: Int64[np.ndarray, "samples recalls"],
+) -> list[float]:
+    """The mean over recalls of the best precision at any point that has found at least as much."""
+    out = []
+    for own_precision, own_true, own_needed in zip(precision, true, needed, strict=True):
+        reached = np.searchsorted(own_true, own_needed)
+        reached = reached[: np.searchsorted(reached, len(own_true))]
+        best = np.maximum.reduceat(own_precision, reached)
+        out.append(float(np.maximum.accumulate(best[::-1]).sum()) / len(RECALLS))
+    return out

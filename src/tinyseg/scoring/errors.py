@@ -1,0 +1,239 @@
+"""What kind of error each false detection and each missed label is.
+
+Pairs of frames come in; a FrameErrors a frame goes out. Kinds are those of TIDE (Bolya et al.,
+2020, section 2.2) at its thresholds, tried in its order: localisation (the right class, IoU .1 to
+.5), class (IoU .5 with another class), duplicate, background (IoU under .1 with everything), both
+(what is left); a label that nothing found and no such error explains is missed.
+
+One kind is ours and comes before them: seam. A detection that lies in a label of its class, which
+goes on beyond one of its sides, was cut there: by a view's border where those are known, else if
+the side is straight; a box that ends too early can look the same, so that is a suspicion.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from tinyseg.scoring.matches import NOTHING, gather, match
+from tinyseg.scoring.pairs import FramePairs
+
+FOUND_IOU, BACKGROUND_IOU = 0.5, 0.1
+
+
+class Kind(IntEnum):
+    """What a detection or a label is; RIGHT and IGNORED are no errors."""
+
+    RIGHT = 0
+    IGNORED = 1
+    MISSED = 2
+    BACKGROUND = 3
+    LOCALISATION = 4
+    CLASS = 5
+    BOTH = 6
+    DUPLICATE = 7
+    SEAM = 8
+
+    @property
+    def title(self) -> str:
+        """Its name in tables and files."""
+        return self.name.lower()
+
+
+ERRORS = tuple(kind for kind in Kind if kind > Kind.IGNORED)
+"""The kinds that are errors."""
+
+FIXABLE = (Kind.LOCALISATION, Kind.CLASS, Kind.SEAM)
+"""The kinds of detections that explain why a label is not found: put right, they would find it."""
+
+Rects = Float64[np.ndarray, "views 4"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeamRules:
+    """When a detection counts as cut off at a side.
+
+    It lies in the label by at least `inside`, which goes on for `beyond` of its own extent and
+    `beyond_px`, and the side is as long as `across` of the label's. The side is straight by the
+    share `straight` of its length, which is at least `side_px`, or within `border_px` of a view's
+    border.
+    """
+
+    inside: float = 0.7
+    across: float = 0.5
+    beyond: float = 0.15
+    beyond_px: float = 3.0
+    straight: float = 0.8
+    side_px: float = 6.0
+    border_px: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameErrors:
+    """One frame's verdicts, rows as in its pairs.
+
+    `found` and `truth` hold Kinds. `target` is the label that a detection is held against, for a
+    duplicate the one that was found before; `taker` the detection that found a label, or that
+    explains why it is not found; NOTHING where there is none.
+    """
+
+    name: str
+    found: Int64[np.ndarray, " found"]
+    target: Int64[np.ndarray, " found"]
+    truth: Int64[np.ndarray, " truth"]
+    taker: Int64[np.ndarray, " truth"]
+
+
+def judge(
+    pairs: Sequence[FramePairs],
+    class_count: int,
+    *,
+    views: Mapping[str, Rects] | None = None,
+    rules: SeamRules | None = None,
+    max_detections: int = 300,
+) -> list[FrameErrors]:
+    """The errors of every frame at IoU .5.
+
+    `views` are the rectangles, in frame pixels, that were looked at on a frame, by its name. On a
+    frame without them seams are told by straight sides, if its pairs have shapes.
+    """
+    matched = _match(pairs, class_count, max_detections)
+    chosen = rules or SeamRules()
+    return [
+        _judge_frame(frame, taken, ignored, (views or {}).get(frame.name), chosen)
+        for frame, (taken, ignored) in zip(pairs, matched, strict=True)
+    ]
+
+
+_Matched = tuple[Int64[np.ndarray, " found"], Bool[np.ndarray, " found"]]
+
+
+def _match(pairs: Sequence[FramePairs], class_count: int, most: int) -> list[_Matched]:
+    """The label that each detection found at IoU .5, or NOTHING, and which are not judged."""
+    out = [(np.full(len(f.found), NOTHING), np.zeros(len(f.found), np.bool_)) for f in pairs]
+    for label in range(class_count):
+        pool = gather(pairs, label, max_detections=most)
+        matches = match(pool)
+        own = pool.found.row[matches.row]
+        theirs = np.append(pool.truth.row, NOTHING)[matches.label_row[0]]
+        for frame, row, other, ignored in zip(
+            matches.frame.tolist(), own.tolist(), theirs.tolist(), matches.ignored[0], strict=True
+        ):
+            out[frame][0][row] = other
+            out[frame][1][row] = ignored
+    return out
+
+
+def _judge_frame(
+    frame: FramePairs,
+    taken: Int64[np.ndarray, " found"],
+    ignored: Bool[np.ndarray, " found"],
+    views: Rects | None,
+    rules: SeamRules,
+) -> FrameErrors:
+    same = frame.found.labels[:, None] == frame.truth.labels[None, :]
+    kinds, target = _kinds(frame, same)
+    cut, cut_label = _cut(frame, same, views, rules)
+    kinds[cut], target[cut] = Kind.SEAM, cut_label[cut]
+    right = taken != NOTHING
+    kinds[right], target[right] = Kind.RIGHT, taken[right]
+    kinds[ignored] = Kind.IGNORED
+    target[ignored] = NOTHING
+    truth, taker = _judge_labels(kinds, target, len(frame.truth))
+    if views is not None:
+        truth[(truth == Kind.MISSED) & _held_by_none(frame.truth.boxes, views, rules)] = Kind.SEAM
+    return FrameErrors(frame.name, kinds, target, truth, taker)
+
+
+def _kinds(
+    frame: FramePairs, same: Bool[np.ndarray, "found truth"]
+) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
+    """What each detection is if it is false, and the label that says so."""
+    kinds = np.full(len(frame.found), int(Kind.BACKGROUND))
+    target = np.full(len(frame.found), NOTHING)
+    if not frame.iou.size:
+        return kinds, target
+    (own, own_label), (other, other_label), (any_class, label) = (
+        (table.max(axis=1), table.argmax(axis=1))
+        for table in (np.where(same, frame.iou, 0), np.where(same, 0, frame.iou), frame.iou)
+    )
+    # The first rule that holds has the last word.
+    for kind, holds, labels in (
+        (Kind.BOTH, any_class > BACKGROUND_IOU, label),
+        (Kind.DUPLICATE, own >= FOUND_IOU, own_label),
+        (Kind.CLASS, other >= FOUND_IOU, other_label),
+        (Kind.LOCALISATION, (own >= BACKGROUND_IOU) & (own <= FOUND_IOU), own_label),
+    ):
+        kinds[holds], target[holds] = kind, labels[holds]
+    return kinds, target
+
+
+def _judge_labels(
+    kinds: Int64[np.ndarray, " found"], target: Int64[np.ndarray, " found"], count: int
+) -> tuple[Int64[np.ndarray, " truth"], Int64[np.ndarray, " truth"]]:
+    """What each label is, and the best detection that found it or explains why it is not."""
+    truth = np.full(count, int(Kind.MISSED))
+    taker = np.full(count, NOTHING)
+    for some in (FIXABLE, (Kind.RIGHT,)):
+        rows = np.flatnonzero(np.isin(kinds, some))[::-1]
+        truth[target[rows]] = kinds[rows]
+        taker[target[rows]] = rows
+    return truth, taker
+
+
+def _cut(
+    frame: FramePairs, same: Bool[np.ndarray, "found truth"], views: Rects | None, rules: SeamRules
+) -> tuple[Bool[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
+    """Which detections are a label's part, cut off at a side, and the label."""
+    if not frame.iou.size:
+        return np.zeros(len(frame.found), np.bool_), np.full(len(frame.found), NOTHING)
+    areas = frame.found.areas[:, None] + frame.truth.areas[None, :]
+    shared = frame.iou * areas / (1 + frame.iou)
+    inside = np.where(same, shared / frame.found.areas[:, None], 0)
+    label = inside.argmax(axis=1)
+    boxes, around = frame.found.boxes, frame.truth.boxes[label]
+    # How far the label goes on beyond each side: left, top, right, bottom.
+    beyond = (boxes - around) * np.array([1, 1, -1, -1])
+    extent = np.tile(around[:, 2:] - around[:, :2], (1, 2))
+    goes_on = beyond >= np.maximum(rules.beyond * extent, rules.beyond_px)
+    goes_on &= _side_lengths(boxes) >= rules.across * _side_lengths(around)
+    sides = _at_border(boxes, views, rules) if views is not None else _straight(frame, rules)
+    return (goes_on & sides).any(axis=1) & (inside.max(axis=1) >= rules.inside), label
+
+
+def _straight(frame: FramePairs, rules: SeamRules) -> Bool[np.ndarray, "found 4"]:
+    """Which sides of each detection are straight, as far as shapes were measured."""
+    if frame.shapes is None:
+        return np.zeros((len(frame.found), 4), np.bool_)
+    long = _side_lengths(frame.found.boxes) >= rules.side_px
+    return np.asarray((frame.shapes.straight >= rules.straight) & long)
+
+
+def _side_lengths(boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
+    """Lengths of each box's sides: left, top, right, bottom."""
+    return np.tile((boxes[:, 2:] - boxes[:, :2])[:, ::-1], (1, 2))
+
+
+def _at_border(
+    boxes: Float64[np.ndarray, "n 4"], views: Rects, rules: SeamRules
+) -> Bool[np.ndarray, "n 4"]:
+    """Which sides of each box lie along the same side of a view that the box is in."""
+    near = np.abs(boxes[:, None] - views[None]) <= rules.border_px
+    return np.asarray((near & _in_view(boxes, views, rules)[..., None]).any(axis=1))
+
+
+def _in_view(
+    boxes: Float64[np.ndarray, "n 4"], views: Rects, rules: SeamRules
+) -> Bool[np.ndarray, "n views"]:
+    low = boxes[:, None, :2] >= views[None, :, :2] - rules.border_px
+    high = boxes[:, None, 2:] <= views[None, :, 2:] + rules.border_px
+    return np.asarray((low & high).all(axis=2))
+
+
+def _held_by_none(
+    boxes: Float64[np.ndarray, "n 4"], views: Rects, rules: SeamRules
+) -> Bool[np.ndarray, " n"]:
+    """Which boxes no view holds whole."""
+    return np.asarray(~_in_view(boxes, views, rules).any(axis=1))

@@ -1,0 +1,234 @@
+"""The challenge's own rule, beside COCO's: mask AP as the CVPR 2018 WAD page words it.
+
+In go the pairs of labelled frames and perhaps which clip each frame is from; out come the scores at
+each of a row of score cuts. The scorer was never published. Known from the page, as participants
+report it:
+- mask AP averaged over IoU .50:.05:.95, "over all classes and all video clips";
+- of several predictions that match one instance, that of the largest IoU is the true positive (by
+  COCO's rule that of the best score), the others are false;
+- predictions on ignore labels by more than the IoU threshold are dropped, and so are group classes.
+
+Inferred here, and to be doubted:
+- a prediction matches an instance of its own class of the same frame, at an IoU of the threshold
+  or more, and at most one: pairs are made from the largest IoU down, of equal ones the better
+  score's first;
+- "by more than the threshold" is the share of the prediction's own pixels on the ignore region,
+  group and rider labels included, over all of them together; a true positive is not dropped;
+- AP is read at COCO's 101 recalls, with precision made to fall;
+- "all video clips" can be read as one pool of the frames of all clips (`pooled`: the mean over
+  classes of a class's AP) or as one score a clip (`per_clip`: the mean over clips of the mean over
+  the classes that have instances in the clip). Both are given; neither is known to be meant.
+
+Teams saw the scorer punish boxes of low scores, which COCO's AP does not. Largest-IoU matching can
+do it: a prediction of low score and slightly larger IoU makes a false one of the confident other.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from tinyseg.errors import DataError
+from tinyseg.scoring.bootstrap import (
+    RESAMPLES,
+    ClipOf,
+    draw_units,
+    ends,
+    mean_known,
+    resampled_precision,
+    units_of,
+)
+from tinyseg.scoring.matches import IOUS, NOTHING, Matches, Pool, average_precision, gather
+from tinyseg.scoring.pairs import FramePairs
+
+CUTS = tuple(round(0.05 * step, 2) for step in range(20))
+"""The score cuts that are tried: predictions of at least this score are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutScore:
+    """AP 0 ... 1 by the rule when only predictions of score `cut` and above are handed in.
+
+    `pooled` and `per_clip` are the two readings of "all video clips", the latter nan where no
+    clip with an instance is known; `pooled_50` is the former at IoU .50 alone; `classes` are the
+    pooled AP of each class, nan for those without instances.
+    """
+
+    cut: float
+    detections: int
+    pooled: float
+    pooled_50: float
+    per_clip: float
+    classes: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WadScores:
+    """The scores at every cut; `clips` counts those that have an instance.
+
+    Frames of unknown clip count in the pool alone.
+    """
+
+    classes: tuple[str, ...]
+    instances: tuple[int, ...]
+    cuts: tuple[CutScore, ...]
+    frames: int
+    clips: int
+    frames_without_clip: int
+
+    def best(self, reading: Callable[[CutScore], float]) -> CutScore:
+        """The cut that scores best under a reading, the lowest of equals."""
+        return max(self.cuts, key=lambda one: (_or_lowest(reading(one)), -one.cut))
+
+
+def _or_lowest(value: float) -> float:
+    return -1.0 if math.isnan(value) else value
+
+
+def score_wad(
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    *,
+    clip_of: ClipOf | None = None,
+    cuts: Sequence[float] = CUTS,
+    max_detections: int = 300,
+) -> WadScores:
+    """Scores under the challenge's rule, of frames whose labels are indices into `classes`.
+
+    `clip_of` tells the clip of a frame's name, None where it is not known. Raises DataError for
+    cuts that are none or outside 0 ... 1.
+    """
+    if not cuts or not all(0 <= cut <= 1 for cut in cuts):
+        raise DataError("score cuts lie in 0 ... 1, one or more", got=list(cuts))
+    pools = [gather(pairs, label, max_detections=max_detections) for label, _ in enumerate(classes)]
+    clips, clip = _clips([frame.name for frame in pairs], clip_of)
+    with_instances = {int(c) for pool in pools for c in clip[pool.truth.frame].tolist()} - {-1}
+    return WadScores(
+        tuple(classes),
+        tuple(len(pool.truth) for pool in pools),
+        tuple(_score_cut(pools, cut, clip, len(clips)) for cut in cuts),
+        frames=len(pairs),
+        clips=len(with_instances),
+        frames_without_clip=int(np.count_nonzero(clip < 0)),
+    )
+
+
+def _clips(
+    names: Sequence[str], clip_of: ClipOf | None
+) -> tuple[list[str], Int64[np.ndarray, " frames"]]:
+    """The clips' names, and the place of each frame's clip among them, -1 where none is known."""
+    own = [None if clip_of is None else clip_of(name) for name in names]
+    clips = sorted({clip for clip in own if clip is not None})
+    place = {clip: index for index, clip in enumerate(clips)}
+    return clips, np.array([-1 if clip is None else place[clip] for clip in own], np.int64)
+
+
+def _score_cut(
+    pools: Sequence[Pool], cut: float, clip: Int64[np.ndarray, " frames"], clips: int
+) -> CutScore:
+    matches = [match_wad(pool, cut) for pool in pools]
+    by_class = np.stack([average_precision(one) for one in matches])
+    by_clip = [mean_known(_clip_averages(matches, clip == c)).item() for c in range(clips)]
+    return CutScore(
+        cut,
+        sum(int(np.count_nonzero(pool.scores >= cut)) for pool in pools),
+        pooled=mean_known(by_class.mean(axis=1)).item(),
+        pooled_50=mean_known(by_class[:, 0]).item(),
+        per_clip=mean_known(np.array(by_clip, np.float64)).item(),
+        classes=tuple(by_class.mean(axis=1).tolist()),
+    )
+
+
+def _clip_averages(
+    matches: Sequence[Matches], own: Bool[np.ndarray, " frames"]
+) -> Float64[np.ndarray, " classes"]:
+    return np.array([average_precision(_of_clip(one, own)).mean() for one in matches])
+
+
+def _of_clip(matches: Matches, own: Bool[np.ndarray, " frames"]) -> Matches:
+    """What concerns the frames of one clip; the others have no instance and no detection."""
+    kept = own[matches.frame]
+    return Matches(
+        matches.frame[kept],
+        matches.score[kept],
+        matches.row[kept],
+        matches.true_positive[:, kept],
+        matches.ignored[:, kept],
+        matches.label_row[:, kept],
+        np.where(own, matches.instances, 0),
+    )
+
+
+def pooled_interval(
+    pairs: Sequence[FramePairs],
+    classes: Sequence[str],
+    cut: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    max_detections: int = 300,
+    clip_of: ClipOf | None = None,
+) -> tuple[float, float]:
+    """The 95 % interval of the pooled AP at a cut, over resamples of the frames or their clips.
+
+    A cut chosen as the best on the same frames flatters: the interval does not know of the choice.
+    """
+    weights = draw_units(units_of(pairs, clip_of), resamples, seed=seed)
+    by_class = []
+    for label, _ in enumerate(classes):
+        pool = gather(pairs, label, max_detections=max_detections)
+        by_class.append(resampled_precision(match_wad(pool, cut), weights).mean(axis=1))
+    low, high = ends(mean_known(np.stack(by_class))[:, None, None])
+    return low.item(), high.item()
+
+
+def match_wad(pool: Pool, cut: float = 0.0) -> Matches:
+    """Who found what under the rule, at each of the IOUS; detections under the cut are not there.
+
+    Pairs from the largest IoU down do not depend on the threshold: those of the threshold or more
+    come first. So one pass serves all.
+    """
+    order = pool.order[pool.scores[pool.order] >= cut]
+    label, iou = _largest_first(pool, cut)
+    true_positive = (label != NOTHING) & (iou >= IOUS[:, None])
+    ignored = ~true_positive & (pool.on_ignore > IOUS[:, None])
+    return Matches(
+        pool.found.frame[order],
+        pool.scores[order],
+        order,
+        true_positive[:, order],
+        ignored[:, order],
+        np.where(true_positive, label, NOTHING)[:, order],
+        np.bincount(pool.truth.frame, minlength=pool.frames),
+    )
+
+
+def _largest_first(
+    pool: Pool, cut: float
+) -> tuple[Int64[np.ndarray, " found"], Float64[np.ndarray, " found"]]:
+    """The label that each detection takes, or NOTHING, and the IoU of the two.
+
+    From the largest IoU down a pair is made where both are free. A pair that comes first of all
+    pairs of both its detection and its label is made in any case, so all such pairs are made at
+    once, then those of what is left. Detections of a frame lie best first: a smaller row is the
+    better score.
+    """
+    label, taken_iou = np.full(len(pool.found), NOTHING), np.zeros(len(pool.found))
+    pairs = pool.candidates
+    order = np.lexsort((pairs.truth, pairs.found, -pairs.iou))
+    order = order[pool.scores[pairs.found[order]] >= cut]
+    while len(order):
+        found, truth = pairs.found[order], pairs.truth[order]
+        made = _is_first(found) & _is_first(truth)
+        label[found[made]], taken_iou[found[made]] = truth[made], pairs.iou[order[made]]
+        order = order[~(np.isin(found, found[made]) | np.isin(truth, truth[made]))]
+    return label, taken_iou
+
+
+def _is_first(values: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """True where a value comes for the first time."""
+    first = np.zeros(len(values), np.bool_)
+    first[np.unique(values, return_index=True)[1]] = True
+    return first
