@@ -150,7 +150,7 @@ def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:
 def _to_lists(predictions: Predictions) -> dict[str, object]:
     annotations: list[dict[str, object]] = []
     for image_id, frame in enumerate(predictions.frames, start=1):
-        rows = _to_rows(frame, predictions.classes)
+        rows = rows_of(frame, predictions.classes)
         start = len(annotations) + 1
         annotations += [
             {"id": i, "image_id": image_id, **row} for i, row in enumerate(rows, start=start)
@@ -165,7 +165,7 @@ def _to_image(image_id: int, frame: FramePredictions) -> dict[str, object]:
     return {"id": image_id, **names, "width": width, "height": height}
 
 
-def _to_rows(frame: FramePredictions, classes: Sequence[str]) -> list[dict[str, object]]:
+def rows_of(frame: FramePredictions, classes: Sequence[str]) -> list[dict[str, object]]:
     """COCO's fields of each instance that has a pixel in the frame, but for the ids."""
     try:
         pixels = mask_ops.rasterise(frame.instances.masks, frame.hw)

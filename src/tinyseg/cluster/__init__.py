@@ -1,0 +1,27 @@
+"""Prediction of very many frames on a Ray cluster, or on this machine's cores by the same engine.
+
+frames.py   folders, prefixes of object stores, tables of paths -> the frames of a job
+worker.py   one worker: networks in memory, frames in, rows out
+parts.py    the results: Parquet parts, written once, and read back without Ray
+job.py      the whole: a job's key, resuming, progress, summary
+
+Ray Data does the scheduling, the back-pressure and the checkpoints (extra `ray`). A worker holds
+the networks once; frames are read by workers, wherever they run. Each part is written under a
+two-phase commit, so that a frame appears once whatever is killed, and the same call again goes on
+with what is missing.
+"""
+
+from tinyseg.cluster.frames import Listing, find_frames
+from tinyseg.cluster.job import Summary, predict_on_cluster
+from tinyseg.cluster.parts import is_parts, read_parts
+from tinyseg.cluster.worker import Engine
+
+__all__ = [
+    "Engine",
+    "Listing",
+    "Summary",
+    "find_frames",
+    "is_parts",
+    "predict_on_cluster",
+    "read_parts",
+]

@@ -1,0 +1,318 @@
+"""Jobs on a cluster: what they list, write and read back, and that each frame is there once."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from _tiny_network import network, picture
+
+from tinyseg.build import save_weights
+from tinyseg.errors import DataError, PredictionsError
+from tinyseg.image import write_jpeg, write_png
+from tinyseg.predict import MemberFile, Predictor, load_members
+from tinyseg.predictions import FramePredictions, rows_of
+from tinyseg.views import Plan, Whole
+
+ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+pa = pytest.importorskip("pyarrow")
+
+from pyarrow import csv, parquet  # noqa: E402
+
+from tinyseg.cluster import (  # noqa: E402
+    Engine,
+    find_frames,
+    is_parts,
+    predict_on_cluster,
+    read_parts,
+)
+from tinyseg.cluster.worker import TRIES, Worker  # noqa: E402
+
+# Ray warns of itself.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::{kind}")
+    for kind in ("DeprecationWarning", "FutureWarning", "ResourceWarning", "UserWarning")
+]
+
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    detector, recipe = network(3)
+    save_weights(path, detector, recipe)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(FRAMES):
+        write_png(folder / f"{seed:02}_Camera_5.png", picture(seed))
+    return folder
+
+
+def engine(weights: Path, *, side: int = 128, **how: Any) -> Engine:
+    members, _ = load_members(weights)
+    predictor = Predictor(members, Plan.of(Whole(side, 192)))
+    settings = {"networks": [members[0].sha256], "plan": str(side)}
+    return Engine.of(predictor, [MemberFile(weights=weights)], settings, **how)
+
+
+def expected(weights: Path, pictures: Path) -> dict[str, list[dict[str, object]]]:
+    """What one process finds, as it is written."""
+    from tinyseg.image import read_image
+
+    predictor = engine(weights).predictor()
+    found = {}
+    for path in sorted(pictures.iterdir()):
+        image = read_image(path)
+        instances = predictor(image)
+        frame = FramePredictions(path.stem, path.name, image.shape[:2], instances)
+        found[path.stem] = rows_of(frame, predictor.classes)
+    return found
+
+
+def written(out: Path) -> dict[str, list[dict[str, object]]]:
+    """What the parts hold, by frame; each frame once."""
+    predictions = read_parts(str(out))
+    return {frame.name: rows_of(frame, predictions.classes) for frame in predictions.frames}
+
+
+class Paper:
+    """A ledger without a cluster."""
+
+    def __init__(self, tries: Mapping[str, int] | None = None) -> None:
+        self.tries, self.ended = Counter(tries), dict[str, Mapping[str, Any]]()
+
+    def begin(self, frame: str) -> int:
+        self.tries[frame] += 1
+        return self.tries[frame]
+
+    def end(self, frame: str, told: Mapping[str, Any]) -> None:
+        self.ended[frame] = told
+
+
+# What a job looks at
+
+
+def test_frames_of_folders_addresses_and_tables_are_called_alike(
+    tmp_path: Path, pictures: Path
+) -> None:
+    names = [path.name for path in sorted(pictures.iterdir())]
+    rows = {"path": names, "camera": ["5"] * FRAMES}
+    table = pa.table(rows)
+    parquet.write_table(table, pictures.parent / "a.parquet")
+    places = pa.table({"uri": [f"file://{pictures}/{name}" for name in names]})
+    csv.write_csv(places, tmp_path / "b.csv")
+    parquet.write_table(pa.table({"path": names}), tmp_path / "beside.parquet")
+    for name in names:
+        (tmp_path / name).symlink_to(pictures / name)
+    words = [str(pictures), f"file://{pictures}", str(tmp_path / "b.csv")]
+    listings = [find_frames([word]) for word in [*words, str(tmp_path / "beside.parquet")]]
+    stems = [Path(name).stem for name in names]
+    assert [one.table["frame"].to_pylist() for one in listings] == [stems] * 4
+    assert listings[0].digest == listings[1].digest != listings[3].digest
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda root: write_text(root / "a.csv", "place\nb.jpg\n"), "no column of paths"),
+        (lambda root: write_text(root / "a.parquet", "no table"), "is no table"),
+        (lambda root: root / "gone.csv", "is not there"),
+        (lambda root: f"file://{root}/gone", "no picture|cannot be reached"),
+        (lambda root: f"file://{root}", "no picture at this address"),
+        (lambda root: "nowhere://bucket/a", "no file system of this address"),
+        (lambda root: write_text(root / "a.csv", "path,frame\nb.jpg,x\nc.jpg,x\n"), "comes once"),
+    ],
+)
+def test_what_names_no_frames_is_refused(tmp_path: Path, make: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        find_frames([str(make(tmp_path))])
+
+
+def write_text(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+# One worker, without a cluster
+
+
+def test_a_worker_finds_what_one_process_finds(weights: Path, pictures: Path) -> None:
+    listing = find_frames([str(pictures)])
+    paper = Paper()
+    rows = Worker(engine(weights), listing.stores, paper)(listing.table).to_pylist()
+    whole = expected(weights, pictures)
+    assert sum(map(len, whole.values())) > FRAMES
+    for row in rows:
+        assert (row["status"], row["attempts"], row["camera"]) == ("ok", 1, "5")
+        own = [
+            (r["category_id"], r["score"], r["segmentation"]["counts"]) for r in whole[row["frame"]]
+        ]
+        assert [(i["class_id"], i["score"], i["rle"]) for i in row["instances"]] == own
+    assert paper.ended.keys() == whole.keys()
+
+
+def test_frames_that_fail_are_rows_that_say_why(tmp_path: Path, weights: Path) -> None:
+    write_jpeg(tmp_path / "good.jpg", picture(1))
+    write_text(tmp_path / "bad.jpg", "nothing")
+    (tmp_path / "gone.jpg").write_bytes((tmp_path / "good.jpg").read_bytes())
+    (tmp_path / "poison.jpg").write_bytes((tmp_path / "good.jpg").read_bytes())
+    listing = find_frames([str(tmp_path)])
+    (tmp_path / "gone.jpg").unlink()
+    paper = Paper({"poison": TRIES})
+    rows = Worker(engine(weights), listing.stores, paper)(listing.table).to_pylist()
+    told = {row["frame"]: (row["status"], row["attempts"], row["error"]) for row in rows}
+    assert told["good"] == ("ok", 1, None)
+    assert told["bad"][:2] == told["gone"][:2] == told["poison"][:2] == ("error", TRIES)
+    assert "a picture is JPEG" in told["bad"][2]
+    assert told["gone"][2] == "cannot be read (got FileNotFoundError)"
+    assert told["poison"][2] == "its worker died 3 times"
+
+
+# A cluster of this machine
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=100 * 2**20,
+        runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def done(
+    cluster: None, weights: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The results of a job whose worker was killed on its way."""
+    out = tmp_path_factory.mktemp("job") / "out"
+    killer = Killer()
+    killer.start()
+    summary = predict_on_cluster(find_frames([str(pictures)]), engine(weights), str(out), workers=1)
+    killer.over.set()
+    killer.join()
+    assert killer.killed == 1
+    assert (summary.frames, summary.before, summary.failed) == (FRAMES, 0, 0)
+    return out
+
+
+def workers() -> Iterator[psutil.Process]:
+    """The processes that hold the networks and look."""
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "_Looking" in " ".join(one.cmdline()) and one.cpu_times().user > 2:
+                yield one
+
+
+class Killer(threading.Thread):
+    """Kills a worker as soon as the first frame is done."""
+
+    def __init__(self, counts: int = 1) -> None:
+        super().__init__(daemon=True)
+        self.counts, self.killed, self.over = counts, 0, threading.Event()
+
+    def run(self) -> None:
+        """Until it is over, or enough are killed."""
+        while not self.over.wait(0.05) and self.killed < self.counts:
+            for one in workers():
+                with suppress(psutil.Error):
+                    one.send_signal(signal.SIGKILL)
+                    self.killed += 1
+                break
+
+
+def test_each_frame_is_there_once_and_as_one_process_finds_it(
+    done: Path, weights: Path, pictures: Path
+) -> None:
+    assert is_parts(str(done))
+    assert written(done) == expected(weights, pictures)
+    frames = parquet.read_table(done / "frames").to_pydict()
+    assert sorted(frames["frame"]) == sorted(path.stem for path in pictures.iterdir())
+    instances = parquet.read_table(done / "instances")
+    assert Counter(instances["frame"].to_pylist()) == {
+        name: count for name, count in zip(frames["frame"], frames["count"], strict=True) if count
+    }
+
+
+def test_the_same_call_again_makes_what_is_missing_alone(
+    done: Path, weights: Path, pictures: Path
+) -> None:
+    before = written(done)
+    lost, damaged = sorted((done / "frames").glob("*.parquet"))[:2]
+    kept = {path: path.stat().st_mtime_ns for path in (done / "frames").glob("*.parquet")}
+    frames = [parquet.read_table(path)["frame"].to_pylist() for path in (lost, damaged)]
+    lost.unlink()
+    damaged.write_bytes(b"half a part")
+    (done / "instances/stranger.parquet").write_bytes(b"not noted anywhere")
+    summary = predict_on_cluster(
+        find_frames([str(pictures)]), engine(weights), str(done), workers=1
+    )
+    assert summary.frames == sum(map(len, frames))
+    assert summary.before == FRAMES - summary.frames
+    assert written(done) == before
+    for path, time_of_change in kept.items():
+        if path not in (lost, damaged):
+            assert path.stat().st_mtime_ns == time_of_change
+    again = predict_on_cluster(find_frames([str(pictures)]), engine(weights), str(done))
+    assert (again.frames, again.before) == (0, FRAMES)
+
+
+def test_results_of_something_else_are_refused(
+    done: Path, weights: Path, pictures: Path, tmp_path: Path
+) -> None:
+    listing = find_frames([str(pictures)])
+    with pytest.raises(PredictionsError, match="another plan"):
+        predict_on_cluster(listing, engine(weights, side=96), str(done))
+    write_png(tmp_path / "other.png", picture(99))
+    with pytest.raises(PredictionsError, match="another frames"):
+        predict_on_cluster(find_frames([str(tmp_path)]), engine(weights), str(done))
+
+
+def test_a_part_without_its_other_half_is_refused(done: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(done, copy)
+    next((copy / "instances").glob("*.parquet")).unlink()
+    with pytest.raises(PredictionsError, match="a part has two files"):
+        read_parts(str(copy))
+
+
+def test_a_cluster_that_does_not_answer_is_named(
+    weights: Path, pictures: Path, tmp_path: Path
+) -> None:
+    listing = find_frames([str(pictures)])
+    words = [sys.executable, "-c", NO_CLUSTER, str(pictures), str(weights), str(tmp_path / "o")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert "no cluster answers there" in done.stderr, done.stderr[-800:]
+    assert len(listing) == FRAMES
+
+
+NO_CLUSTER = """
+import sys
+from tinyseg.cluster import Engine, find_frames, predict_on_cluster
+from tinyseg.predict import MemberFile, Predictor
+from pathlib import Path
+weights = Path(sys.argv[2])
+engine = Engine.of(Predictor(weights), [MemberFile(weights=weights)], {})
+predict_on_cluster(find_frames([sys.argv[1]]), engine, sys.argv[3], cluster="127.0.0.1:1")
+"""
