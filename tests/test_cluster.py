@@ -12,11 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from _tiny_network import network, picture
+from typer.testing import CliRunner
 
 from tinyseg.build import save_weights
+from tinyseg.cli import app
 from tinyseg.errors import DataError, PredictionsError
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.predict import MemberFile, Predictor, load_members
@@ -158,10 +161,8 @@ def test_a_worker_finds_what_one_process_finds(weights: Path, pictures: Path) ->
     assert sum(map(len, whole.values())) > FRAMES
     for row in rows:
         assert (row["status"], row["attempts"], row["camera"]) == ("ok", 1, "5")
-        own = [
-            (r["category_id"], r["score"], r["segmentation"]["counts"]) for r in whole[row["frame"]]
-        ]
-        assert [(i["class_id"], i["score"], i["rle"]) for i in row["instances"]] == own
+        own = [(one["category_id"], one["score"], one["area"]) for one in whole[row["frame"]]]
+        assert [(i["class_id"], i["score"], i["area"]) for i in row["instances"]] == own
     assert paper.ended.keys() == whole.keys()
 
 
@@ -316,3 +317,43 @@ weights = Path(sys.argv[2])
 engine = Engine.of(Predictor(weights), [MemberFile(weights=weights)], {})
 predict_on_cluster(find_frames([sys.argv[1]]), engine, sys.argv[3], cluster="127.0.0.1:1")
 """
+
+
+def test_from_the_command_line_to_scores(
+    done: Path, weights: Path, pictures: Path, tmp_path: Path
+) -> None:
+    """By the cluster that is there; the results are judged as any others are."""
+    words = ["--weights", str(weights), "--plan", "whole", "--backend", "torch"]
+    words += ["--cluster", "auto", "--workers", "1"]
+    said = run("predict", str(pictures), "--out", str(tmp_path / "o"), *words)
+    assert f"{FRAMES} frames in" in said
+    said = run("predict", str(pictures), "--out", str(tmp_path / "o"), *words)
+    assert f"{FRAMES} finished before" in said
+    root = tmp_path / "s"
+    for path in pictures.iterdir():
+        (root / "train_color").mkdir(parents=True, exist_ok=True)
+        (root / "train_label").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / "train_color")
+        label = np.full((200, 300), 255, np.uint16)
+        label[20:60, 30:90] = 33000
+        write_png(root / "train_label" / f"{path.stem}_instanceIds.png", label)
+    assert f"{FRAMES} frames" in run("evaluate", str(tmp_path / "o"), "--data", str(root))
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--workers", "2"], "workers belong to a cluster"),
+        (["--cluster", "local"], "to a place that is named"),
+        (["--cluster", "local", "--out", "o", "--overlay"], "to a place that is named"),
+    ],
+)
+def test_words_that_do_not_fit_a_cluster(pictures: Path, words: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        CliRunner().invoke(app, ["predict", str(pictures), *words], catch_exceptions=False)

@@ -29,6 +29,9 @@ VERSION = 1
 PREDICTIONS_NAME = "predictions.json"
 """The file that a folder of predictions holds."""
 
+JOB_NAME = "job.json"
+"""The file that a folder of a cluster's results holds: Parquet parts (`tinyseg.cluster`)."""
+
 MAX_TOTAL_COVERAGE_BYTES = 2**34
 """A file's masks may take this much memory when they are unpacked."""
 

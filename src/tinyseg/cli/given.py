@@ -8,9 +8,10 @@ from pathlib import Path
 from tinyseg.cli.common import Skipped, open_with, predictions_file
 from tinyseg.data import FORMATS, DataSet, Names, Place, class_ids
 from tinyseg.errors import PredictionsError
+from tinyseg.export.needed import needed
 from tinyseg.fields import read_json
 from tinyseg.labels import judged_classes
-from tinyseg.predictions import Predictions, from_document, is_ours, read_predictions
+from tinyseg.predictions import JOB_NAME, Predictions, from_document, is_ours, read_predictions
 from tinyseg.progress import console
 from tinyseg.results import Results, classes_of, predictions_of, results_of
 from tinyseg.submission import read_submission
@@ -58,6 +59,8 @@ def _read(path: Path) -> Predictions | Results:
     """
     if path.suffix.lower() == ".csv":
         return read_submission(path)
+    if (path / JOB_NAME).is_file():
+        return _parts(path)
     file = predictions_file(path)
     document, _ = read_json(file, PredictionsError)
     if isinstance(document, list) or (isinstance(document, dict) and not is_ours(document)):
@@ -68,10 +71,20 @@ def _read(path: Path) -> Predictions | Results:
         raise error.at(path=file) from None
 
 
+def _parts(path: Path) -> Predictions:
+    """What a job on a cluster found."""
+    needed("pyarrow")
+    from tinyseg.cluster.parts import read_parts
+
+    return read_parts(str(path))
+
+
 def read_given(path: Path) -> Predictions:
     """Predictions that need no data set to be read: all but results of other tools."""
     if path.suffix.lower() == ".csv":
         return read_submission(path)
+    if (path / JOB_NAME).is_file():
+        return _parts(path)
     return read_predictions(predictions_file(path))
 
 

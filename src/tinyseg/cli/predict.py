@@ -1,11 +1,11 @@
 """`tinyseg predict`: pictures, folders, lists and videos -> instances."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import TypeAdapter
@@ -25,6 +25,7 @@ from tinyseg.cli.common import (
 from tinyseg.data import file_below
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
+from tinyseg.export.needed import needed
 from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
@@ -56,14 +57,20 @@ from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
 from tinyseg.stored import file_sha256, find_weights
 from tinyseg.views import FrameInfo, Plan
 
+if TYPE_CHECKING:
+    from tinyseg.cluster import Listing
+
 
 def predict(
     images: Annotated[
         list[str], typer.Argument(help="Pictures, videos, folders, quoted globs, .txt lists.")
     ],
     out: Annotated[
-        Path | None,
-        typer.Option(help=f"Folder for {PREDICTIONS_NAME} and pictures; without it ./found."),
+        str | None,
+        typer.Option(
+            help=f"Folder for {PREDICTIONS_NAME} and pictures; without it ./found. With --cluster "
+            "also an address such as s3://bucket/found."
+        ),
     ] = None,
     weights: Annotated[
         str | None,
@@ -139,6 +146,18 @@ def predict(
     device: DeviceOption = "auto",
     backend: BackendOption = None,
     threads: ThreadsOption = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Predict on a Ray cluster and write Parquet: auto (one that is there, else this "
+            "machine), local, ray://HOST:PORT, or an address. Images may be addresses "
+            "(s3://bucket/prefix), and a .csv or .parquet with a column of paths."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that hold the networks, --threads cores each."),
+    ] = None,
 ) -> None:
     """Find the instances of pictures: COCO-style JSON with scores from 0.01, masks and overlays.
 
@@ -152,11 +171,13 @@ def predict(
     """
     keep_freed_memory()
     check_output(save_ensemble)
-    sources = find_sources(images, _remark)
-    if out is not None:
-        check_folder(out)
+    job = _Job.wanted(cluster, workers, out, images, overlay or masks)
+    sources = [] if job else find_sources(images, _remark)
+    folder = None if job or out is None else Path(out)
+    if folder is not None:
+        check_folder(folder)
     files, own = _find_members(weights, model or [], calibration or [], adapter)
-    asked = backend or (None if out is None else backend_of(out))
+    asked = backend or (None if folder is None else backend_of(folder))
     runs = choose_backend(asked, device=device, threads=threads, tell=_remark)
     if detections is not None and runs.auto:  # an exported network keeps no more than it is set to
         runs = Backend("torch", auto=True)
@@ -185,10 +206,76 @@ def predict(
             member.network.keep(detections)
     predictor = Predictor(members, chosen, device=where, limits=limits, rules=rules)
     settings = _settings(predictor, chosen)
+    if job:
+        how = {"backend": replace(runs, tell=_quiet), "detections": detections, "memory_mb": memory}
+        job.run(predictor, files, settings, threads=threads or 1, device=where.type, **how)
+        return
     drawn = _Pictures.wanted(overlay, masks, predictor.classes, unnamed=out is None)
-    folder = folder_for(settings, predictor.classes, Path()) if out is None else out
+    folder = folder or folder_for(settings, predictor.classes, Path())
     results = Results(folder, settings, predictor.classes)
     _run(predictor, sources, results, pictures=drawn, skipped=Skipped(on_error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Prediction on a cluster: what there is to look at, and where the results go."""
+
+    listing: "Listing"
+    out: str
+    cluster: str
+    workers: int | None
+
+    @staticmethod
+    def wanted(
+        cluster: str | None,
+        workers: int | None,
+        out: str | None,
+        images: Sequence[str],
+        pictures: bool | None,
+    ) -> "_Job | None":
+        """What the options say; None where they name no cluster."""
+        if cluster is None:
+            if workers is not None:
+                raise DataError("workers belong to a cluster", where="--workers")
+            return None
+        if out is None or pictures:
+            rule = "a cluster writes Parquet, to a place that is named"
+            raise DataError(rule, where="--cluster", expected="--out, no --overlay or --masks")
+        needed("ray")
+        from tinyseg.cluster import find_frames
+
+        return _Job(find_frames(images, _remark), out, cluster, workers)
+
+    def run(
+        self,
+        predictor: Predictor,
+        files: Sequence[MemberFile],
+        settings: Mapping[str, object],
+        **how: Any,
+    ) -> None:
+        """Look at what is not finished yet, and say what there is."""
+        from tinyseg.cluster import Engine, predict_on_cluster
+
+        engine = Engine.of(predictor, files, settings, **how)
+        done = predict_on_cluster(
+            self.listing, engine, self.out, cluster=self.cluster, workers=self.workers
+        )
+        before = f", {done.before} finished before" if done.before else ""
+        rate = f", {done.frames / done.seconds:.2f} frames/s" if done.frames else ""
+        console.print(f"{done.frames + done.before} frames in {self.out}{before}{rate}")
+        if done.frames:
+            steps = ", ".join(
+                f"{name[:-2]} {seconds:.1f} s" for name, seconds in done.steps.items()
+            )
+            console.print(f"{done.instances} instances; {steps}", highlight=False)
+            slow = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.slowest)
+            console.print(f"slowest: {slow}", highlight=False)
+        if done.failed:
+            _remark(f"{done.failed} frames failed: their rows in {self.out}/frames say why")
+
+
+def _quiet(remark: str) -> None:
+    """Workers tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)

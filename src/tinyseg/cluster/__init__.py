@@ -11,17 +11,37 @@ two-phase commit, so that a frame appears once whatever is killed, and the same 
 with what is missing.
 """
 
-from tinyseg.cluster.frames import Listing, find_frames
-from tinyseg.cluster.job import Summary, predict_on_cluster
-from tinyseg.cluster.parts import is_parts, read_parts
-from tinyseg.cluster.worker import Engine
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tinyseg.cluster.frames import Listing, find_frames
+    from tinyseg.cluster.job import Summary, predict_on_cluster
+    from tinyseg.cluster.parts import frames_in, is_parts, read_parts
+    from tinyseg.cluster.worker import Engine
+
+_ROOMS = {
+    "frames": ("Listing", "find_frames"),
+    "job": ("Summary", "predict_on_cluster"),
+    "parts": ("frames_in", "is_parts", "read_parts"),
+    "worker": ("Engine",),
+}
 
 __all__ = [
     "Engine",
     "Listing",
     "Summary",
     "find_frames",
+    "frames_in",
     "is_parts",
     "predict_on_cluster",
     "read_parts",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Results are read without Ray and without networks: each is imported on first use."""
+    room = next((room for room, names in _ROOMS.items() if name in names), None)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{room}"), name)

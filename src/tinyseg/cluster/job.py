@@ -36,7 +36,6 @@ from tinyseg.cluster.parts import (
     FRAME,
     FRAMES,
     INSTANCES,
-    JOB_NAME,
     VERSION,
     parts_in,
     read_job,
@@ -45,6 +44,7 @@ from tinyseg.cluster.parts import (
 )
 from tinyseg.cluster.worker import Engine, Worker
 from tinyseg.errors import DataError, OutputError, PredictionsError
+from tinyseg.predictions import JOB_NAME
 from tinyseg.progress import Bar, progress_bar
 
 LIGHT_CPUS = 0.25
@@ -292,7 +292,7 @@ def _connected(cluster: str, engine: Engine, workers: int | None) -> Iterator[in
         many = (workers or fit) * engine.threads + 2
         ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
     try:
-        total = ray.cluster_resources()
+        total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         if workers is None and engine.device == "cpu":
             workers = max(1, int((total.get("CPU", 1) - 1) // engine.threads))
         yield workers or max(1, int(total.get("GPU", 1)))
@@ -335,7 +335,7 @@ def _run(
     )
     size = min(max(missing.num_rows // PARTS, FEWEST_A_PART), MOST_A_PART)
     size = max(1, min(size, -(-missing.num_rows // (2 * workers))))
-    counts = ray.remote(Counts).options(num_cpus=0, max_restarts=-1).remote()
+    counts: Any = ray.remote(Counts).options(num_cpus=0, max_restarts=-1).remote()
     given = ray.put(engine), ray.put(stores), counts
     takes: dict[str, Any] = {"num_cpus": engine.threads}
     if engine.device != "cpu":
@@ -358,8 +358,8 @@ def _run(
         sink = _Parts(folder, store, model=hashes[0], plan=hashes[1])
         with progress_bar("predicting", missing.num_rows) as bar, _followed(counts, bar):
             found.write_datasink(sink, ray_remote_args={"num_cpus": LIGHT_CPUS})
-    totals, slowest, _ = ray.get(counts.told.remote())
-    return totals, slowest
+    told: tuple[dict[str, float], list[tuple[float, str]], str] = ray.get(counts.told.remote())
+    return told[:2]
 
 
 @contextlib.contextmanager

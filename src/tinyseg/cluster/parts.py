@@ -25,10 +25,10 @@ from tinyseg import masks as mask_ops
 from tinyseg.cluster.frames import open_store, shown
 from tinyseg.errors import PredictionsError
 from tinyseg.frame import Instances
-from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.predictions import JOB_NAME, FramePredictions, Predictions
 
 FORMAT, VERSION = "tinyseg parts", 1
-JOB_NAME, FRAMES, INSTANCES, CHECKPOINT = "job.json", "frames", "instances", "checkpoint"
+FRAMES, INSTANCES, CHECKPOINT = "frames", "instances", "checkpoint"
 
 _OF_FRAME = [
     ("frame", pa.string()),

@@ -15,20 +15,19 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
-import torch
 from pyarrow import fs
 
-from tinyseg.build import WEIGHTS_NAME
 from tinyseg.cluster.parts import ROW
 from tinyseg.errors import ImageError, TinysegError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.image import image_from_bytes
 from tinyseg.merge import MergeRules
+from tinyseg.network import PROCESSOR, Device
 from tinyseg.predict import Backend, BatchLimits, MemberFile, Predictor, load
 from tinyseg.predict.backends import IN_TORCH
-from tinyseg.predict.members import allow
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predictions import FramePredictions, rows_of
+from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.views import FrameInfo, PlanLike
 
 TRIES = 3
@@ -83,13 +82,16 @@ class Engine:
 
     def predictor(self) -> Predictor:
         """The networks, loaded where this is called."""
-        device = torch.device(self.device)
-        if device.type == "cpu":
-            torch.set_num_threads(self.threads)
         members = [load(self._here(file), self.backend) for file in self.files]
         if self.detections is not None:
             for member in members:
-                allow(member, self.detections)
+                member.network.keep(self.detections)
+        device: Device = PROCESSOR
+        if any(member.backend == "torch" for member in members):
+            import torch  # a runtime needs none
+
+            torch.set_num_threads(self.threads)
+            device = torch.device(self.device)
         limits = BatchLimits(default_limits(device).pixels, self.memory_mb)
         return Predictor(members, self.plan, device=device, limits=limits, rules=self.rules)
 

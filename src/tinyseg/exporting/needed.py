@@ -11,6 +11,8 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "openvino": "openvino",
     "nncf": "int8",
+    "pyarrow": "ray",
+    "ray": "ray",
 }
 """The extra of this package that brings each."""
 
