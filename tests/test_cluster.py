@@ -18,10 +18,10 @@ import pytest
 from _tiny_network import network, picture
 from typer.testing import CliRunner
 
-from tinyseg.build import save_weights
 from tinyseg.cli import app
 from tinyseg.errors import DataError, PredictionsError
 from tinyseg.image import write_jpeg, write_png
+from tinyseg.networks import save_weights
 from tinyseg.predict import MemberFile, Predictor, load_members
 from tinyseg.predictions import FramePredictions, rows_of
 from tinyseg.views import Plan, Whole

@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyseg.cli.common import Skipped, open_with, predictions_file
 from tinyseg.data import FORMATS, DataSet, Names, Place, class_ids
 from tinyseg.errors import PredictionsError
-from tinyseg.export.needed import needed
+from tinyseg.exporting.needed import needed
 from tinyseg.fields import read_json
 from tinyseg.labels import judged_classes
 from tinyseg.predictions import JOB_NAME, Predictions, from_document, is_ours, read_predictions

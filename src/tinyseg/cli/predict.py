@@ -25,7 +25,7 @@ from tinyseg.cli.common import (
 from tinyseg.data import file_below
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
-from tinyseg.export.needed import needed
+from tinyseg.exporting.needed import needed
 from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
