@@ -143,7 +143,9 @@ def test_the_verbs_say_what_is_left_out(tmp_path: Path) -> None:
     assert "1 detections on 1 frames come after the best 2 of their class" in output
     assert orjson.loads(figures.read_bytes())["averages"]["ap"] == pytest.approx(1)
     assert "come after" not in told("evaluate", path, "--data", root)
-    told("evaluate", path, "--data", root, "--boxes", "--json", figures)
+    shown = told("evaluate", path, "--data", root, "--boxes", "--json", figures)
+    assert "Box AP" in shown
+    assert "Mask AP" not in shown
     assert orjson.loads(figures.read_bytes())["instances"] == 2
     assert "boxes without masks" in told("compare", path, path, "--data", root, "--resamples", "3")
     ended = CliRunner().invoke(

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -38,6 +36,7 @@ from tinyseg.cluster import (  # noqa: E402
     predict_on_cluster,
     read_parts,
 )
+from tinyseg.cluster.job import reached  # noqa: E402
 from tinyseg.cluster.worker import TRIES, Worker  # noqa: E402
 
 # Ray warns of itself.
@@ -298,25 +297,10 @@ def test_a_part_without_its_other_half_is_refused(done: Path, tmp_path: Path) ->
         read_parts(str(copy))
 
 
-def test_a_cluster_that_does_not_answer_is_named(
-    weights: Path, pictures: Path, tmp_path: Path
-) -> None:
-    listing = find_frames([str(pictures)])
-    words = [sys.executable, "-c", NO_CLUSTER, str(pictures), str(weights), str(tmp_path / "o")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    assert "no cluster answers there" in done.stderr, done.stderr[-800:]
-    assert len(listing) == FRAMES
-
-
-NO_CLUSTER = """
-import sys
-from tinyseg.cluster import Engine, find_frames, predict_on_cluster
-from tinyseg.predict import MemberFile, Predictor
-from pathlib import Path
-weights = Path(sys.argv[2])
-engine = Engine.of(Predictor(weights), [MemberFile(weights=weights)], {})
-predict_on_cluster(find_frames([sys.argv[1]]), engine, sys.argv[3], cluster="127.0.0.1:1")
-"""
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere.invalid:9"])
+def test_a_cluster_that_does_not_answer_is_named(address: str) -> None:
+    with pytest.raises(DataError, match="no cluster answers there"):
+        reached(address)
 
 
 def test_from_the_command_line_to_scores(

@@ -12,6 +12,7 @@ frames whose worker died again and again become rows with that reason (worker.py
 import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pyarrow as pa
@@ -46,6 +48,9 @@ from tinyseg.cluster.worker import Engine, Worker
 from tinyseg.errors import DataError, OutputError, PredictionsError
 from tinyseg.predictions import JOB_NAME
 from tinyseg.progress import Bar, progress_bar
+
+ANSWER_S = 5.0
+"""A cluster answers within so many seconds, or is not there."""
 
 LIGHT_CPUS = 0.25
 """Of a core, for the tasks that list frames and write parts."""
@@ -287,7 +292,7 @@ def _connected(cluster: str, engine: Engine, workers: int | None) -> Iterator[in
     cores = os.cpu_count() or 1
     fit = max(1, cores // engine.threads)
     was_connected = ray.is_initialized()
-    if not was_connected and not _reached(cluster):
+    if not was_connected and not reached(cluster):
         # Light tasks are given cores of their own: workers take all that there are.
         many = (workers or fit) * engine.threads + 2
         ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
@@ -301,14 +306,18 @@ def _connected(cluster: str, engine: Engine, workers: int | None) -> Iterator[in
             ray.shutdown()
 
 
-def _reached(cluster: str) -> bool:
+def reached(cluster: str) -> bool:
     """Whether a cluster is connected to; False where one of this machine's own is to be started."""
     if cluster == "local":
         return False
     address = os.environ.get("RAY_ADDRESS", "auto") if cluster == "auto" else cluster
     try:
+        if address != "auto":
+            place = urlsplit(address if "://" in address else f"ray://{address}")
+            # Ray itself tries for minutes.
+            socket.create_connection((place.hostname, place.port or 10001), ANSWER_S).close()
         ray.init(address=address, **QUIET)
-    except (ConnectionError, ValueError, RuntimeError):
+    except (OSError, ValueError, RuntimeError):
         if address == "auto":
             return False
         rule = "no cluster answers there"

@@ -35,7 +35,7 @@ def scores_table(scores: Scores, what: str = "mask") -> Table:
         f"{scores.frames:,} frames; {what} AP at IoU .50:.05:.95, up to {scores.max_detections} "
         "of a class a frame; tiny: up to 16² px, s(mall): 32², m: 96²"
     )
-    table = Table(title="Mask AP", caption=caption, box=None, pad_edge=False)
+    table = Table(title=f"{what.capitalize()} AP", caption=caption, box=None, pad_edge=False)
     table.add_column("class", no_wrap=True)
     for head in ("n", "tiny", "small", *FIGURES):
         table.add_column(head, justify="right", no_wrap=True)
