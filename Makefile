@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
-.PHONY: weights folds table faults layouts kill-storm demo test check bench fuzz wheel-test clean
+.PHONY: weights folds table faults layouts kill-storm serve-storm container-test demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -74,6 +74,15 @@ layouts: .venv/installed  ## 23 users' layouts through every verb, and into ever
 kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_run.py -k 'killed or torchrun' -s
+
+serve-storm: .venv/installed  ## 256 frames at once, 10,000 hostile requests, 20 killed workers: hours
+	$(BIN)/python benchmarks/serve_storm.py load
+	$(BIN)/python benchmarks/serve_storm.py hostile --requests 10000
+	$(BIN)/python benchmarks/serve_storm.py kills
+	$(BIN)/python benchmarks/serve_storm.py page
+
+container-test: .venv/installed  ## the Dockerfile's steps without docker
+	tests/container.sh $(abspath $(BIN))
 
 wheel-test: .venv/installed  ## build the wheel and run it in an environment of its own
 	rm -rf dist .venv-wheel
