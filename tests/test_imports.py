@@ -23,7 +23,7 @@ ORDER = (
     *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
     *("submission", "scoring", "doctor", "report", "detections", "training", "ablate"),
-    *("api", "foreign", "progress", "serve", "client", "cli"),
+    *("api", "foreign", "progress", "cluster", "serve", "client", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 
