@@ -33,7 +33,7 @@ def kept_path(sha256: str) -> Path:
     """Where the ONNX file of the weights with this checksum is kept; what another version of the
     code made has another place."""
     digest = hashlib.sha256()
-    for room in ("model", "export"):
-        for file in sorted((Path(__file__).parents[1] / room).glob("*.py")):
-            digest.update(file.read_bytes())
+    rooms = Path(__file__).parents[1] / "model", Path(__file__).parent
+    for file in (one for room in rooms for one in sorted(room.glob("*.py"))):
+        digest.update(file.read_bytes())
     return cache_folder() / "exported" / f"{sha256[:32]}-{digest.hexdigest()[:12]}.onnx"
