@@ -147,7 +147,9 @@ def test_the_verbs_say_what_is_left_out(tmp_path: Path) -> None:
     assert "Box AP" in shown
     assert "Mask AP" not in shown
     assert orjson.loads(figures.read_bytes())["instances"] == 2
-    assert "boxes without masks" in told("compare", path, path, "--data", root, "--resamples", "3")
+    assert "boxes without masks" in told(
+        "evaluate", path, "--against", path, "--data", root, "--resamples", "3"
+    )
     ended = CliRunner().invoke(
         app, ["evaluate", str(path), "--data", str(root), "--boxes", "--breakdown"]
     )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tinyseg.cli import VERBS, app, main
+from tinyseg.cli import GONE, VERBS, app, main
 from tinyseg.networks import build_detector, save_weights
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
@@ -135,7 +135,7 @@ NOWHERE = "json: cannot be written (got No such file or directory)"
         ("evaluate nothing.json --data {scenes}", "nothing.json"),
         ("synth --out o --size huge", "WIDTHxHEIGHT"),
         ("evaluate {scenes} --data {scenes} --json nowhere/s.json", NOWHERE),
-        ("compare {scenes} {scenes} --data {scenes} --json nowhere/s.json", NOWHERE),
+        ("evaluate {scenes} --against {scenes} --data {scenes} --json nowhere/s.json", NOWHERE),
         ("report {scenes} --data {scenes} --out nowhere/r.html", NOWHERE.replace("json", "html")),
         ("doctor {scenes} --json nowhere/d.json", NOWHERE),
         ("convert {scenes} --out o --to coco --classes car,unicorn", "unicorn"),
@@ -212,6 +212,17 @@ def test_an_interruption_is_told_and_has_its_status(
         main()
     assert ending.value.code == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", GONE)
+def test_verbs_of_before_answer_with_the_new_call(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tinyseg", verb, "a", "--data", "b"])
+    with pytest.raises(SystemExit) as ending:
+        main()
+    assert ending.value.code == 2
+    assert GONE[verb] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -16,14 +16,14 @@ ROOT = Path(tinyseg.__file__).parent
 
 # data set -> frame -> views -> detector -> instances -> merged predictions -> metrics / picture
 ORDER = (
-    *("errors", "checked", "fields", "allocator", "boxes", "files", "masks"),
+    *("errors", "watch", "checked", "fields", "allocator", "boxes", "files", "masks"),
     *("frame", "network", "labels"),
     *("grey_png", "image", "data"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
     *("submission", "scoring", "doctor", "report", "detections", "training", "ablate"),
-    *("api", "foreign", "progress", "cluster", "serve", "client", "cli"),
+    *("api", "foreign", "progress", "cluster", "tasks", "serve", "client", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
 

@@ -1,4 +1,4 @@
-"""`tinyseg evaluate --rule wad --intervals` and `tinyseg compare` as a user has them."""
+"""`tinyseg evaluate --rule wad --intervals` and `--against` as a user has them."""
 
 import json
 import shutil
@@ -85,7 +85,7 @@ def test_compare_says_which_is_better(
 ) -> None:
     out = tmp_path / "compared.json"
     words = ("--data", str(scenes), "--resamples", "50", "--json", str(out))
-    told = run("compare", str(found[1]), str(found[0]), *words)
+    told = run("evaluate", str(found[1]), "--against", str(found[0]), *words)
     assert "B better" in told
     any_class = json.loads(out.read_text())["rows"][1]
     ap = any_class["figures"][-1]
@@ -106,15 +106,23 @@ def test_clips_can_be_drawn_whole(scenes: Path, found: tuple[Path, Path], tmp_pa
 
 
 def test_compare_has_help_with_an_example() -> None:
-    assert "Example: tinyseg compare" in " ".join(run("compare", "--help").split())
+    told = " ".join(run("evaluate", "--help").split())
+    assert "Example: tinyseg evaluate before --against after" in told
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("compare {a} nothing.json --data {scenes}", "nothing.json"),
-        ("evaluate {a} --data {scenes} --clips x --clip-pattern y", "from lists or from a pattern"),
-        ("compare {a} {a} --data {scenes} --draw clips", "which clip a frame is from"),
+        ("evaluate {a} --against nothing.json --data {scenes}", "nothing.json"),
+        ("evaluate {a} --data {scenes} --rule wad --clips x --clip-pattern y", "or from a pattern"),
+        ("evaluate {a} --data {scenes} --clips x", "--clips: the option has no effect without"),
+        ("evaluate {a} --data {scenes} --resamples 9", "--intervals or --against"),
+        ("evaluate {a} --data {scenes} --draw clips", "--intervals or --against"),
+        ("evaluate {a} --data {scenes} --bucket a=1:2 --precision 0", "--bucket, --precision"),
+        ("evaluate {a} --data {scenes} --plan p.yaml", "expected --breakdown"),
+        ("evaluate {a} --against {a} --data {scenes} --breakdown", "without --against"),
+        ("report {a} --data {scenes} --clip-pattern x", "expected --draw clips"),
+        ("evaluate {a} --against {a} --data {scenes} --draw clips", "which clip a frame is from"),
         ("evaluate {a} --data {scenes} --rule wad --clip-pattern (", "regular expression"),
         ("evaluate {a} --data {scenes} --rule wad --clips {scenes}/train_color", "no video list"),
     ],

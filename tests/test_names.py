@@ -107,7 +107,7 @@ def test_two_frames_of_one_file_name_are_judged_apart(
     root, found = two_cameras(tmp_path / "set"), perfect(tmp_path / "found.json", names)
     run("evaluate", found, "--data", root, "--json", tmp_path / "s.json")
     assert json.loads((tmp_path / "s.json").read_text())["any_class"]["ap"] == pytest.approx(1)
-    run("compare", found, found, "--data", root, "--resamples", "5")
+    run("evaluate", found, "--against", found, "--data", root, "--resamples", "5")
     run("report", found, "--data", root, "--out", tmp_path / "r.html")
     run("show", "--data", root, "--predictions", found, "--out", tmp_path / "seen")
     run("views", *(root / "images" / n for n in CAMERAS), "--predictions", found, "--out", tmp_path)
@@ -121,7 +121,7 @@ def test_a_name_that_is_too_short_stops_every_verb(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("0001.jpg\n")
     for words in (
         ("evaluate", found, "--data", root),
-        ("compare", found, found, "--data", root),
+        ("evaluate", found, "--against", found, "--data", root),
         ("report", found, "--data", root, "--out", tmp_path / "r.html"),
         ("show", "--data", root, "--predictions", found, "--out", tmp_path / "seen"),
         ("show", "--data", root, "--list", tmp_path / "list.txt", "--out", tmp_path / "seen"),

@@ -28,7 +28,7 @@ WORDS = {
     "views": "views {data}/train_color/synth_000000_Camera_5.jpg --plan tiles --out {place}/v",
     "report": "report {found} --data {data} --out {place}/r.html",
     "evaluate": "evaluate {found} --data {data} --json {place}/e.json",
-    "compare": "compare {found} {found} --data {data} --json {place}/c.json",
+    "against": "evaluate {found} --against {found} --data {data} --json {place}/c.json",
     "doctor": "doctor {data} --json {place}/d.json",
     "export": "export {data} --out {place}/w.safetensors",
     "convert": "convert {data} --to coco --out {place}/c",

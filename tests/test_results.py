@@ -11,12 +11,12 @@ from test_coco_data import HW, annotation, document, square_code, write
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.cli.common import OnError, Skipped
-from tinyseg.cli.given import open_given
 from tinyseg.data import Place
 from tinyseg.errors import PredictionsError, TinysegError
 from tinyseg.image import write_jpeg
 from tinyseg.predictions import Predictions
+from tinyseg.tasks.opening import open_given
+from tinyseg.watch import OnError, Watch
 
 CLASSES = ("car", "motorbike", "dog")
 SQUARE = [[2, 3, 10, 3, 10, 9, 2, 9]]
@@ -38,8 +38,8 @@ def row(image: object = 1, category: object = 3, **changes: object) -> dict[str,
 def given(data: Path, found: object, **place: Any) -> Predictions:
     path = data.parents[1] / "found.json"
     path.write_text(json.dumps(found))
-    skipped = Skipped(OnError.stop)
-    (one,), _ = open_given([path], Place(data, **place), skipped, classes=tuple)
+    watch = Watch(OnError.stop)
+    (one,), _ = open_given([path], Place(data, **place), watch, classes=tuple)
     return one
 
 
@@ -112,7 +112,7 @@ def test_frames_of_one_stem_in_two_folders(tmp_path: Path) -> None:
 
     def frames(name: str) -> list[str]:
         (tmp_path / "r.json").write_text(json.dumps([row(file_name=name)]))
-        (one,), _ = open_given([tmp_path / "r.json"], place, Skipped(OnError.stop), classes=tuple)
+        (one,), _ = open_given([tmp_path / "r.json"], place, Watch(OnError.stop), classes=tuple)
         return [frame.name for frame in one.frames if len(frame.instances)]
 
     assert frames("/x/cam2/0001.jpg") == ["cam2/0001.jpg"]
@@ -166,18 +166,20 @@ def test_only_frames_of_the_list_are_judged(data: Path, tmp_path: Path) -> None:
     assert counts(found) == {"two.jpg": ["car"]}
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "compare", "report", "show", "calibrate"])
+@pytest.mark.parametrize("verb", ["evaluate", "against", "report", "show", "calibrate"])
 def test_verbs_take_results(data: Path, tmp_path: Path, verb: str) -> None:
     path, out = tmp_path / "results.json", tmp_path / "out.json"
     path.write_text(json.dumps([row(), row(2), row(2, 4, segmentation=[[20, 0, 25, 0, 25, 9]])]))
     words = {
         "evaluate": [str(path), "--json", str(out)],
-        "compare": [str(path), str(path), "--resamples", "5"],
+        "against": [str(path), "--against", str(path), "--resamples", "5"],
         "report": [str(path), "--out", str(out), "--resamples", "5"],
         "show": ["--predictions", str(path), "--out", str(out)],
         "calibrate": [str(path), "--out", str(out)],
     }
-    result = CliRunner().invoke(app, [verb, *words[verb], "--data", str(data)])
+    result = CliRunner().invoke(
+        app, ["evaluate" if verb == "against" else verb, *words[verb], "--data", str(data)]
+    )
     assert result.exit_code == 0, result.output
     if verb == "evaluate":
         scores = json.loads(out.read_text())
@@ -200,7 +202,7 @@ def test_ids_of_a_data_set_that_only_lists_its_names(tmp_path: Path) -> None:
     def labels(*numbers: int, **more: object) -> list[str]:
         path = tmp_path / "r.json"
         path.write_text(json.dumps([row(1, number, **more) for number in numbers]))
-        (one,), _ = open_given([path], place, Skipped(OnError.stop), classes=tuple)
+        (one,), _ = open_given([path], place, Watch(OnError.stop), classes=tuple)
         return [one.classes[i] for i in one.frames[0].instances.labels]
 
     assert labels(0, 2) == ["car", "bus"]

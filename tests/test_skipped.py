@@ -8,13 +8,14 @@ from test_coco_data import SQUARE, annotation, document, write
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.cli.common import OnError, Skipped, open_with
 from tinyseg.data import Place, open_data
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.tasks.opening import open_with
 from tinyseg.training.batches import FrameStore
 from tinyseg.training.census import take_census
 from tinyseg.training.label_scan import scan_labels
+from tinyseg.watch import OnError, Watch
 
 CLASSES = ("car", "motorcycle")
 
@@ -42,16 +43,16 @@ def found(tmp_path: Path, spoiled: Path) -> Path:
 def words_of(verb: str, data: Path, found: Path, out: Path) -> list[str]:
     given = {
         "evaluate": [str(found), "--data", str(data), "--json", str(out)],
-        "compare": [str(found), str(found), "--data", str(data), "--resamples", "5"],
+        "against": [str(found), "--against", str(found), "--data", str(data), "--resamples", "5"],
         "report": [str(found), "--data", str(data), "--out", str(out), "--resamples", "5"],
         "show": ["--data", str(data), "--out", str(out)],
         "convert": [str(data), "--out", str(out), "--to", "labelme"],
         "prior": ["--data", str(data), "--out", str(out), "--camera", "x"],
     }
-    return [verb, *given[verb]]
+    return ["evaluate" if verb == "against" else verb, *given[verb]]
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "compare", "report", "show", "convert", "prior"])
+@pytest.mark.parametrize("verb", ["evaluate", "against", "report", "show", "convert", "prior"])
 def test_verbs_leave_out_the_object_alone(
     spoiled: Path, found: Path, tmp_path: Path, verb: str
 ) -> None:
@@ -69,22 +70,22 @@ def test_verbs_leave_out_the_object_alone(
         assert scores["instances"] == 3
 
 
-def learnable(data: Path, skipped: Skipped) -> tuple[int, int]:
+def learnable(data: Path, watch: Watch) -> tuple[int, int]:
     """Objects in the census and in the decoded frames of a training run."""
-    items = open_with(Place(data), CLASSES, skipped=skipped).items
-    census = take_census(items, CLASSES, on_skip=lambda item, error: skipped(item.name, error))
-    store = FrameStore(items, on_skip=lambda item, error: skipped(item.name, error))
+    items = open_with(Place(data), CLASSES, watch=watch).items
+    census = take_census(items, CLASSES, on_skip=lambda item, error: watch(item.name, error))
+    store = FrameStore(items, on_skip=lambda item, error: watch(item.name, error))
     for _ in range(2):  # read anew, told once
         scan_labels(items, CLASSES, data.parent / "none/scan.json")
     return int(census.instances.sum()), sum(len(store[i].instances) for i in range(2))
 
 
 def test_training_leaves_out_the_object_alone(spoiled: Path) -> None:
-    skipped = Skipped(OnError.skip)
-    assert learnable(spoiled, skipped) == (3, 3)
-    assert (len(skipped.objects), skipped.frames) == (2, {})
+    watch = Watch(OnError.skip)
+    assert learnable(spoiled, watch) == (3, 3)
+    assert (len(watch.objects), watch.frames) == (2, {})
     with pytest.raises(DataError, match="annotation 4"):
-        learnable(spoiled, Skipped(OnError.stop))
+        learnable(spoiled, Watch(OnError.stop))
 
 
 def test_the_first_fault_stops_by_default(spoiled: Path) -> None:

@@ -200,9 +200,9 @@ def test_frames_are_the_same_by_file_or_by_content(tmp_path: Path) -> None:
 def test_the_split_of_the_predictions_is_judged(tmp_path: Path) -> None:
     """Frames of other splits are no misses."""
     root = yolo(tmp_path / "set")
-    weights = ("--plan", "whole", "--threads", 1)
-    invoke("predict", root / "images/val", "--out", tmp_path / "found", *weights)
-    for verb in (("evaluate", tmp_path / "found"), ("compare", *[tmp_path / "found"] * 2)):
+    found, weights = tmp_path / "found", ("--plan", "whole", "--threads", 1)
+    invoke("predict", root / "images/val", "--out", found, *weights)
+    for verb in (("evaluate", found), ("evaluate", found, "--against", found)):
         done = invoke(*verb, "--data", root)
         assert done.exit_code == 0, done.exception
         assert "the predictions are of the split val" in done.output

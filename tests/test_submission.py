@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
-from tinyseg.cli.given import read_given
 from tinyseg.errors import DataError, OutputError, PredictionsError, TinysegError
 from tinyseg.image import write_png
 from tinyseg.labels import WAD_CLASSES
@@ -36,6 +35,7 @@ from tinyseg.submission import (
     stream_predictions,
     write_submission,
 )
+from tinyseg.tasks.opening import read_given
 
 Bitmap = Bool[np.ndarray, "h w"]
 SMALL = Pictures(frame_hw=HW)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 _HOMES = {
+    "BreakdownChoice": "tinyseg.tasks",
     "CropMasks": "tinyseg.masks",
     "DataSet": "tinyseg.data",
     "Detections": "tinyseg.detections",
@@ -22,29 +23,50 @@ _HOMES = {
     "FrameLabels": "tinyseg.frame",
     "Instances": "tinyseg.frame",
     "Model": "tinyseg.api",
+    "Place": "tinyseg.data",
+    "Progress": "tinyseg.watch",
+    "ReportChoice": "tinyseg.tasks",
+    "Resampling": "tinyseg.tasks",
     "TinysegError": "tinyseg.errors",
     "View": "tinyseg.views",
+    "compare": "tinyseg.tasks",
+    "convert": "tinyseg.tasks",
+    "evaluate": "tinyseg.tasks",
+    "examine": "tinyseg.tasks",
     "focus": "tinyseg.foreign",
     "load": "tinyseg.api",
     "model_of": "tinyseg.foreign",
     "open_data": "tinyseg.data",
     "read_image": "tinyseg.image",
     "tiles": "tinyseg.foreign",
+    "write_report": "tinyseg.tasks",
 }
 """Where each public name lives."""
 
 if TYPE_CHECKING:
     from tinyseg.api import Model, load
-    from tinyseg.data import DataSet, open_data
+    from tinyseg.data import DataSet, Place, open_data
     from tinyseg.detections import Detections
     from tinyseg.errors import TinysegError
     from tinyseg.foreign import focus, model_of, tiles
     from tinyseg.frame import Frame, FrameLabels, Instances
     from tinyseg.image import read_image
     from tinyseg.masks import CropMasks
+    from tinyseg.tasks import (
+        BreakdownChoice,
+        ReportChoice,
+        Resampling,
+        compare,
+        convert,
+        evaluate,
+        examine,
+        write_report,
+    )
     from tinyseg.views import View
+    from tinyseg.watch import Progress
 
 __all__ = [
+    "BreakdownChoice",
     "CropMasks",
     "DataSet",
     "Detections",
@@ -52,15 +74,24 @@ __all__ = [
     "FrameLabels",
     "Instances",
     "Model",
+    "Place",
+    "Progress",
+    "ReportChoice",
+    "Resampling",
     "TinysegError",
     "View",
     "__version__",
+    "compare",
+    "convert",
+    "evaluate",
+    "examine",
     "focus",
     "load",
     "model_of",
     "open_data",
     "read_image",
     "tiles",
+    "write_report",
 ]
 
 

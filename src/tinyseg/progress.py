@@ -1,7 +1,7 @@
 """Progress for long work: a bar with a rate and the time left."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.text import Text
 
 from tinyseg.downloads import OnProgress
+from tinyseg.watch import Progress as Watched
 
 console = Console(stderr=True, soft_wrap=True)
 """Where everything that is not a result goes."""
@@ -53,6 +54,28 @@ def progress_bar(title: str, total: int) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         yield Bar(progress, title, total)
+
+
+class _Bars:
+    """A bar for the running stage of a task; called with how far that is."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[AbstractContextManager[Bar], Bar]] = {}
+
+    def __call__(self, at: Watched) -> None:
+        """Start, move or end the stage's bar."""
+        if at.over:
+            if at.stage in self._open:
+                self._open.pop(at.stage)[0].__exit__(None, None, None)
+        elif at.done == 0:
+            manager = progress_bar(at.stage, at.total)
+            self._open[at.stage] = manager, manager.__enter__()
+        else:
+            self._open[at.stage][1].advance(at.note)
+
+
+show_progress = _Bars()
+"""What the verbs give to tasks as `on_progress`."""
 
 
 @contextmanager

@@ -23,7 +23,6 @@ VERBS = {
     "calibrate": ("calibrate", "Fit scores to how often they are right."),
     "doctor": ("doctor", "Say what is wrong with a data set, and what would help."),
     "evaluate": ("evaluate", "Score predictions against labels."),
-    "compare": ("compare", "Say whether one run is better than another."),
     "report": ("report", "Write a page of figures, errors and frames that opens offline."),
     "submit": ("submit", "Write or check the challenge's CSV."),
     "export": ("export", "Write weights to give away, or for another runtime."),
@@ -36,6 +35,9 @@ VERBS = {
 }
 """The verbs, each with its module in this folder and a line for the list of them. A verb's function
 has the verb's name, and its module is imported when the verb is used: most need no network."""
+
+GONE = {"compare": "tinyseg evaluate A --against B --data DATA"}
+"""Verbs of the version before, each with the call that took its place."""
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as shells have it."""
@@ -56,6 +58,9 @@ class Verbs(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that was asked for, with its module."""
+        if args and args[0] in GONE:
+            rule = "this verb has another name now"
+            raise TinysegError(rule, where=args[0], expected=GONE[args[0]])
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if name is None else load_verb(name), rest
 

@@ -16,13 +16,10 @@ from tinyseg.cli.common import (
     DataOption,
     DeviceOption,
     ListOption,
-    OnError,
-    Skipped,
     SplitOption,
     ThreadsOption,
     find_device,
-    open_with,
-    read_all_labels,
+    watching,
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.train import go_on, run_training
@@ -35,8 +32,10 @@ from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
 from tinyseg.scoring.score import Averages
 from tinyseg.stored import file_sha256, read_weights_prior
+from tinyseg.tasks.opening import open_with, read_all_labels
 from tinyseg.training.validation import judge
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
+from tinyseg.watch import OnError
 
 TABLE_NAME = "table.md"
 WAD_HW = (2710, 3384)
@@ -143,8 +142,10 @@ def ablate(
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
     check_start(rows, coco, init)
     check_other(other, base)
-    learnt = open_with(Place(data, listed, split=split), base.classes, kind=TRAIN)
-    judged = open_with(Place(data, val_list), base.classes)
+    learnt = open_with(
+        Place(data, listed, split=split), base.classes, kind=TRAIN, watch=watching(OnError.stop)
+    )
+    judged = open_with(Place(data, val_list), base.classes, watch=watching(OnError.stop))
     looking = Looking(resolution, budget, other)
     work = Work(
         fit=fit_on(data, listed, coco, split=split, device=device, threads=threads),
@@ -290,8 +291,9 @@ def prior_of(learnt: DataSet) -> Callable[[], LocationPrior | None]:
 
     @cache
     def prior() -> LocationPrior | None:
-        with progress_bar("reading labels", len(learnt.items)) as bar:
-            labels = read_all_labels(learnt.items, Skipped(OnError.stop), bar)
+        watch = watching(OnError.stop)
+        with watch.stage("reading labels", len(learnt.items)) as stage:
+            labels = read_all_labels(learnt.items, watch, stage)
             try:
                 return learn_prior(labels)
             except DataError as error:

@@ -12,17 +12,16 @@ from tinyseg.cli.common import (
     ImagesOption,
     LabelledOption,
     ListOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     SplitOption,
-    read_all_labels,
+    watching,
 )
-from tinyseg.cli.given import open_given
 from tinyseg.data import Place
 from tinyseg.errors import PredictionsError
 from tinyseg.files import check_output
-from tinyseg.progress import console, progress_bar
+from tinyseg.progress import console
+from tinyseg.tasks.opening import open_given, read_all_labels
+from tinyseg.watch import OnError
 
 
 def calibrate(
@@ -42,12 +41,12 @@ def calibrate(
     """
     check_output(out)
     place = Place(data, listed, format, split, images, labelled)
-    skipped = Skipped(on_error)
-    (given,), dataset = open_given([predictions], place, skipped, classes=tuple)
+    watch = watching(on_error)
+    (given,), dataset = open_given([predictions], place, watch, classes=tuple)
     found = {frame.name: frame.instances for frame in given.frames}
     parts = []
-    with progress_bar("matching", len(dataset.items)) as bar:
-        for labels in read_all_labels(dataset.items, skipped, bar):
+    with watch.stage("matching", len(dataset.items)) as stage:
+        for labels in read_all_labels(dataset.items, watch, stage):
             if labels.name not in found:
                 raise PredictionsError(
                     "no predictions of a frame", path=predictions, got=labels.name
@@ -56,7 +55,7 @@ def calibrate(
     judged = Judged.concatenate(parts)
     calibration = fit(judged)
     write_calibration(out, calibration)
-    skipped.report()
+    watch.report()
     console.print(f"{calibration.right} right and {calibration.wrong} wrong detections")
     console.print(
         f"log loss {log_loss(judged):.4f} -> {log_loss(judged, calibration):.4f} in {out}"

@@ -1,29 +1,19 @@
-"""What the verbs share: options, skipping what cannot be read, data sets, devices."""
+"""What the verbs share: options, progress on the console, devices."""
 
-from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
-from tinyseg.data import FORMATS, DataSet, Item, Place, open_data, split_of_kind
-from tinyseg.errors import DataError, RecipeError, TinysegError
+from tinyseg.data import FORMATS
+from tinyseg.errors import DataError, RecipeError
 from tinyseg.files import write_whole
-from tinyseg.frame import FrameLabels
-from tinyseg.predictions import PREDICTIONS_NAME
-from tinyseg.progress import Bar, console
+from tinyseg.progress import console, show_progress
+from tinyseg.watch import OnError, Watch
 
 if TYPE_CHECKING:
     import torch
-
-
-class OnError(StrEnum):
-    """What to do with a frame that cannot be read."""
-
-    stop = "stop"
-    skip = "skip"
 
 
 DataOption = Annotated[
@@ -71,80 +61,14 @@ ThreadsOption = Annotated[
 ]
 
 
-class Skipped:
-    """Counts the frames and the objects that were left out, and says so once at the end."""
-
-    def __init__(self, on_error: OnError) -> None:
-        self.on_error = on_error
-        self.frames: dict[str, TinysegError] = {}
-        self.objects: dict[str, TinysegError] = {}
-
-    def __call__(self, name: str, error: TinysegError) -> None:
-        """A frame that cannot be read; raised where the user wants to stop."""
-        if self.on_error is OnError.stop:
-            raise error
-        self.frames.setdefault(name, error)
-
-    def object(self, error: TinysegError) -> None:
-        """A label that is broken, on a frame that is read without it, once however often that is;
-        raised where the user wants to stop."""
-        if self.on_error is OnError.stop:
-            raise error
-        self.objects.setdefault(str(error), error)
-
-    def report(self) -> None:
-        """The numbers, with the first reasons."""
-        for left, noun in ((self.frames, "frames"), (self.objects, "objects")):
-            for error in list(left.values())[:5]:
-                console.print(f"[yellow]skipped[/] {error}", highlight=False)
-            if left:
-                console.print(f"[yellow]{len(left)} {noun} skipped[/]")
+def watching(on_error: OnError) -> Watch:
+    """Progress as bars, remarks on the console."""
+    return Watch(on_error, show_progress, remark)
 
 
-def open_with(
-    place: Place,
-    classes: Sequence[str],
-    *,
-    kind: str | None = None,
-    skipped: Skipped | None = None,
-) -> DataSet:
-    """The data set, and said aloud what is left out of it.
-
-    Where neither a split nor a list is named, the split of this `kind` is taken if there is one.
-    """
-    data, split, labelled = place.path, place.split, place.labelled
-    if split is None and place.listed is None and kind is not None:
-        split = split_of_kind(data, kind, place.format)
-    dataset = open_data(
-        data,
-        format=place.format,
-        classes=classes,
-        listed=place.listed,
-        split=split,
-        images=place.images,
-        labelled=None if labelled is None else [name.strip() for name in labelled.split(",")],
-        on_fault=None if skipped is None else skipped.object,
-    )
-    if len(dataset.splits) > 1 and place.listed is None:
-        taken = "all splits are taken" if dataset.split is None else f"split {dataset.split}"
-        console.print(f"{data}: {taken} (of {', '.join(dataset.splits)})", highlight=False)
-    for remark in dataset.remarks:
-        console.print(f"{data}: {remark}", highlight=False)
-    if dataset.missing:
-        some = ", ".join(dataset.missing[:3])
-        console.print(f"[yellow]{len(dataset.missing)} listed frames are not there[/] ({some} ...)")
-    return dataset
-
-
-def read_all_labels(items: Sequence[Item], skipped: Skipped, bar: Bar) -> Iterator[FrameLabels]:
-    for item in items:
-        try:
-            labels = item.read_labels()
-        except TinysegError as error:
-            skipped(item.name, error)
-            continue
-        bar.advance()
-        yield labels
+def remark(text: str) -> None:
+    """A sentence on the console, as it stands."""
+    console.print(text, highlight=False, markup=False, style="yellow")
 
 
 def find_device(name: str, threads: int | None) -> "torch.device":
@@ -178,10 +102,6 @@ def megapixels(text: str | None) -> float | None:
     except ValueError:
         rule = "a budget is written as megapixels"
         raise RecipeError(rule, where="--budget", expected="12MP", got=text) from None
-
-
-def predictions_file(path: Path) -> Path:
-    return path / PREDICTIONS_NAME if path.is_dir() else path
 
 
 def rendered(table: object) -> str:

@@ -6,22 +6,12 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.cli.common import (
-    FormatOption,
-    ImagesOption,
-    ListOption,
-    OnError,
-    OnErrorOption,
-    Skipped,
-    open_with,
-)
-from tinyseg.conversion import TARGETS, Wanted, kept_classes
-from tinyseg.conversion import convert as run_job
-from tinyseg.data import TRAIN, Place, class_ids, splits_of
-from tinyseg.errors import DataError
-from tinyseg.files import check_folder
-from tinyseg.labels import index_of
-from tinyseg.progress import console, progress_bar
+from tinyseg.cli.common import FormatOption, ImagesOption, ListOption, OnErrorOption, remark
+from tinyseg.conversion import TARGETS
+from tinyseg.data import Place
+from tinyseg.progress import console, show_progress
+from tinyseg.tasks import convert as run_job
+from tinyseg.watch import OnError
 
 
 class Pictures(StrEnum):
@@ -64,33 +54,16 @@ def convert(
 
     Example: tinyseg convert scenes --out scenes-coco --to coco --pictures link
     """
-    check_folder(out)
-    ids = class_ids(source, format)
-    own = list(ids) if classes is None else [name.strip() for name in classes.split(",")]
-    unknown = [name for name in own if index_of(name, list(ids)) is None]
-    if unknown:
-        rule = "only classes of the data set can be converted"
-        raise DataError(rule, where="--classes", expected=", ".join(ids), got=", ".join(unknown))
-    kept = kept_classes(to, own)
-    left = [name for name in own if name not in kept]
-    if left:
-        console.print(f"[yellow]left out[/], {to} has no such class: {', '.join(left)}")
-    splits = splits_of(source, format)
-    skipped = Skipped(on_error)
-    place = Place(source, listed, format, split if splits else None, images)
-    dataset = open_with(place, kept, skipped=skipped)
-    with progress_bar("converting", len(dataset.items)) as bar:
-        done = run_job(
-            dataset,
-            out,
-            Wanted(to, pictures.value, split or TRAIN, polygons),
-            source_ids=ids,
-            on_frame=bar.advance,
-            on_error=skipped,
-        )
-    for line in done.told():
-        console.print(line, highlight=False)
-    for line in done.lost.told():
-        console.print(f"[yellow]lost:[/] {line}", highlight=False)
-    skipped.report()
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    done = run_job(
+        Place(source, listed, format, split, images),
+        out,
+        to,
+        classes=names,
+        link=pictures is Pictures.link,
+        polygons=polygons,
+        on_error=on_error,
+        on_progress=show_progress,
+        on_remark=remark,
+    )
     console.print(f"{done.frames} frames with {done.instances} objects in {out}")

@@ -1,6 +1,5 @@
 """`tinyseg doctor`: a data set -> what is wrong with it, and what would help."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +14,14 @@ from tinyseg.cli.common import (
     rendered,
     write_json,
 )
-from tinyseg.doctor import Place, Severity, examine, plan_of
+from tinyseg.data import Place
+from tinyseg.doctor import Severity
 from tinyseg.doctor.text import report
 from tinyseg.files import check_output
 from tinyseg.labels import WAD_CLASSES
-from tinyseg.progress import progress_bar
+from tinyseg.progress import show_progress
 from tinyseg.recipes import find_recipe
-
-MOST_THREADS = 8
+from tinyseg.tasks import examine
 
 
 def doctor(
@@ -71,17 +70,15 @@ def doctor(
         folder = images if val is None else val_images
         other = Place(data if val is None else val, val_list, format, val_split, folder)
     names = named_classes(classes, [data], format) or WAD_CLASSES
-    plan = plan_of(Place(data, listed, format, split, images), other, names)
-    workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
-    with progress_bar("looking at frames", len(plan)) as bar:
-        findings = examine(
-            plan,
-            names,
-            recipe=chosen,
-            fast=fast,
-            threads=workers,
-            on_frame=lambda name: bar.advance(),
-        )
+    findings = examine(
+        Place(data, listed, format, split, images),
+        val=other,
+        classes=names,
+        recipe=chosen,
+        fast=fast,
+        threads=threads,
+        on_progress=show_progress,
+    )
     if json is not None:
         write_json(json, findings.to_json())
     for part in report(findings):

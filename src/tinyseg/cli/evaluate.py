@@ -1,18 +1,15 @@
 """`tinyseg evaluate`: predictions and labels -> scores, and where they are lost."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tinyseg.cli.breaking_down import (
-    Asked,
     BoundaryOption,
     BucketOption,
     PrecisionOption,
     SeamsOption,
-    breakdown_section,
     read_buckets,
 )
 from tinyseg.cli.common import (
@@ -21,15 +18,12 @@ from tinyseg.cli.common import (
     ImagesOption,
     LabelledOption,
     ListOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     SplitOption,
-    read_all_labels,
+    remark,
     rendered,
     write_json,
 )
-from tinyseg.cli.given import open_given
 from tinyseg.cli.judging import (
     BoxesOption,
     ClipPatternOption,
@@ -41,23 +35,19 @@ from tinyseg.cli.judging import (
     ResamplesOption,
     Rule,
     RuleOption,
-    drawn_by,
-    find_clips,
-    interval_section,
-    tell_left_out,
-    wad_section,
+    SeedOption,
+    needs,
+    resampling_of,
 )
 from tinyseg.data import Place
-from tinyseg.errors import DataError
 from tinyseg.files import check_output
-from tinyseg.progress import progress_bar
-from tinyseg.scoring.bootstrap import RESAMPLES
-from tinyseg.scoring.pairs import pair_frames
-from tinyseg.scoring.score import score_pairs
-from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.progress import show_progress
+from tinyseg.scoring.interval_table import comparison_table, comparison_to_json
 from tinyseg.scoring.slices import PRECISION
-from tinyseg.scoring.table import scores_table, scores_to_json
-from tinyseg.scoring.wad_rule import pooled_interval
+from tinyseg.tasks import BreakdownChoice, clips_of, compare
+from tinyseg.tasks import evaluate as run_evaluation
+from tinyseg.tasks.scores import MOST_DETECTIONS
+from tinyseg.watch import OnError
 
 
 def evaluate(
@@ -65,6 +55,10 @@ def evaluate(
         Path, typer.Argument(help="What `tinyseg predict` wrote, or a submission's CSV.")
     ],
     data: DataOption,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Predictions B of the same frames: are they better than these?"),
+    ] = None,
     listed: ListOption = None,
     split: SplitOption = None,
     labelled: LabelledOption = None,
@@ -76,72 +70,80 @@ def evaluate(
     ] = False,
     on_error: OnErrorOption = OnError.stop,
     boxes: BoxesOption = False,
-    detections: DetectionsOption = 300,
+    detections: DetectionsOption = MOST_DETECTIONS,
     rule: RuleOption = Rule.coco,
     clips: ClipsOption = None,
     clip_pattern: ClipPatternOption = None,
     intervals: IntervalsOption = False,
     draw: DrawOption = Draw.frames,
-    resamples: ResamplesOption = RESAMPLES,
+    resamples: ResamplesOption = None,
+    seed: SeedOption = None,
     broken_down: Annotated[
         bool, typer.Option("--breakdown", help="Also by size, row, class, error and outline.")
     ] = False,
     bucket: BucketOption = None,
-    precision: PrecisionOption = PRECISION,
-    boundary_px: BoundaryOption = 1,
+    precision: PrecisionOption = None,
+    boundary_px: BoundaryOption = None,
     plan: SeamsOption = None,
 ) -> None:
-    """Score predictions: AP by size and class, COCO's rules, ignore regions honoured.
+    """Score predictions: AP by size and class, COCO's rules, ignore regions honoured. With
+    --against, differences with 95 % intervals over resamples of the same frames.
 
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
+    Example: tinyseg evaluate before --against after --data wad --list val.txt --json compared.json
     """
     check_output(json)
-    if boxes and (rule is Rule.wad or broken_down):
-        rule_text = "--boxes scores boxes alone; the challenge's rule and outlines need masks"
-        raise DataError(rule_text, where="--boxes", got="--rule wad or --breakdown")
-    asked = Asked(read_buckets(bucket or []), precision, ShapeRules(min_px=boundary_px), plan)
-    wanted = rule is Rule.wad or draw is Draw.clips
-    clip_of = find_clips(data, clips, clip_pattern, wanted=wanted)
-    drawn = drawn_by(draw, clip_of)
+    wad = rule is Rule.wad
+    drawn = intervals or against is not None
+    if against is not None:
+        other = {"--rule wad": wad, "--intervals": intervals, "--breakdown": broken_down}
+        needs("an evaluation without --against", met=False, given=other)
+    parts = {"--bucket": bucket, "--precision": precision, "--boundary-px": boundary_px}
+    needs("--breakdown", met=broken_down, given=parts | {"--plan": plan})
+    draws = {"--resamples": resamples, "--seed": seed, "--draw clips": draw is Draw.clips}
+    needs("--intervals or --against", met=drawn, given=draws)
+    lists = {"--clips": clips, "--clip-pattern": clip_pattern}
+    needs("--draw clips or --rule wad", met=wad or draw is Draw.clips, given=lists)
     place = Place(data, listed, format, split, images, labelled)
-    skipped = Skipped(on_error)
-    (given,), dataset = open_given([predictions], place, skipped)
-    with progress_bar("reading and pairing", len(dataset.items)) as bar:
-        pairs = pair_frames(
-            given,
-            read_all_labels(dataset.items, skipped, bar),
-            classes=dataset.classes,
+    resampling = resampling_of(place, draw, clips, clip_pattern, count=resamples, seed=seed)
+    if against is not None:
+        compared = compare(
+            predictions,
+            against,
+            place,
+            boxes=boxes,
             max_detections=detections,
+            resampling=resampling,
             allow_missing=allow_missing,
-            shapes=asked.shapes if broken_down else None,
-            of_boxes=boxes,
+            on_error=on_error,
+            on_progress=show_progress,
+            on_remark=remark,
         )
-    tell_left_out(pairs, detections)
-    scores = score_pairs(
-        pairs, dataset.classes, predicted=len(given.frames), max_detections=detections
-    )
-    figures = scores_to_json(scores)
-    tables = [scores_table(scores, "box" if boxes else "mask")]
-    if intervals:
-        figures["intervals"], own_tables = interval_section(
-            pairs, dataset.classes, drawn, resamples, detections
+        tables, figures = [comparison_table(compared)], comparison_to_json(compared)
+    else:
+        scored = run_evaluation(
+            predictions,
+            place,
+            boxes=boxes,
+            max_detections=detections,
+            resampling=resampling if intervals else None,
+            challenge=wad,
+            clip_of=clips_of(place, clips, clip_pattern) if wad else None,
+            breakdown=BreakdownChoice(
+                read_buckets(bucket or []),
+                PRECISION if precision is None else precision,
+                1 if boundary_px is None else boundary_px,
+                plan,
+            )
+            if broken_down
+            else None,
+            allow_missing=allow_missing,
+            on_error=on_error,
+            on_progress=show_progress,
+            on_remark=remark,
         )
-        tables += own_tables
-    if rule is Rule.wad:
-        interval_at = partial(
-            pooled_interval, pairs, dataset.classes, resamples=resamples, clip_of=drawn
-        )
-        figures["challenge"], own_tables = wad_section(
-            pairs, dataset.classes, clip_of, interval_at=interval_at if intervals else None
-        )
-        tables += own_tables
-    if broken_down:
-        figures["breakdown"], own_tables = breakdown_section(
-            pairs, dataset.classes, asked, detections
-        )
-        tables += own_tables
+        tables, figures = scored.tables(), scored.to_json()
     for table in tables:
         typer.echo(rendered(table))
     if json is not None:
         write_json(json, figures)
-    skipped.report()

@@ -15,12 +15,11 @@ from tinyseg.allocator import keep_freed_memory
 from tinyseg.cli.common import (
     BackendOption,
     DeviceOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     ThreadsOption,
     find_device,
     megapixels,
+    watching,
 )
 from tinyseg.data import file_below
 from tinyseg.errors import DataError, RecipeError
@@ -56,6 +55,7 @@ from tinyseg.progress import console, progress_bar, told_while_fetching
 from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
 from tinyseg.stored import file_sha256, find_weights
 from tinyseg.views import FrameInfo, Plan
+from tinyseg.watch import OnError, Watch
 
 if TYPE_CHECKING:
     from tinyseg.cluster import Listing
@@ -213,7 +213,7 @@ def predict(
     drawn = _Pictures.wanted(overlay, masks, predictor.classes, unnamed=out is None)
     folder = folder or folder_for(settings, predictor.classes, Path())
     results = Results(folder, settings, predictor.classes)
-    _run(predictor, sources, results, pictures=drawn, skipped=Skipped(on_error))
+    _run(predictor, sources, results, pictures=drawn, watch=watching(on_error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +320,7 @@ def _run(
     results: Results,
     *,
     pictures: _Pictures,
-    skipped: Skipped,
+    watch: Watch,
 ) -> None:
     """Look at what is not finished yet; each frame is written by the thread that merges it."""
 
@@ -341,7 +341,7 @@ def _run(
             found = stream(
                 predictor,
                 read_shots(sources, meet, remarks.append),
-                on_error=skipped,
+                on_error=watch,
                 finish=finish,
                 pictures=pictures.overlay,
             )
@@ -354,7 +354,7 @@ def _run(
         _tell(results, predictor)
     if pictures.overlay or pictures.masks:
         console.print(f"pictures show scores from {DRAWN_FROM}")
-    skipped.report()
+    watch.report()
 
 
 def _remark(text: str) -> None:

@@ -1,6 +1,5 @@
 """`tinyseg report`: predictions and labels -> one HTML file that shows what is wrong, and where."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,31 +11,28 @@ from tinyseg.cli.common import (
     ImagesOption,
     LabelledOption,
     ListOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     SplitOption,
-    read_all_labels,
+    remark,
 )
-from tinyseg.cli.given import open_given
-from tinyseg.cli.judging import tell_left_out
-from tinyseg.data import DataSet, Item
-from tinyseg.doctor import Findings, Place, examine, plan_of
-from tinyseg.files import check_output, write_whole
-from tinyseg.frame import Frame, FrameLabels
-from tinyseg.predictions import Predictions
-from tinyseg.progress import Bar, console, progress_bar
-from tinyseg.report.html.figures import Measured
-from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of, worst_frames
-from tinyseg.report.html.page import to_html
-from tinyseg.report.html.records import Finding, Page, Sheet
+from tinyseg.cli.judging import (
+    BoxesOption,
+    ClipPatternOption,
+    ClipsOption,
+    DetectionsOption,
+    Draw,
+    DrawOption,
+    ResamplesOption,
+    SeedOption,
+    needs,
+    resampling_of,
+)
+from tinyseg.data import Place
+from tinyseg.progress import console, show_progress
 from tinyseg.report.overlay import DRAWN_FROM
-from tinyseg.scoring.bootstrap import RESAMPLES, intervals
-from tinyseg.scoring.breakdown import breakdown
-from tinyseg.scoring.compare import Comparison, compare
-from tinyseg.scoring.pairs import pair_frames
-from tinyseg.scoring.score import score_pairs
-from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.tasks import ReportChoice, write_report
+from tinyseg.tasks.scores import MOST_DETECTIONS
+from tinyseg.watch import OnError
 
 MEGA = 1_000_000
 
@@ -61,7 +57,13 @@ def report(
     ] = DRAWN_FROM,
     floor: Annotated[float, typer.Option(min=0, max=1, help="Lowest score that is drawn.")] = 0.05,
     megabytes: Annotated[float, typer.Option(min=1, help="Largest size of the file.")] = 15,
-    resamples: Annotated[int, typer.Option(min=1, help="For the intervals.")] = RESAMPLES,
+    boxes: BoxesOption = False,
+    detections: DetectionsOption = MOST_DETECTIONS,
+    draw: DrawOption = Draw.frames,
+    clips: ClipsOption = None,
+    clip_pattern: ClipPatternOption = None,
+    resamples: ResamplesOption = None,
+    seed: SeedOption = None,
     doctor: Annotated[bool, typer.Option("--doctor", help="With the data set's faults.")] = False,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
@@ -72,116 +74,21 @@ def report(
 
     Example: tinyseg report before after --data wad --list val.txt --out report.html
     """
-    check_output(out)
-    paths = [path for path in (predictions, other) if path is not None]
+    own = {"--clips": clips, "--clip-pattern": clip_pattern}
+    needs("--draw clips", met=draw is Draw.clips, given=own)
     place = Place(data, listed, format, split, images, labelled)
-    skipped = Skipped(on_error)
-    given, dataset = open_given(paths, place, skipped)
-    with progress_bar("reading labels", len(dataset.items)) as bar:
-        truth = list(read_all_labels(dataset.items, skipped, bar))
-    runs = _measure(
-        given,
-        truth,
-        dataset.classes,
-        names=_names(paths),
-        resamples=resamples,
-        missing=allow_missing,
+    written = write_report(
+        [path for path in (predictions, other) if path is not None],
+        place,
+        out,
+        choice=ReportChoice(frames, score, floor, int(megabytes * MEGA), doctor),
+        boxes=boxes,
+        max_detections=detections,
+        resampling=resampling_of(place, draw, clips, clip_pattern, count=resamples, seed=seed),
+        allow_missing=allow_missing,
+        on_error=on_error,
+        on_progress=show_progress,
+        on_remark=remark,
     )
-    choice = Choice(f"{data.stem}: {_title(paths)}", frames, score, floor, int(megabytes * MEGA))
-    sheets = _sheets(runs, dataset, choice)
-    faults = _examine(place, dataset.classes) if doctor else None
-    page = page_of(
-        runs,
-        _comparison(runs, dataset.classes, resamples),
-        sheets,
-        choice,
-        classes=dataset.classes,
-        findings=() if faults is None else _told(faults),
-        advice=() if faults is None else faults.advice,
-    )
-    _write(out, page)
-    skipped.report()
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Names of the runs: the last parts of their paths, as many as tell them apart."""
-    given = [path if path.is_dir() else path.with_suffix("") for path in paths]
-    parts = [path.resolve().parts for path in given]
-    depth = 1
-    while len({part[-depth:] for part in parts}) < len(parts) and depth < 4:
-        depth += 1
-    return ["/".join(part[-depth:]) for part in parts]
-
-
-def _title(paths: Sequence[Path]) -> str:
-    return " and ".join(_names(paths))
-
-
-def _measure(
-    given: Sequence[Predictions],
-    truth: Sequence[FrameLabels],
-    classes: Sequence[str],
-    *,
-    names: Sequence[str],
-    resamples: int,
-    missing: bool,
-) -> list[Run]:
-    runs = []
-    for one, name in zip(given, names, strict=True):
-        pairs = pair_frames(one, truth, classes=classes, shapes=ShapeRules(), allow_missing=missing)
-        tell_left_out(pairs, 300)
-        with progress_bar(f"measuring {name}", len(classes) + 1) as bar:
-            spans = intervals(pairs, classes, resamples=resamples, tick=bar.advance)
-        scores, parts = score_pairs(pairs, classes=classes), breakdown(pairs, classes)
-        runs.append(Run.of(Measured(name, tuple(pairs), scores, spans, parts), one))
-    return runs
-
-
-def _comparison(runs: Sequence[Run], classes: Sequence[str], resamples: int) -> Comparison | None:
-    if len(runs) < 2:
-        return None
-    a, b = (run.measured.pairs for run in runs)
-    with progress_bar("comparing", 2 * len(classes) + 2) as bar:
-        return compare(a, b, classes, resamples=resamples, tick=bar.advance)
-
-
-def _sheets(runs: Sequence[Run], dataset: DataSet, choice: Choice) -> list[Sheet]:
-    """The chosen frames, read one at a time."""
-    places = worst_frames(runs, choice.frames)
-    by_name = {item.name: item for item in dataset.items}
-    items = [by_name[runs[0].frames[place].pairs.name] for place in places]
-    with progress_bar("drawing frames", len(items)) as bar:
-        return sheets_of(runs, places, _read(items, bar), choice)
-
-
-def _read(items: Sequence[Item], bar: Bar) -> Iterator[Frame]:
-    for item in items:
-        yield item.read()
-        bar.advance(item.name)
-
-
-def _examine(place: Place, classes: Sequence[str]) -> Findings:
-    """What the doctor finds without decoding pictures."""
-    plan = plan_of(place, None, classes)
-    with progress_bar("looking for faults", len(plan)) as bar:
-        return examine(plan, classes, fast=True, on_frame=lambda _: bar.advance())
-
-
-def _told(found: Findings) -> tuple[Finding, ...]:
-    return tuple(
-        Finding(
-            group.kind.severity.value,
-            group.kind.title,
-            group.count,
-            group.kind.advice,
-            tuple(f"{one.place}: {one.detail}".rstrip(": ") for one in group.examples),
-        )
-        for group in found.groups
-    )
-
-
-def _write(out: Path, page: Page) -> None:
-    content = to_html(page)
-    write_whole(out, content)
-    megabytes, shown = len(content) / MEGA, len(page.sheets)
-    console.print(f"{out}: {megabytes:.1f} MB, {shown} frames; open it in a browser")
+    size = f"{written.size_bytes / MEGA:.1f} MB, {written.frames} frames"
+    console.print(f"{out}: {size}; open it in a browser", highlight=False)

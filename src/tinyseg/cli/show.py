@@ -10,21 +10,20 @@ from tinyseg.cli.common import (
     FormatOption,
     ImagesOption,
     ListOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     SplitOption,
-    open_with,
+    watching,
 )
-from tinyseg.cli.given import open_given
 from tinyseg.data import Place, apart, class_ids, file_below
 from tinyseg.errors import TinysegError
 from tinyseg.files import check_folder, make_folder
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
-from tinyseg.progress import console, progress_bar
+from tinyseg.progress import console
 from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
+from tinyseg.tasks.opening import open_given, open_with
+from tinyseg.watch import OnError
 
 
 def show(
@@ -46,22 +45,22 @@ def show(
     Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
     """
     check_folder(out)
-    place, skipped = Place(data, listed, format, split, images), Skipped(on_error)
+    place, watch = Place(data, listed, format, split, images), watching(on_error)
     by_name: dict[str, Instances] | None = None
     if predictions is None:
-        dataset = open_with(place, tuple(class_ids(data, format)), skipped=skipped)
+        dataset = open_with(place, tuple(class_ids(data, format)), watch=watch)
     else:
-        (given,), dataset = open_given([predictions], place, skipped, classes=tuple)
+        (given,), dataset = open_given([predictions], place, watch, classes=tuple)
         by_name = {frame.name: frame.instances for frame in given.frames}
     items = dataset.items[:count]
     make_folder(out)
     names = apart([item.name for item in items])
-    with progress_bar("drawing", len(items)) as bar:
+    with watch.stage("drawing", len(items)) as stage:
         for item, name in zip(items, names, strict=True):
             try:
                 frame = item.read()
             except TinysegError as error:
-                skipped(item.name, error)
+                watch(item.name, error)
                 continue
             shown = frame.instances
             if by_name is not None:
@@ -73,6 +72,6 @@ def show(
             file = file_below(out, name, "_overlay.jpg")
             make_folder(file.parent)
             write_jpeg(file, picture)
-            bar.advance(item.name)
-    console.print(f"{len(items) - len(skipped.frames)} pictures in {out}, scores from {min_score}")
-    skipped.report()
+            stage.advance(item.name)
+    console.print(f"{len(items) - len(watch.frames)} pictures in {out}, scores from {min_score}")
+    watch.report()

@@ -15,12 +15,10 @@ from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import (
     DeviceOption,
     FormatOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     ThreadsOption,
     find_device,
-    open_with,
+    watching,
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.start import InitOption, start_weights
@@ -32,12 +30,14 @@ from tinyseg.model.detector import Detector
 from tinyseg.networks import build_detector
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
+from tinyseg.tasks.opening import open_with
 from tinyseg.training.balance import TrainData, needs_labels, plan_draws
 from tinyseg.training.batches import FrameStore
 from tinyseg.training.census import CENSUS_FRAMES, check_census, take_census
 from tinyseg.training.checkpoint import Checkpoint, newest_checkpoint
 from tinyseg.training.label_scan import SCAN_NAME, told_by_camera
 from tinyseg.training.log import RECIPE_NAME, StepReport
+from tinyseg.watch import OnError, Watch
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -190,8 +190,8 @@ def run_training(
 
     keep_freed_memory()
     files.check_folder(out)
-    skipped = Skipped(told.on_error)
-    parts = _parts(told, recipe, skipped)
+    watch = watching(told.on_error)
+    parts = _parts(told, recipe, watch)
     fabric = launch(find_device(device, threads))
     console.quiet = not fabric.is_global_zero
     if start is None and fabric.is_global_zero:
@@ -202,12 +202,12 @@ def run_training(
     validate = None
     if told.val is not None:
         place = Place(told.val, told.val_list, told.format, told.val_split, told.val_images)
-        judged = open_with(place, recipe.classes, kind=VAL, skipped=skipped)
+        judged = open_with(place, recipe.classes, kind=VAL, watch=watch)
         check_apart([item for part in parts for item in part.items], judged.items)
-        validate = validation(judged.items, recipe, fabric.device, on_skip=skipped)
+        validate = validation(judged.items, recipe, fabric.device, on_skip=watch)
     if start is None:
-        show_census(told.data, parts, recipe.classes, skipped)
-    frames = store_of(parts, recipe, skipped, out)
+        show_census(told.data, parts, recipe.classes, watch)
+    frames = store_of(parts, recipe, watch, out)
     if recipe.train.mixed == "auto":
         recipe = with_precision(recipe, detector, fabric)
     if start is None and fabric.is_global_zero:
@@ -227,12 +227,12 @@ def run_training(
             validate=validate,
             start=start,
         )
-    skipped.report()
+    watch.report()
     console.print(f"weights and log in {out}")
 
 
 def show_census(
-    names: Sequence[Path], parts: Sequence[TrainData], classes: Sequence[str], skipped: Skipped
+    names: Sequence[Path], parts: Sequence[TrainData], classes: Sequence[str], watch: Watch
 ) -> None:
     """Print what there is to learn; stop where there is nothing, warn of classes without any."""
     total = sum(min(len(part.items), CENSUS_FRAMES) for part in parts)
@@ -242,7 +242,7 @@ def show_census(
                 part.items,
                 classes,
                 on_frame=bar.advance,
-                on_skip=lambda item, error: skipped(item.name, error),
+                on_skip=lambda item, error: watch(item.name, error),
             )
             for part in parts
         ]
@@ -278,13 +278,13 @@ def with_precision(recipe: Recipe, detector: Detector, fabric: "Fabric") -> Reci
     return recipe.model_copy(update={"train": decided})
 
 
-def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: Path) -> FrameStore:
+def store_of(parts: Sequence[TrainData], recipe: Recipe, watch: Watch, out: Path) -> FrameStore:
     """The frames of all data sets in a row, drawn by their shares; if the recipe needs to know all
     labels first, they are summed up in a file of the run's folder."""
     items: list[Item] = [item for part in parts for item in part.items]
 
     def skip(item: Item, error: TinysegError) -> None:
-        skipped(item.name, error)
+        watch(item.name, error)
 
     read = items if needs_labels(recipe.sampling) else told_by_camera(items)
     with progress_bar("reading labels", len(read)) as bar:
@@ -299,7 +299,7 @@ def store_of(parts: Sequence[TrainData], recipe: Recipe, skipped: Skipped, out: 
     return FrameStore(items, on_skip=skip, draws=draws)
 
 
-def _parts(told: RunFile, recipe: Recipe, skipped: Skipped) -> list[TrainData]:
+def _parts(told: RunFile, recipe: Recipe, watch: Watch) -> list[TrainData]:
     count = len(told.data)
     lists: Sequence[Path | None] = told.lists or (None,) * count
     splits: Sequence[str | None] = told.splits or (None,) * count
@@ -324,7 +324,7 @@ def _parts(told: RunFile, recipe: Recipe, skipped: Skipped) -> list[TrainData]:
             told.data, lists, splits, images, labelled, strict=True
         )
     ]
-    sets = [open_with(one, recipe.classes, kind=TRAIN, skipped=skipped) for one in places]
+    sets = [open_with(one, recipe.classes, kind=TRAIN, watch=watch) for one in places]
     parts = zip(sets, shares, zooms, strict=True)
     return [TrainData(one.items, share, zoom) for one, share, zoom in parts]
 

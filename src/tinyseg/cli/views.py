@@ -10,15 +10,11 @@ from tinyseg.cli.common import (
     FormatOption,
     ImagesOption,
     ListOption,
-    OnError,
     OnErrorOption,
-    Skipped,
     SplitOption,
     megapixels,
-    open_with,
-    read_all_labels,
+    watching,
 )
-from tinyseg.cli.given import read_given
 from tinyseg.data import TRAIN, Names, Place, class_ids, file_below, names_of
 from tinyseg.errors import DataError
 from tinyseg.files import check_output, make_folder, write_whole
@@ -31,7 +27,9 @@ from tinyseg.progress import console, progress_bar, told_while_fetching
 from tinyseg.recipes import find_recipe
 from tinyseg.report.plan_picture import draw_plan
 from tinyseg.stored import find_weights, read_recipe, read_weights_prior
+from tinyseg.tasks.opening import open_with, read_all_labels, read_given
 from tinyseg.views import FrameInfo, learn_prior, prior_to_json, resolved
+from tinyseg.watch import OnError
 
 
 def views(
@@ -134,11 +132,11 @@ def prior(
     if into is not None:
         read_weights_prior(into)  # refuses what is no weights file before the labels are read
     classes = tuple(class_ids(data, format)) if into is None else read_recipe(into).classes
-    skipped = Skipped(on_error)
+    watch = watching(on_error)
     place = Place(data, listed, format, split, images)
-    dataset = open_with(place, classes, kind=TRAIN, skipped=skipped)
-    with progress_bar("reading labels", len(dataset.items)) as bar:
-        learned = learn_prior(read_all_labels(dataset.items, skipped, bar), camera=camera)
+    dataset = open_with(place, classes, kind=TRAIN, watch=watch)
+    with watch.stage("reading labels", len(dataset.items)) as stage:
+        learned = learn_prior(read_all_labels(dataset.items, watch, stage), camera=camera)
     if out is not None:
         write_whole(out, prior_to_json(learned).encode())
     if into is not None:
@@ -147,4 +145,4 @@ def prior(
         size = f"{one.hw[1]} x {one.hw[0]}"
         text = f"camera {one.camera}, {size}: {one.counts.sum()} instances on {one.frames} frames"
         console.print(text, highlight=False)
-    skipped.report()
+    watch.report()

@@ -137,6 +137,11 @@ def _pair_frame(
     """One frame's pairs; no `given` predictions are none."""
     if given is not None and given.hw != labels.hw:
         rule = "predictions and labels need one frame size (height, width)"
+        if given.hw == labels.hw[::-1]:
+            rule += (
+                "; where labels lie on the pixels of a picture that an EXIF tag turns, `tinyseg "
+                "convert` writes the data set without the turn, and predictions of that fit"
+            )
         raise PredictionsError(rule, where=labels.name, expected=labels.hw, got=given.hw)
     instances = Instances.empty() if given is None else given.instances
     places = to_place[instances.labels] if len(to_place) else instances.labels

@@ -83,7 +83,7 @@ def _fates(
 def _shapes(instances: Instances, side: Sides, hw: tuple[int, int]) -> list[Outlined]:
     paths = outlines(instances.masks.select(side.index), hw)
     rows = zip(side.labels.tolist(), side.boxes, side.areas.tolist(), paths, strict=True)
-    return [Outlined(label, _whole(box), area, path) for label, box, area, path in rows]
+    return [Outlined(label, _whole(box), round(area), path) for label, box, area, path in rows]
 
 
 def _whole(box: Float64[np.ndarray, " 4"]) -> Box:

@@ -1,26 +1,98 @@
-"""What the verbs that judge take as predictions: files of `predict`, its folders, submissions, and
-results that other tools wrote in COCO's forms."""
+"""Data sets and predictions as the tasks take them.
 
-from collections.abc import Callable, Mapping, Sequence
+Predictions are files of `predict`, its folders, submissions, or results that other tools wrote in
+COCO's forms.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tinyseg.cli.common import Skipped, open_with, predictions_file
-from tinyseg.data import FORMATS, DataSet, Names, Place, class_ids
-from tinyseg.errors import PredictionsError
+from tinyseg.data import (
+    FORMATS,
+    DataSet,
+    Item,
+    Names,
+    Place,
+    class_ids,
+    open_data,
+    split_of_kind,
+)
+from tinyseg.errors import PredictionsError, TinysegError
 from tinyseg.exporting.needed import needed
 from tinyseg.fields import read_json
+from tinyseg.frame import FrameLabels
 from tinyseg.labels import judged_classes
-from tinyseg.predictions import JOB_NAME, Predictions, from_document, is_ours, read_predictions
-from tinyseg.progress import console
+from tinyseg.predictions import (
+    JOB_NAME,
+    PREDICTIONS_NAME,
+    Predictions,
+    from_document,
+    is_ours,
+    read_predictions,
+)
 from tinyseg.results import Results, classes_of, predictions_of, results_of
 from tinyseg.submission import read_submission
+from tinyseg.watch import Stage, Watch
+
+
+def place_of(data: Path | str | Place) -> Place:
+    """The data set at a path, or as it is described."""
+    return data if isinstance(data, Place) else Place(Path(data))
+
+
+def open_with(
+    place: Place, classes: Sequence[str], *, kind: str | None = None, watch: Watch
+) -> DataSet:
+    """The data set, and said aloud what is left out of it.
+
+    Where neither a split nor a list is named, the split of this `kind` is taken if there is one.
+    """
+    data, split, labelled = place.path, place.split, place.labelled
+    if split is None and place.listed is None and kind is not None:
+        split = split_of_kind(data, kind, place.format)
+    dataset = open_data(
+        data,
+        format=place.format,
+        classes=classes,
+        listed=place.listed,
+        split=split,
+        images=place.images,
+        labelled=None if labelled is None else [name.strip() for name in labelled.split(",")],
+        on_fault=watch.object,
+    )
+    if len(dataset.splits) > 1 and place.listed is None:
+        taken = "all splits are taken" if dataset.split is None else f"split {dataset.split}"
+        watch.tell(f"{data}: {taken} (of {', '.join(dataset.splits)})")
+    for remark in dataset.remarks:
+        watch.tell(f"{data}: {remark}")
+    if dataset.missing:
+        some = ", ".join(dataset.missing[:3])
+        watch.tell(f"{len(dataset.missing)} listed frames are not there ({some} ...)")
+    return dataset
+
+
+def read_all_labels(items: Sequence[Item], watch: Watch, stage: Stage) -> Iterator[FrameLabels]:
+    """The labels of each item that can be read, one at a time."""
+    for item in items:
+        try:
+            labels = item.read_labels()
+        except TinysegError as error:
+            watch(item.name, error)
+            continue
+        stage.advance()
+        yield labels
+
+
+def predictions_file(path: Path) -> Path:
+    """The file itself, or the one that `predict` wrote into a folder."""
+    return path / PREDICTIONS_NAME if path.is_dir() else path
 
 
 def open_given(
     paths: Sequence[Path],
     place: Place,
-    skipped: Skipped,
+    watch: Watch,
     *,
     classes: Callable[[Sequence[str]], Sequence[str]] = judged_classes,
 ) -> tuple[list[Predictions], DataSet]:
@@ -33,9 +105,9 @@ def open_given(
     if any(isinstance(one, Results) for one in read):
         own = class_ids(place.path, place.format)
     found = dict.fromkeys(name for one in read for name in _classes(one, own))
-    dataset = open_with(place, classes(tuple(found)), skipped=skipped)
+    dataset = open_with(place, classes(tuple(found)), watch=watch)
     given = [_of_data_set(one, dataset, own) for one in read]
-    return given, _of_predicted_splits(dataset, place.listed, given)
+    return given, _of_predicted_splits(dataset, place.listed, given, watch)
 
 
 def _classes(one: Predictions | Results, own: Mapping[str, int | str]) -> tuple[str, ...]:
@@ -96,7 +168,7 @@ def named_alike(predictions: Predictions, dataset: DataSet) -> Predictions:
 
 
 def _of_predicted_splits(
-    dataset: DataSet, listed: Path | None, given: Sequence[Predictions]
+    dataset: DataSet, listed: Path | None, given: Sequence[Predictions], watch: Watch
 ) -> DataSet:
     """The splits that the predictions are of, where neither a split nor a list was asked for: the
     frames of the others are no misses. The predictions have the data set's names."""
@@ -107,5 +179,5 @@ def _of_predicted_splits(
     if not own:
         return dataset
     kept = [split for split in dataset.splits if split in own]
-    console.print(f"the predictions are of the split {', '.join(kept)}", highlight=False)
+    watch.tell(f"the predictions are of the split {', '.join(kept)}")
     return replace(dataset, items=tuple(i for i in dataset.items if i.split in own))

@@ -1,0 +1,101 @@
+"""Data sets: one in another format, and what is wrong with one."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tinyseg.conversion import Converted, Wanted, kept_classes
+from tinyseg.conversion import convert as run_job
+from tinyseg.data import TRAIN, Place, class_ids, splits_of
+from tinyseg.doctor import Findings, plan_of
+from tinyseg.doctor import examine as look_at
+from tinyseg.errors import DataError
+from tinyseg.files import check_folder
+from tinyseg.labels import WAD_CLASSES, index_of
+from tinyseg.recipes import Recipe
+from tinyseg.tasks.opening import open_with, place_of
+from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
+
+MOST_THREADS = 8
+
+
+def convert(
+    data: Path | str | Place,
+    out: Path | str,
+    to: str,
+    *,
+    classes: Sequence[str] | None = None,
+    link: bool = False,
+    polygons: bool = False,
+    on_error: OnError | str = OnError.stop,
+    on_progress: OnProgress | None = None,
+    on_remark: OnRemark | None = None,
+) -> Converted:
+    """Write a data set in another format, `to` wad, coco, cityscapes, yolo or labelme: wholly, or
+    not at all.
+
+    Pictures are copied, or with `link` linked to where they are; those that an EXIF tag turns are
+    written as their labels lie. `classes` keeps only these. A Place's split is the one that is
+    written, and of a data set without splits the new split's name. Raises DataError or OutputError.
+
+    >>> tinyseg.convert("scenes", "scenes-coco", "coco", on_remark=print).frames
+    2
+    """
+    out = Path(out)
+    check_folder(out)
+    place = place_of(data)
+    ids = class_ids(place.path, place.format)
+    own = list(ids) if classes is None else list(classes)
+    unknown = [name for name in own if index_of(name, list(ids)) is None]
+    if unknown:
+        rule = "only classes of the data set can be converted"
+        raise DataError(rule, where="--classes", expected=", ".join(ids), got=", ".join(unknown))
+    watch = Watch(on_error, on_progress, on_remark)
+    kept = kept_classes(to, own)
+    left = [name for name in own if name not in kept]
+    if left:
+        watch.tell(f"left out, {to} has no such class: {', '.join(left)}")
+    wanted = Wanted(to, "link" if link else "copy", place.split or TRAIN, polygons)
+    if not splits_of(place.path, place.format):
+        place = replace(place, split=None)
+    dataset = open_with(place, kept, watch=watch)
+    with watch.stage("converting", len(dataset.items)) as stage:
+        done = run_job(dataset, out, wanted, source_ids=ids, on_frame=stage.advance, on_error=watch)
+    for line in [*done.told(), *(f"lost: {line}" for line in done.lost.told())]:
+        watch.tell(line)
+    watch.report()
+    return done
+
+
+def examine(
+    data: Path | str | Place,
+    *,
+    val: Path | str | Place | None = None,
+    classes: Sequence[str] = WAD_CLASSES,
+    recipe: Recipe | None = None,
+    fast: bool = False,
+    threads: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Findings:
+    """What is wrong with a data set, and what would help.
+
+    `val`, its validation set, is looked at too, and for leaks; `recipe` is the one that is meant to
+    learn from it. `fast` decodes no picture. `threads` frames are looked at side by side, else as
+    many as there are cores, up to 8. Broken files are findings, not errors.
+
+    >>> sorted({group.kind.severity.value for group in tinyseg.examine("scenes").groups})
+    ['note']
+    """
+    other = None if val is None else place_of(val)
+    plan = plan_of(place_of(data), other, classes)
+    workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    with Watch(on_progress=on_progress).stage("looking at frames", len(plan)) as stage:
+        return look_at(
+            plan,
+            classes,
+            recipe=recipe,
+            fast=fast,
+            threads=workers,
+            on_frame=lambda name: stage.advance(),
+        )
