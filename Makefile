@@ -84,6 +84,9 @@ serve-storm: .venv/installed  ## 256 frames at once, 10,000 hostile requests, 20
 container-test: .venv/installed  ## the Dockerfile's steps without docker
 	tests/container.sh $(abspath $(BIN))
 
+cluster-storm: .venv/installed  ## a cluster of this machine, 30 of its processes killed on the way
+	TINYSEG_KILLS=30 OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_cluster.py -k killed -s
+
 wheel-test: .venv/installed  ## build the wheel and run it in an environment of its own
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m build --wheel

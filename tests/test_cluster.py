@@ -3,7 +3,10 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -46,6 +49,7 @@ pytestmark = [
 ]
 
 FRAMES = 12
+KILLS = int(os.environ.get("TINYSEG_KILLS", "0"))
 
 
 @pytest.fixture(scope="module")
@@ -341,3 +345,60 @@ def run(*words: str) -> str:
 def test_words_that_do_not_fit_a_cluster(pictures: Path, words: list[str], said: str) -> None:
     with pytest.raises(DataError, match=said):
         CliRunner().invoke(app, ["predict", str(pictures), *words], catch_exceptions=False)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from test_cluster import engine, find_frames, predict_on_cluster
+predict_on_cluster(find_frames([sys.argv[1]]), engine(Path(sys.argv[2])), sys.argv[3],
+                   cluster="local", workers=2)
+"""
+
+
+@pytest.mark.skipif(KILLS == 0, reason="a storm of kills takes long: make cluster-storm")
+def test_whatever_is_killed_each_frame_is_there_once(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Worker, node (its raylet), any process of the cluster, or the caller, at random times."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for seed in range(60):
+        write_png(pictures / f"{seed:02}_Camera_5.png", picture(seed))
+    rng, killed, calls = np.random.default_rng(0), Counter[str](), 0
+    place = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    words = [sys.executable, "-c", DRIVER, str(pictures), str(weights), str(tmp_path / "out")]
+    done = False
+    while not done or killed.total() < KILLS:
+        if done:  # all is written: a part is lost, and the kills go on
+            next((tmp_path / "out/frames").glob("*.parquet")).unlink()
+        calls += 1
+        driver = subprocess.Popen(words, env=place, stderr=subprocess.DEVNULL)
+        target = ("caller", "raylet", "_Looking", "ray::")[int(rng.integers(4))]
+        over = time.monotonic() + float(rng.uniform(8, 40))
+        while driver.poll() is None and time.monotonic() < over:
+            time.sleep(0.2)
+        if driver.poll() is None and killed.total() < KILLS:
+            killed[target] += kill(driver, target)
+        done = driver.wait(600) == 0
+        for one in psutil.process_iter():
+            with suppress(psutil.Error):
+                if "raylet" in one.name() or "gcs_server" in one.name():
+                    one.kill()
+    assert written(tmp_path / "out") == expected(weights, pictures)
+    with capsys.disabled():
+        print(f"\n{killed.total()} kills in {calls} calls: {dict(killed)}; 60 frames, each once")
+
+
+def kill(driver: subprocess.Popen[bytes], target: str) -> bool:
+    """The caller itself, or one process of its cluster that is called so."""
+    own = psutil.Process(driver.pid)
+    if target == "caller":
+        own.kill()
+        return True
+    for one in own.children(recursive=True):
+        with suppress(psutil.Error):
+            if target in one.name() or target in " ".join(one.cmdline()):
+                one.kill()
+                return True
+    return False
