@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
-.PHONY: weights folds table faults layouts kill-storm serve-storm container-test demo test check bench fuzz wheel-test clean
+.PHONY: weights folds table faults layouts kill-storm serve-storm cluster-storm container-test demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
