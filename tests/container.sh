@@ -45,8 +45,10 @@ fi
 cd /
 $run "$work/env/bin/python" -m tinyseg $options --port 8097 --threads 1 2> /tmp/log &
 pid=$!
-for n in $(seq 120); do $run "$work/env/bin/python" -c "$health" 2>/dev/null && break; sleep 1; done
-$run "$work/env/bin/python" -c "$health"
+until $run "$work/env/bin/python" -c "$health" 2>/dev/null; do
+    kill -0 $pid 2>/dev/null || { cat /tmp/log; exit 1; }
+    sleep 2
+done
 echo "health check: passes; user $(ps -o uid= -p $pid | tr -d ' ')"
 count=$(curl -sf --data-binary "@$work/scene.jpg" 'http://127.0.0.1:8097/v1/predict?plan=whole' | grep -o '"score"' | wc -l)
 echo "instances of a picture: $count"; [ "$count" -gt 3 ]
