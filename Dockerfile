@@ -1,5 +1,5 @@
 # docker build -t tinyseg . && docker run --rm -p 8080:8080 --read-only --tmpfs /tmp tinyseg
-# tests/test_container.py runs these steps without docker.
+# tests/container.sh runs these steps without docker.
 FROM python:3.12-slim AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE constraints.txt ./

@@ -414,17 +414,19 @@ def kills(options: argparse.Namespace) -> None:
         back = []
         with ThreadPoolExecutor(4) as threads:
             asking = [threads.submit(ask, turn) for turn in range(4)]
-            for _ in range(options.kills):
-                time.sleep(random.random())
-                (worker,) = server.workers()
-                os.kill(worker, signal.SIGKILL)
-                start = time.perf_counter()
-                while server.workers() in ([], [worker]):
-                    time.sleep(0.02)
-                while client.get("/readyz").status_code != 200:
-                    time.sleep(0.05)
-                back.append(time.perf_counter() - start)
-            going = False
+            try:
+                for _ in range(options.kills):
+                    time.sleep(random.random())
+                    (worker,) = server.workers()
+                    os.kill(worker, signal.SIGKILL)
+                    start = time.perf_counter()
+                    while server.workers() in ([], [worker]):
+                        time.sleep(0.02)
+                    while client.get("/readyz").status_code != 200:
+                        time.sleep(0.05)
+                    back.append(time.perf_counter() - start)
+            finally:
+                going = False
             for one in asking:
                 one.result()
         # What was accepted when SIGTERM comes is answered.

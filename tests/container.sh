@@ -45,6 +45,7 @@ fi
 cd /
 $run "$work/env/bin/python" -m tinyseg $options --port 8097 --threads 1 2> /tmp/log &
 pid=$!
+trap 'kill $pid 2>/dev/null || :' EXIT
 until $run "$work/env/bin/python" -c "$health" 2>/dev/null; do
     kill -0 $pid 2>/dev/null || { cat /tmp/log; exit 1; }
     sleep 2

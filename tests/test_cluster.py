@@ -192,6 +192,7 @@ def test_frames_that_fail_are_rows_that_say_why(tmp_path: Path, weights: Path) -
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     os.environ["RAY_AUTH_MODE"] = "disabled"
+    handler = signal.getsignal(signal.SIGTERM)
     ray.init(
         num_cpus=4,
         include_dashboard=False,
@@ -203,6 +204,7 @@ def cluster() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        signal.signal(signal.SIGTERM, handler)  # Ray leaves its own
 
 
 @pytest.fixture(scope="module")
@@ -307,9 +309,6 @@ def test_a_cluster_that_does_not_answer_is_named(address: str) -> None:
         reached(address)
 
 
-@pytest.mark.skipif(
-    KILLS == 0, reason="failed once beside other work, not understood yet: TINYSEG_KILLS=1"
-)
 def test_from_the_command_line_to_scores(
     done: Path, weights: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -372,6 +371,7 @@ def test_whatever_is_killed_each_frame_is_there_once(
     place = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
     words = [sys.executable, "-c", DRIVER, str(pictures), str(weights), str(tmp_path / "out")]
     done = False
+    own: list[psutil.Process] = []
     while not done or killed.total() < KILLS:
         if done:  # all is written: a part is lost, and the kills go on
             next((tmp_path / "out/frames").glob("*.parquet")).unlink()
@@ -381,13 +381,14 @@ def test_whatever_is_killed_each_frame_is_there_once(
         over = time.monotonic() + float(rng.uniform(8, 40))
         while driver.poll() is None and time.monotonic() < over:
             time.sleep(0.2)
+        own = []
         if driver.poll() is None and killed.total() < KILLS:
+            own = psutil.Process(driver.pid).children(recursive=True)
             killed[target] += kill(driver, target)
         done = driver.wait(600) == 0
-        for one in psutil.process_iter():
+        for one in own:  # what a killed caller left behind
             with suppress(psutil.Error):
-                if "raylet" in one.name() or "gcs_server" in one.name():
-                    one.kill()
+                one.kill()
     assert written(tmp_path / "out") == expected(weights, pictures)
     with capsys.disabled():
         print(f"\n{killed.total()} kills in {calls} calls: {dict(killed)}; 60 frames, each once")

@@ -52,7 +52,7 @@ class _Asking:
     def _request(picture: Picture, asked: Mapping[str, object]) -> dict[str, Any]:
         """The form and the query of a request."""
         name, content = _file_of(picture)
-        params = {key: _word(value) for key, value in asked.items() if value is not None}
+        params = {key: str(value) for key, value in asked.items() if value is not None}
         return {"files": {"image": (name, content)}, "params": params}
 
     def _wait_s(self, answer: httpx.Response, turn: int) -> float | None:
@@ -119,7 +119,7 @@ class Client(_Asking):
     def classes(self) -> tuple[str, ...]:
         """The class list of the server's model."""
         try:
-            return tuple(_checked(self._http.get("v1/model"))["classes"])
+            return _class_list(self._http.get("v1/model"))
         except httpx.HTTPError as error:
             raise _unreachable(error) from None
 
@@ -175,7 +175,7 @@ class AsyncClient(_Asking):
     async def classes(self) -> tuple[str, ...]:
         """The class list of the server's model."""
         try:
-            return tuple(_checked(await self._http.get("v1/model"))["classes"])
+            return _class_list(await self._http.get("v1/model"))
         except httpx.HTTPError as error:
             raise _unreachable(error) from None
 
@@ -185,10 +185,6 @@ def _asked(
 ) -> dict[str, object]:
     named = None if classes is None else ",".join(classes)
     return {"min_score": min_score, "classes": named, "plan": plan, "budget": budget_mp}
-
-
-def _word(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _file_of(picture: Picture) -> tuple[str, bytes]:
@@ -205,25 +201,39 @@ def _file_of(picture: Picture) -> tuple[str, bytes]:
 
 
 def _instances(answer: httpx.Response) -> Instances:
-    return from_document(_checked(answer)).frames[0].instances
+    frames = from_document(_checked(answer)).frames
+    if len(frames) != 1:
+        raise ServerError("an answer is of one picture", path=_place(answer), got=len(frames))
+    return frames[0].instances
 
 
-def _checked(answer: httpx.Response) -> Any:
-    """The answer's JSON; raises ServerError for any other than 200."""
+def _class_list(answer: httpx.Response) -> tuple[str, ...]:
+    names = _checked(answer).get("classes")
+    if not isinstance(names, list):
+        raise ServerError("a model has a list of classes", path=_place(answer), got=names)
+    return tuple(map(str, names))
+
+
+def _checked(answer: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON object; raises ServerError for any other, and any status but 200."""
     try:
         document = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
         document = None
-    if answer.status_code == 200 and document is not None:
+    if answer.status_code == 200 and isinstance(document, dict):
         return document
     problem = document if isinstance(document, dict) else {}
     rule = str(problem.get("rule", "the server did not answer as tinyseg does"))
     known = {key: problem.get(key) for key in ("where", "expected")}
     got = problem.get("got", f"status {answer.status_code}" if not problem else None)
-    raise ServerError(rule, path=str(answer.url.copy_with(query=None)), got=got, **known)
+    raise ServerError(rule, path=_place(answer), got=got, **known)
+
+
+def _place(about: httpx.Response | httpx.Request) -> str:
+    return str(about.url.copy_with(query=None))
 
 
 def _unreachable(error: httpx.HTTPError) -> ServerError:
     late = isinstance(error, httpx.TimeoutException)
     rule = "the server took too long" if late else "the server cannot be reached"
-    return ServerError(rule, path=str(error.request.url.copy_with(query=None)))
+    return ServerError(rule, path=_place(error.request))

@@ -93,15 +93,15 @@ def write_json(path: Path, document: object) -> None:
     write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
-def megapixels(text: str | None) -> float | None:
+def megapixels(text: str | None, where: str = "--budget") -> float | None:
     """12MP, 12mp or 12 as millions of pixels."""
     if text is None:
         return None
     try:
         return float(text.strip().lower().removesuffix("mp"))
     except ValueError:
-        rule = "a budget is written as megapixels"
-        raise RecipeError(rule, where="--budget", expected="12MP", got=text) from None
+        rule = "a number of pixels is written as megapixels"
+        raise RecipeError(rule, where=where, expected="12MP", got=text) from None
 
 
 def rendered(table: object) -> str:

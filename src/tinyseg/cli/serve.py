@@ -92,7 +92,7 @@ def serve(
 
 
 def _pixels(name: str, text: str) -> int:
-    value = megapixels(text)
+    value = megapixels(text, name)
     if value is None or not 0 < value <= 100_000:
         raise DataError("a number of megapixels", where=name, expected="120MP", got=text)
     return int(value * MEGA)

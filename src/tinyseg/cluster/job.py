@@ -12,6 +12,7 @@ frames whose worker died again and again become rows with that reason (worker.py
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -44,7 +45,7 @@ from tinyseg.cluster.parts import (
     read_table,
     split,
 )
-from tinyseg.cluster.worker import Engine, Worker
+from tinyseg.cluster.worker import STEPS, Engine, Worker
 from tinyseg.errors import DataError, OutputError, PredictionsError
 from tinyseg.predictions import JOB_NAME
 from tinyseg.progress import Bar, progress_bar
@@ -63,7 +64,6 @@ PENDING = ".pending"
 
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
-STEPS = ("read_s", "decode_s", "look_s", "merge_s")
 SLOWEST = 5
 
 
@@ -86,7 +86,7 @@ class Counts:
     """What all workers have told, in an actor of its own."""
 
     tries: Counter[str] = field(default_factory=Counter)
-    ended: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     totals: Counter[str] = field(default_factory=Counter)
     slowest: list[tuple[float, str]] = field(default_factory=list)
     last: str = ""
@@ -97,8 +97,11 @@ class Counts:
         return self.tries[frame]
 
     def end(self, frame: str, told: Mapping[str, Any]) -> None:
-        """Add what became of a frame."""
+        """Add what became of a frame, once, also where a killed worker's part is looked at anew."""
         self.tries.pop(frame, None)
+        if frame in self.ended:
+            return
+        self.ended.add(frame)
         self.totals.update({step: told.get(step, 0.0) for step in STEPS})
         self.totals.update({"frames": 1, "instances": told["instances"]})
         self.totals["failed"] += told["status"] != "ok"
@@ -170,20 +173,30 @@ class _Parts(BlockBasedFileDatasink):
 
     def __init__(self, folder: str, store: fs.FileSystem, *, model: str, plan: str) -> None:
         super().__init__(folder, filesystem=store, file_format="parquet")
-        self.hashes = model, plan
-        self.renames = store.type_name == "local"
+        self.hashes, self.renames = (model, plan), _renames(store)
 
     def write_block(self, block: BlockAccessor, block_index: int, ctx: Any) -> None:
         name = self.filename_provider.get_filename_for_task(ctx.kwargs["write_uuid"], ctx.task_idx)
         tables = split(block.to_arrow(), *self.hashes)
         for folder, table in zip((FRAMES, INSTANCES), tables, strict=True):
             path = f"{self.path}/{folder}/{name}"
-            # An object appears when it is whole; a file does where it is renamed.
-            beside = f"{path}.part" if self.renames else path
-            with self.open_output_stream(beside) as file:
+            with _whole(self.filesystem, path, renames=self.renames) as file:
                 parquet.write_table(table, file, compression="zstd")
-            if self.renames:
-                self.filesystem.move(beside, path)
+
+
+@contextlib.contextmanager
+def _whole(store: fs.FileSystem, path: str, *, renames: bool) -> Iterator[Any]:
+    """A file that is there when it is whole."""
+    beside = f"{path}.part" if renames else path
+    with store.open_output_stream(beside) as file:
+        yield file
+    if renames:
+        store.move(beside, path)
+
+
+def _renames(store: fs.FileSystem) -> bool:
+    """Whether a file is there before it is whole, as on disks; an object in a store is not."""
+    return bool(store.type_name == "local")
 
 
 def predict_on_cluster(
@@ -243,7 +256,7 @@ def _claim(store: fs.FileSystem, folder: str, engine: Engine, listing: Listing, 
         for part in (FRAMES, INSTANCES, CHECKPOINT):
             store.create_dir(f"{folder}/{part}", recursive=True)
         if known is None:
-            with store.open_output_stream(f"{folder}/{JOB_NAME}") as file:
+            with _whole(store, f"{folder}/{JOB_NAME}", renames=_renames(store)) as file:
                 file.write(orjson.dumps(key, option=orjson.OPT_INDENT_2))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "the store refuses it"
@@ -289,12 +302,12 @@ def _connected(cluster: str, engine: Engine, workers: int | None) -> Iterator[in
     """A cluster to work on, and how many workers; one of this machine's own is ended behind it."""
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    cores = os.cpu_count() or 1
-    fit = max(1, cores // engine.threads)
     was_connected = ray.is_initialized()
+    handler = signal.getsignal(signal.SIGTERM)
     if not was_connected and not reached(cluster):
+        workers = workers or max(1, (os.cpu_count() or 1) // engine.threads)
         # Light tasks are given cores of their own: workers take all that there are.
-        many = (workers or fit) * engine.threads + 2
+        many = workers * engine.threads + 2
         ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
     try:
         total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -304,6 +317,8 @@ def _connected(cluster: str, engine: Engine, workers: int | None) -> Iterator[in
     finally:
         if not was_connected:
             ray.shutdown()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, handler)  # Ray leaves its own
 
 
 def reached(cluster: str) -> bool:

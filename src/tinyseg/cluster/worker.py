@@ -28,9 +28,12 @@ from tinyseg.predict.backends import IN_TORCH
 from tinyseg.predict.predictor import default_limits
 from tinyseg.predictions import FramePredictions, rows_of
 from tinyseg.stored import WEIGHTS_NAME
-from tinyseg.views import FrameInfo, PlanLike
+from tinyseg.views import FrameInfo, PlanLike, camera_of
 
 TRIES = 3
+
+STEPS = ("read_s", "decode_s", "look_s", "merge_s")
+"""What a frame goes through, in seconds."""
 
 
 @runtime_checkable
@@ -41,8 +44,7 @@ class Ledger(Protocol):
         """How often the frame was begun, this time included."""
 
     def end(self, frame: str, told: Mapping[str, Any]) -> None:
-        """What became of it: parts.ROW without the instances, and `read_s`, `decode_s`, `look_s`,
-        `merge_s`."""
+        """What became of it: parts.ROW with the number of instances, and STEPS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +136,23 @@ class Worker:
         return pa.Table.from_pylist(rows, schema=ROW)
 
     def _row(self, frame: str, store: int, path: str, mark: str) -> dict[str, Any]:
-        info = FrameInfo.named(frame, (1, 1))
-        row: dict[str, Any] = {"frame": frame, "path": path, "camera": info.camera}
-        error: str | None = f"its worker died {TRIES} times"
+        row: dict[str, Any] = {"frame": frame, "path": path, "camera": camera_of(frame)}
+        error = f"its worker died {TRIES} times"
         while (attempt := self.ledger.begin(frame)) <= TRIES:
             begun = time.perf_counter()
             try:
                 found, told = self._look(frame, self.stores[store], path)
             except TinysegError as failed:
-                error = failed.at(path=path).reason
+                error = failed.reason
                 continue
             seconds = time.perf_counter() - begun
             row |= {**told, "status": "ok", "attempts": attempt, "seconds": seconds}
-            self.ledger.end(frame, {**row, "instances": len(found)})
-            shown = {key: row[key] for key in ROW.names if key in row}
-            return {**shown, "instances": found}
-        row |= {"status": "error", "error": error, "attempts": attempt - 1, "instances": []}
-        self.ledger.end(frame, {**row, "instances": 0})
-        return row
+            break
+        else:
+            found = []
+            row |= {"status": "error", "error": error, "attempts": TRIES}
+        self.ledger.end(frame, {**row, "instances": len(found)})
+        return {**row, "instances": found}
 
     def _look(
         self, frame: str, store: fs.FileSystem, path: str
@@ -174,13 +175,9 @@ class Worker:
         times.append(time.perf_counter())
         views = [one.view for one in seen]
         pixels = sum(view.out_hw[0] * view.out_hw[1] for view in views)
-        steps = dict(zip(("read_s", "decode_s", "look_s", "merge_s"), _steps(times), strict=True))
+        steps = dict(zip(STEPS, (b - a for a, b in pairwise(times)), strict=True))
         told = {"height": hw[0], "width": hw[1], "views": len(views), "view_pixels": pixels}
         return [_instance(one) for one in found], told | steps
-
-
-def _steps(times: Sequence[float]) -> list[float]:
-    return [b - a for a, b in pairwise(times)]
 
 
 def _instance(row: Mapping[str, Any]) -> dict[str, Any]:

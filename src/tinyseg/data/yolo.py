@@ -195,14 +195,15 @@ def _described(folder: Path) -> Path | None:
         return folder / DESCRIPTION
     files = [path for end in ("yaml", "yml") for path in sorted(folder.glob(f"*.{end}"))]
     naming = [path for path in files if _HAS_NAMES.search(_text(path))]
-    if not naming and any(path.name not in NAMES for path in _labels_in(folder).rglob("*.txt")):
-        places = [where / name for where in (folder, folder / LABELS) for name in NAMES]
-        naming = list(filter(Path.is_file, places))[:1]
-    return naming[0] if len(naming) == 1 else None
-
-
-def _labels_in(folder: Path) -> Path:
-    return folder / LABELS if (folder / LABELS).is_dir() else folder
+    if naming:
+        return naming[0] if len(naming) == 1 else None
+    places = [where / name for where in (folder, folder / LABELS) for name in NAMES]
+    names = next(filter(Path.is_file, places), None)
+    labels = folder / LABELS if (folder / LABELS).is_dir() else folder
+    # Folders may be deep, and those above a data set anybody's: looked through for names alone.
+    if names is None or all(path.name in NAMES for path in labels.rglob("*.txt")):
+        return None
+    return names
 
 
 def _root(description: Path) -> Path:

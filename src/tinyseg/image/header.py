@@ -248,14 +248,9 @@ PILLOW: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "TIFF": TiffImageFile,
 }
 _PILLOW_MODES = {
-    **{
-        "1": "grey",
-        "L": "grey",
-        "LA": "grey with alpha",
-        "P": "palette",
-        "I": "grey",
-        "I;16": "grey",
-    },
+    **dict.fromkeys(("1", "L", "I", "I;16"), "grey"),
+    "LA": "grey with alpha",
+    "P": "palette",
     "RGBA": "RGB with alpha",
 }
 _DEEP = {"I": 16, "I;16": 16, "1": 1}

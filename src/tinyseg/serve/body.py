@@ -76,8 +76,7 @@ class Body:
         """The picture; raises Problem, or ClientDisconnect for a client that went away."""
         stated = request.headers.get("content-length", "")
         if stated.isdigit() and len(stated) < 20:
-            self._check(int(stated))
-            self._hold(int(stated))
+            self._check(int(stated))  # it takes room when it comes
         try:
             async with asyncio.timeout(self._settings.body_s):
                 data = await self._read(request)

@@ -200,11 +200,11 @@ class Pool:
         for worker in self._workers:
             if ticket in worker.group:
                 worker.send(Drop(ticket.job.number))
-                loop, group = asyncio.get_running_loop(), worker.group
-                loop.call_later(STUCK_S, self._end_if_stuck, worker, group)
+                loop = asyncio.get_running_loop()
+                loop.call_later(STUCK_S, self._end_if_stuck, worker, ticket)
 
-    def _end_if_stuck(self, worker: _Worker, group: list[_Ticket]) -> None:
-        if worker.group is group and group and worker in self._workers:
+    def _end_if_stuck(self, worker: _Worker, ticket: _Ticket) -> None:
+        if ticket in worker.group and worker in self._workers:
             log.error("a worker is stuck and is ended")
             worker.process.kill()
 
@@ -290,8 +290,9 @@ class Pool:
                 if not ticket.future.done():
                     ticket.alone = True
                     self._waiting.appendleft(ticket)
-        if self.about is None:
-            return  # the first one: whoever waits for it is told
+        self._feed()
+        if self.about is None and not self._workers:
+            return  # none has begun: whoever waits for the first is told
         asyncio.get_running_loop().call_later(self._delay, self._start_another)
         self._delay = 0.0 if worker.about is not None else min(self._delay * 2 + 1, MOST_DELAY_S)
 

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from tinyseg.errors import TinysegError
+
 MEDIA_TYPE = "application/problem+json"
 
 KINDS: dict[str, tuple[int, str]] = {
@@ -59,15 +61,13 @@ class Problem(Exception):  # noqa: N818
 
     def to_json(self) -> dict[str, Any]:
         """The members of the problem's document."""
-        named = (("expected", self.expected), ("got", self.got))
-        told = ", ".join(f"{name} {value}" for name, value in named if value is not None)
-        place = "" if self.where is None else f"{self.where}: "
         parts = {"where": self.where, "expected": self.expected, "got": self.got}
+        told = TinysegError(self.rule, where=self.where, expected=self.expected, got=self.got)
         return {
             "type": f"urn:tinyseg:problem:{self.kind}",
             "title": KINDS[self.kind][1],
             "status": self.status,
-            "detail": f"{place}{self.rule}" + (f" ({told})" if told else ""),
+            "detail": told.reason,
             "rule": self.rule,
             **{name: str(value) for name, value in parts.items() if value is not None},
         }

@@ -22,6 +22,7 @@ from tinyseg.allocator import give_back_memory, keep_freed_memory
 from tinyseg.api import load
 from tinyseg.data.synthetic import render_scene
 from tinyseg.errors import DeviceError, ImageError, TinysegError
+from tinyseg.exporting.files import is_exported, read_exported
 from tinyseg.image import image_from_bytes, jpeg_bytes
 from tinyseg.merge import Seen
 from tinyseg.predict import Predictor, choose_plan, is_ensemble
@@ -41,7 +42,7 @@ from tinyseg.serve.records import (
     Where,
 )
 from tinyseg.serve.settings import Settings
-from tinyseg.stored import find_weights, read_notes
+from tinyseg.stored import Notes, find_weights, read_notes
 from tinyseg.views import FrameInfo, Plan, View, camera_of
 from tinyseg.views.focus import PRIOR_USED
 
@@ -67,11 +68,16 @@ def work(pipe: Connection, settings: Settings) -> None:
     keep_freed_memory()
     try:
         bench = Bench(pipe, settings)
+        about = bench.about()
     except TinysegError as error:
         pipe.send(Failed(str(error)))
         return
+    except Exception:
+        log.exception("a fault while the worker loads the weights")
+        pipe.send(Failed("a fault while the worker loads the weights: the log says more"))
+        return
     try:
-        pipe.send(bench.about())
+        pipe.send(about)
         while True:
             if not pipe.poll(IDLE_S):
                 give_back_memory()
@@ -80,7 +86,7 @@ def work(pipe: Connection, settings: Settings) -> None:
                 bench.render(message)
             elif not isinstance(message, Drop):
                 bench.answer(message)
-    except (EOFError, OSError):
+    except (EOFError, ConnectionError):
         return
 
 
@@ -139,7 +145,8 @@ class Bench:
         )
 
     def _notes(self) -> tuple[str | None, dict[str, str]]:
-        notes = read_notes(self._path)
+        path = self._path
+        notes = Notes.of(read_exported(path).notes, path) if is_exported(path) else read_notes(path)
         return notes.licence, dict(notes.card)
 
     def render(self, scene: Scene) -> None:
@@ -166,7 +173,7 @@ class Bench:
                 for one in group:
                     lacks = isinstance(error, DeviceError)
                     self._refuse(one.job, "no-memory" if lacks else kind, error)
-            except OSError:  # the other end of the pipe is closed
+            except (EOFError, ConnectionError):  # the other end of the pipe is closed
                 raise
             except Exception:
                 log.exception("a fault in a look")
@@ -188,6 +195,8 @@ class Bench:
         except ImageError as error:
             self._refuse(job, "bad-picture", error)
             return
+        except (EOFError, ConnectionError):
+            raise
         except Exception:
             log.exception("a fault in a picture")
             self._send(_fault(job))

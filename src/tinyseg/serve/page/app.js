@@ -39,6 +39,9 @@ async function* eventsOf(answer) {
 
 const pause = (seconds) => new Promise((then) => setTimeout(then, seconds * 1000));
 
+/** How often a busy server, or one that lost its worker, is asked. */
+const TURNS = 5;
+
 /** What a plan finds on a picture; asked once, told to `tell` as it comes, again while the server is busy. */
 function look(shot, plan, tell) {
   shot.answers[plan] ??= askFor(shot, plan, tell).catch((error) => {
@@ -50,7 +53,7 @@ function look(shot, plan, tell) {
 
 async function askFor(shot, plan, tell) {
   const query = `?masks=polygons${plan ? `&plan=${plan}` : ""}`;
-  for (;;) {
+  for (let turn = 1; ; turn += 1) {
     try {
       const answer = await ask(`v1/predict${query}`, { method: "POST", body: formOf(shot), headers: { Accept: "text/event-stream" } });
       for await (const [name, data] of eventsOf(answer)) {
@@ -60,7 +63,7 @@ async function askFor(shot, plan, tell) {
       }
       throw new Error("the connection was lost");
     } catch (error) {
-      if (!error.again) throw error;
+      if (!error.again || turn === TURNS) throw error;
       tell({ stage: "the server is busy", done: 0, of: 1 });
       await pause(Math.min(error.again, 30));
     }
@@ -131,8 +134,9 @@ class PhotoStage extends Stage {
     this.keepMiddle();
     await Promise.all(plans.map(async (plan, place) => {
       const answer = await look(shot, plan, (stage) => follow(shot, stage)).catch((error) => fail(shot, error));
-      if (this.shot !== shot || this.plans[place] !== plan || !answer) return;
+      if (!answer) return;
       finish(shot);
+      if (this.shot !== shot || this.plans[place] !== plan) return;
       this.found[place] = answer;
       this.redraw();
     }));
@@ -332,7 +336,8 @@ async function download(button) {
   const query = new URLSearchParams({ min_score: stage.cut });
   if (shot.plan) query.set("plan", shot.plan);
   const wanted = names.filter((_, index) => !stage.hidden.has(index));
-  if (wanted.length < names.length && wanted.length) query.set("classes", wanted.join(","));
+  if (!wanted.length) return say("all classes are hidden: there is nothing to download", true);
+  if (wanted.length < names.length) query.set("classes", wanted.join(","));
   try {
     const answer = await ask(`v1/predict?${query}`, { method: "POST", body: formOf(shot), headers: { Accept: button.dataset.form } });
     const link = made("a", "", []);
