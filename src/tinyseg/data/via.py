@@ -33,9 +33,6 @@ UNNAMED = "object"
 _CLASS_KEYS = ("label", "class", "name", "category", "type", "object")
 _CROWD_KEYS = ("iscrowd", "is_crowd", "crowd", IGNORE_LABEL)
 
-Region = tuple[str, Mapping[str, Any], bool]
-"""Class, shape_attributes, and whether it is not judged."""
-
 
 def fits(path: Path) -> bool:
     """Whether the file, or one of the folder or of its splits, is the annotator's."""
