@@ -47,7 +47,7 @@ folds: .venv/installed  ## and what plans are worth on frames that were left out
 table: .venv/installed  ## the slides' table with the lite network: an hour more
 	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS) table
 
-bench: .venv/installed  ## the README's figures, side by side
+bench: .venv/installed  ## the figures of docs/benchmarks.md, side by side
 	$(BIN)/python benchmarks/label_map.py --data $(REAL)
 	$(BIN)/python benchmarks/masks_to_rle.py
 	$(BIN)/python benchmarks/polygons.py
