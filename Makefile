@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
-.PHONY: weights folds table faults layouts kill-storm serve-storm cluster-storm container-test demo test check bench fuzz wheel-test clean
+.PHONY: weights folds table faults layouts kill-storm serve-storm cluster-storm container-test docs demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -19,9 +19,12 @@ test: check  ## style, types, then all tests: two files at a time, a thread each
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: .venv/installed  ## style and types only
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
+
+docs: .venv/installed  ## the documents as a site, into site/ (`make test` builds it too)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 demo: .venv/installed  ## rendered street scenes -> predictions, scores, overlays, report, submission
 	rm -rf $(DEMO)
@@ -98,4 +101,4 @@ wheel-test: .venv/installed  ## build the wheel and run it in an environment of 
 		--out $(CURDIR)/.venv-wheel/found
 
 clean:
-	rm -rf .venv .venv-wheel $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-wheel $(DEMO) build dist site .mypy_cache .pytest_cache .ruff_cache

@@ -38,7 +38,7 @@ def main(network: str, picture: str) -> None:
     print(json.dumps(found))
 
 
-def run_lengths(grid: np.ndarray, box: np.ndarray, hw: tuple[int, int]) -> dict:
+def run_lengths(grid: np.ndarray, box: np.ndarray, hw: tuple[int, int]) -> dict[str, object]:
     """The mask of a 28 x 28 grid of shares: stretched over its box, and cut at one half."""
     first, last, rows = shares(box[1], box[3], len(grid), hw[0])
     left, right, columns = shares(box[0], box[2], len(grid), hw[1])

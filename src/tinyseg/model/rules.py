@@ -28,20 +28,28 @@ class ProposalRules:
     __pydantic_config__ = READING
 
     anchor_sizes: FiveSizes = (32.0, 64.0, 128.0, 256.0, 512.0)
-    """One for each level of the pyramid, from fine to coarse."""
+    """Side of the anchor boxes on each level of the pyramid, from fine to coarse."""
     aspect_ratios: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
-    """Height / width."""
+    """Height / width of the anchor boxes of a place."""
     similarity: Measure = "iou"
+    """How anchors are compared with objects: IoU, NWD (normalised Wasserstein distance, Wang et al.
+    2021), or the larger of the two. The two thresholds are on this measure."""
     nwd_scale: PositiveFloat = 12.8
-    """What assignment compares by, and NWD's C; the thresholds are on this measure."""
+    """NWD's constant C, in view pixels."""
     positive_iou: Share = 0.7
+    """An anchor this similar to an object is a positive example."""
     negative_iou: Share = 0.3
+    """An anchor less similar than this to every object is a negative example."""
     sampled: PositiveInt = 256
+    """Anchors that the loss is computed on."""
     positive_share: Share = 0.5
+    """At most this share of them is positive."""
     nms_iou: Share = 0.7
+    """Non-maximum suppression drops a proposal that overlaps a better one by more than this."""
     kept_before_nms: tuple[PositiveInt, PositiveInt] = (2000, 1000)
-    """For each level, in training and in detection."""
+    """Best proposals of each pyramid level that enter it, in training and in detection."""
     kept: tuple[PositiveInt, PositiveInt] = (2000, 1000)
+    """Proposals that leave it, in training and in detection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +59,21 @@ class BoxRules:
     __pydantic_config__ = READING
 
     sampled: PositiveInt = 512
+    """Proposals that the loss is computed on."""
     positive_share: Share = 0.25
+    """At most this share of them is positive."""
     similarity: Measure = "iou"
+    """How proposals are compared with objects; see `network.proposals.similarity`."""
     nwd_scale: PositiveFloat = 12.8
-    """What assignment compares by, and NWD's C; the threshold is on this measure."""
+    """NWD's constant C, in view pixels."""
     positive_iou: Share = 0.5
+    """A proposal this similar to an object is a positive example, else a negative one."""
     min_score: NonNegativeFloat = 0.05
+    """Detections with a lower score are dropped."""
     nms_iou: Share = 0.5
+    """Non-maximum suppression drops a box that overlaps a better one of its class by more."""
     detections: PositiveInt = 100
+    """Most detections of a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +83,11 @@ class InputRules:
     __pydantic_config__ = READING
 
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    """Subtracted from red, green and blue."""
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (58.395, 57.12, 57.375)
+    """Then red, green and blue are divided by this."""
     pad_to: PositiveInt = 32
+    """Sides are padded to a multiple of this many pixels."""
     aligned: bool = False
-    """RoIs read features at their centres; torchvision's networks were trained half a cell off."""
+    """True: regions read the feature maps at pixel centres. torchvision's networks were trained
+    with features shifted by half a cell (false)."""

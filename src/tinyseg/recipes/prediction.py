@@ -1,4 +1,4 @@
-"""What is looked at, and what is kept: the prediction section of a recipe."""
+"""The prediction section of a recipe: which views, and which instances are kept."""
 
 from typing import Annotated, Literal
 
@@ -11,22 +11,25 @@ Side = Annotated[int, Field(ge=32)]
 
 
 class Predict(Section):
-    """What `predict` does unless told otherwise; weights carry it with their recipe."""
+    """Defaults of `predict` for weights with this recipe."""
 
     short_side: Side = SHORT_SIDE
+    """A whole frame is scaled to this short side, in pixels ..."""
     longest_side: Side = LONGEST_SIDE
+    """... unless its long side would be longer than this."""
     largest_zoom: PositiveFloat | None = None
-    """Sides of a whole frame's view, and how much a small frame is magnified at most."""
+    """A small frame is magnified at most this many times; none: without limit."""
     input_hw: tuple[Side, Side] | None = None
-    """The one input size of the network that looks, if it has one: tiles and closer looks have it
-    too, natively, since bars and scaling would cost pixels."""
+    """Height and width of the network's one input size, if it has only one. Tiles and closer views
+    then have this size too, since scaling and padding would cost pixels."""
     min_score: float = Field(default=0.01, ge=0, le=1)
+    """Instances with a lower score are dropped, in a view and in the frame."""
     detections: int = Field(default=300, ge=1)
-    """Lowest score and largest number of instances that are kept, of a view and of a frame."""
+    """Most instances of a view and of a frame."""
     plan: Literal["whole", "tiles", "focus"] | Plan = "whole"
-    """Where it looks: a plan's name, at the sides above, or a plan as in a file."""
+    """Which views the network gets: a plan's name, or a plan as its file would hold it."""
     budget_mp: PositiveFloat = Focus().budget_mp
-    """Millions of view pixels that the plan focus spends on closer looks."""
+    """Millions of view pixels that the plan "focus" may spend on closer views."""
 
     @model_validator(mode="after")
     def _no_files(self) -> "Predict":

@@ -25,12 +25,19 @@ class Recipe(Section):
     """One system: its classes, network, training and use."""
 
     name: str
+    """The preset's name, or your own."""
     classes: Annotated[tuple[str, ...], Field(min_length=1)] = WAD_CLASSES
+    """Class names in the order of the network's labels."""
     network: Network = Network()
+    """The network's parts."""
     sampling: Sampling = Sampling()
+    """Which views of which frames are learnt from."""
     train: Train = Train()
+    """The training run."""
     memory: Memory = Memory()
+    """What a training step keeps, and what it computes again."""
     predict: Predict = Predict()
+    """Defaults of prediction."""
 
     @model_validator(mode="after")
     def _classes_differ(self) -> "Recipe":

@@ -44,16 +44,20 @@ def _in_order(bounds: tuple[Number, Number], name: str) -> tuple[Number, Number]
 
 
 class Tile(Section):
-    """Views of native frames, square or strips; what is None is as the sampling section says."""
+    """Views cut from frames, square or strips; what is none is as the sampling section says."""
 
     kind: Literal["tile"] = "tile"
+    """Which of the three kinds of source this is."""
     share: PositiveFloat = 1.0
-    """How often, against the other sources' shares."""
+    """How often this source is drawn, relative to the other sources' shares."""
     data: DataSets | None = None
-    """The data sets it draws from; None: all."""
+    """Numbers of the data sets it draws from, counted from 0; none: all."""
     view: Size | None = None
+    """Height and width of a view, as in `sampling.view`."""
     zoom: Zoom | None = None
+    """Lowest and highest zoom, as in `sampling.zoom`."""
     near_share: Share | None = None
+    """Share of views around an instance, as in `sampling.near_share`."""
 
     @field_validator("zoom")
     @classmethod
@@ -62,14 +66,19 @@ class Tile(Section):
 
 
 class Whole(Section):
-    """Whole frames, the short side of the canvas drawn from a range, all pixels equally likely."""
+    """Whole frames; the short side of the canvas is drawn from a range, all pixels equally
+    likely."""
 
     kind: Literal["whole"] = "whole"
+    """Which of the three kinds of source this is."""
     share: PositiveFloat = 1.0
+    """How often this source is drawn, relative to the other sources' shares."""
     data: DataSets | None = None
+    """Numbers of the data sets it draws from, counted from 0; none: all."""
     short_side: tuple[PositiveInt, PositiveInt] = (1500, 1800)
+    """Lowest and highest short side of the canvas, in pixels."""
     longest_side: PositiveInt | None = None
-    """A canvas whose long side would be over this is made smaller as a whole."""
+    """A canvas whose long side would be longer than this is scaled down."""
     aspect: PositiveFloat = WAD_ASPECT
     """Width over height of the canvas; a frame of another shape has grey beside it."""
 
@@ -80,26 +89,32 @@ class Whole(Section):
 
 
 class Mosaic(Section):
-    """Views of n x n cells, each a view of its own frame, so that objects become small.
+    """Views of n x n cells, each showing another frame, so that objects become small.
 
-    A frame whose short side is under `large` fills its cell, nearly whole; of a larger one a cell
-    shows a part. What is None is as the sampling section says.
+    A frame whose short side is below `large` fills its cell nearly as a whole; of a larger one a
+    cell shows a part. What is none is as the sampling section says.
     """
 
     kind: Literal["mosaic"] = "mosaic"
+    """Which of the three kinds of source this is."""
     share: PositiveFloat = 1.0
+    """How often this source is drawn, relative to the other sources' shares."""
     data: DataSets | None = None
+    """Numbers of the data sets it draws from, counted from 0; none: all."""
     view: Size | None = None
+    """Height and width of a view, as in `sampling.view`."""
     grid: tuple[Cells, Cells] = (1, 4)
-    """Fewest and most cells a side ..."""
+    """Fewest and most cells along a side."""
     weights: tuple[NonNegativeFloat, ...] | None = None
-    """... and how often each number from the one to the other is drawn; None: evenly."""
+    """How often each number of cells from the fewest to the most is drawn; none: evenly."""
     cover: tuple[Cover, Cover] = (1.0, 1.6)
-    """A frame's zoom, against the smallest one at which it fills its cell."""
+    """Lowest and highest zoom of a frame, relative to the smallest zoom that fills its cell."""
     large: PositiveInt = 800
+    """Short side in pixels from which a frame counts as large."""
     zoom: Zoom | None = None
-    """The zoom of frames that are large, which fill their cells too."""
+    """Lowest and highest zoom of large frames."""
     near_share: Share | None = None
+    """Share of views around an instance, as in `sampling.near_share`."""
 
     @property
     def most_cells(self) -> int:
@@ -150,15 +165,15 @@ class CopyPaste(Section):
     """Objects of other frames, moved along the road to where they have another size."""
 
     share: Share = 0.0
-    """Share of views that get objects pasted in; 0: none does."""
+    """Share of views that get objects pasted in; 0: off."""
     most: int = Field(default=3, ge=1)
-    """1 ... this many objects are tried in such a view."""
+    """Most objects that are tried in such a view."""
     donors: int = Field(default=4, ge=1)
-    """Objects come from this many frames that the run looked at just before."""
+    """Objects come from this many frames of the samples just before."""
     scale: Zoom = (0.25, 1.25)
-    """Size in the frame against the size where the object was cut out."""
+    """Smallest and largest size of a pasted object, relative to its size where it was cut out."""
     horizon: float | None = Field(default=None, gt=-1, lt=1)
-    """Row of the horizon as a share of the frame's height; None: fitted to the labels of a run."""
+    """Row of the horizon as a share of the frame's height; none: fitted to the labels."""
 
     @field_validator("scale")
     @classmethod
@@ -170,25 +185,30 @@ class Sampling(Section):
     """Which views of which frames are learnt from."""
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)] = NATIVE_TILES
-    """What the steps draw from, by their shares; or the name of one of MIXTURES."""
+    """Each step draws one of these sources by their shares; or the name of a mixture."""
     view: Size = (640, 640)
+    """Height and width of a training view in pixels; one number for a square."""
     zoom: Zoom = (0.5, 2.0)
-    """Each tile draws its zoom from this range, evenly in its logarithm."""
+    """Lowest and highest zoom of a tile, drawn evenly in its logarithm."""
     near_share: Share = 0.8
     """Share of tiles placed around an instance; the others lie anywhere in the frame."""
     near: Literal["instance", "class"] = "instance"
-    """Whether a frame's instances, or its classes, are equally likely to be looked at."""
+    """Which instance that is: all of a frame, or all classes of a frame, are equally likely."""
     views_per_frame: int = Field(default=4, ge=1)
-    """Tiles cut from a frame once it is decoded; whole frames are shown once."""
+    """Tiles cut from a frame each time it is decoded; whole frames are shown once."""
     repeat: NonNegativeFloat = 0.0
-    """Frames with a class that is in less than this share of them come more often; 0: none does."""
+    """Frames with a class that fewer frames than this share have come more often (repeat factor
+    sampling, Gupta et al. 2019); 0: off."""
     min_visible: Share = 0.25
-    """Objects that a view shows less of, by area, are ignored, not learnt ..."""
+    """Visibility, as a share of the area, below which an object in a view is ignored ..."""
     drop_visible: Share = 0.0
-    """... and those that it shows still less of are background."""
+    """... and below which it is background."""
     flip: bool = True
+    """Half of the views are mirrored."""
     colour: Share = 0.3
+    """Brightness, contrast and saturation each change by up to this share."""
     copy_paste: CopyPaste = CopyPaste()
+    """Objects of other frames, pasted in."""
 
     @field_validator("sources", mode="before")
     @classmethod
