@@ -37,8 +37,9 @@ from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.scoring.bootstrap import intervals
 from tinyseg.scoring.breakdown import breakdown
 from tinyseg.scoring.pairs import pair_frames
-from tinyseg.scoring.score import AREA_RANGES, Scores, score
+from tinyseg.scoring.score import Scores, score
 from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.scoring.tally import AREA_RANGES
 
 LABELS, DETECTIONS = 58, 100
 """A frame; 1,900 frames have 110,200 labels and 190,000 detections."""

@@ -191,20 +191,21 @@ def test_frames_that_fail_are_rows_that_say_why(tmp_path: Path, weights: Path) -
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    os.environ["RAY_AUTH_MODE"] = "disabled"
     handler = signal.getsignal(signal.SIGTERM)
-    ray.init(
-        num_cpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=100 * 2**20,
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        signal.signal(signal.SIGTERM, handler)  # Ray leaves its own
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        try:
+            ray.init(
+                num_cpus=4,
+                include_dashboard=False,
+                log_to_driver=False,
+                object_store_memory=100 * 2**20,
+                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+            )
+            yield
+        finally:
+            ray.shutdown()
+            signal.signal(signal.SIGTERM, handler)  # Ray leaves its own
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +328,10 @@ def test_from_the_command_line_to_scores(
         label = np.full((200, 300), 255, np.uint16)
         label[20:60, 30:90] = 33000
         write_png(root / "train_label" / f"{path.stem}_instanceIds.png", label)
-    assert f"{FRAMES} frames" in run("evaluate", str(tmp_path / "o"), "--data", str(root))
+    scored = ["evaluate", str(tmp_path / "o"), "--data", str(root), "--json"]
+    assert f"{FRAMES} frames" in run(*scored, str(tmp_path / "here.json"))
+    run(*scored, str(tmp_path / "there.json"), "--cluster", "auto", "--workers", "2")
+    assert (tmp_path / "here.json").read_bytes() == (tmp_path / "there.json").read_bytes()
 
 
 def run(*words: str) -> str:

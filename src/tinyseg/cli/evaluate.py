@@ -52,7 +52,11 @@ from tinyseg.watch import OnError
 
 def evaluate(
     predictions: Annotated[
-        Path, typer.Argument(help="What `tinyseg predict` wrote, or a submission's CSV.")
+        str,
+        typer.Argument(
+            help="What `tinyseg predict` wrote, a submission's CSV, or the address of a cluster's "
+            "results."
+        ),
     ],
     data: DataOption,
     against: Annotated[
@@ -85,6 +89,11 @@ def evaluate(
     precision: PrecisionOption = None,
     boundary_px: BoundaryOption = None,
     plan: SeamsOption = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Score a cluster's results by its workers: auto, local, or an address."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many, a core each.")] = None,
 ) -> None:
     """Score predictions: AP by size and class, COCO's rules, ignore regions honoured. With
     --against, differences with 95 % intervals over resamples of the same frames.
@@ -97,6 +106,7 @@ def evaluate(
     drawn = intervals or against is not None
     if against is not None:
         other = {"--rule wad": wad, "--intervals": intervals, "--breakdown": broken_down}
+        needs("an evaluation without --against", met=False, given={"--cluster": cluster})
         needs("an evaluation without --against", met=False, given=other)
     parts = {"--bucket": bucket, "--precision": precision, "--boundary-px": boundary_px}
     needs("--breakdown", met=broken_down, given=parts | {"--plan": plan})
@@ -104,6 +114,7 @@ def evaluate(
     needs("--intervals or --against", met=drawn, given=draws)
     lists = {"--clips": clips, "--clip-pattern": clip_pattern}
     needs("--draw clips or --rule wad", met=wad or draw is Draw.clips, given=lists)
+    needs("--cluster", met=cluster is not None, given={"--workers": workers})
     place = Place(data, listed, format, split, images, labelled)
     resampling = resampling_of(place, draw, clips, clip_pattern, count=resamples, seed=seed)
     if against is not None:
@@ -138,6 +149,8 @@ def evaluate(
             if broken_down
             else None,
             allow_missing=allow_missing,
+            cluster=cluster,
+            workers=workers,
             on_error=on_error,
             on_progress=show_progress,
             on_remark=remark,

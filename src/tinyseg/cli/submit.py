@@ -2,13 +2,15 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tinyseg.errors import PredictionsError, TinysegError
+from tinyseg.exporting.needed import needed
 from tinyseg.files import check_output
 from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console, progress_bar
@@ -21,18 +23,21 @@ from tinyseg.submission import (
     count_frames,
     find_pictures,
     findings_text,
-    predictions_files,
     stream_predictions,
     write_submission,
 )
 from tinyseg.submission import check as find_faults
+from tinyseg.tasks.opening import parts_at, predictions_file
 
 _ROWS_A_STEP = 1000
 
 
 def submit(
     predictions: Annotated[
-        list[Path] | None, typer.Argument(help="What `tinyseg predict` wrote: files or folders.")
+        list[str] | None,
+        typer.Argument(
+            help="What `tinyseg predict` wrote: files, folders, addresses of a cluster's results."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The CSV file to write.")] = None,
     check: Annotated[Path | None, typer.Option(help="A CSV file to check instead.")] = None,
@@ -72,19 +77,38 @@ def submit(
     if check is not None or not predictions or out is None:
         rule = "submit takes PREDICTIONS and --out FILE.csv, or --check FILE.csv alone"
         raise PredictionsError(rule)
-    files = predictions_files(predictions)
-    with progress_bar("writing rows", sum(map(count_frames, files))) as bar:
+    with progress_bar("writing rows", sum(map(_count, predictions))) as bar:
         cuts = Cuts(min_score, no_overlaps)
-        written = write_submission(out, _stream(files), pictures, cuts=cuts, meet=bar.advance)
+        frames = chain.from_iterable(map(_stream, predictions))
+        written = write_submission(out, frames, pictures, cuts=cuts, meet=bar.advance)
     _tell(written, out)
 
 
-def _stream(files: Sequence[Path]) -> Iterator[Predictions]:
-    for file in files:
-        try:
-            yield from stream_predictions(file)
-        except PredictionsError as error:
-            raise error.at(path=file) from error.__cause__
+def _count(given: str) -> int:
+    """How many frames are given; no mask is read."""
+    parts = parts_at(given)
+    if parts is None:
+        return count_frames(predictions_file(Path(given)))
+    needed("pyarrow")
+    from tinyseg.cluster import names_in
+
+    return sum(map(len, names_in(parts).values()))
+
+
+def _stream(given: str) -> Iterator[Predictions]:
+    """A frame, or a few, at a time."""
+    parts = parts_at(given)
+    if parts is not None:
+        from tinyseg.cluster import classes_of, frames_in
+
+        classes = classes_of(parts)
+        yield from (Predictions(classes, (frame,)) for frame in frames_in(parts))
+        return
+    file = predictions_file(Path(given))
+    try:
+        yield from stream_predictions(file)
+    except PredictionsError as error:
+        raise error.at(path=file) from error.__cause__
 
 
 def _tell(written: Written, out: Path) -> None:

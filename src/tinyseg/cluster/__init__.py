@@ -3,6 +3,7 @@
 frames.py   folders, prefixes of object stores, tables of paths -> the frames of a job
 worker.py   one worker: networks in memory, frames in, rows out
 parts.py    the results: Parquet parts, written once, and read back without Ray
+judging.py  the results and labels -> scores, shard by shard
 job.py      the whole: a job's key, resuming, progress, summary
 
 Ray Data does the scheduling, the back-pressure and the checkpoints (extra `ray`). A worker holds
@@ -17,25 +18,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tinyseg.cluster.frames import Listing, find_frames
     from tinyseg.cluster.job import Summary, predict_on_cluster
-    from tinyseg.cluster.parts import frames_in, is_parts, read_parts
+    from tinyseg.cluster.judging import Judge, Shard, Verdict, judge_on_cluster, shards_of
+    from tinyseg.cluster.parts import classes_of, frames_in, is_parts, names_in, read_parts
     from tinyseg.cluster.worker import Engine
 
 _ROOMS = {
     "frames": ("Listing", "find_frames"),
     "job": ("Summary", "predict_on_cluster"),
-    "parts": ("frames_in", "is_parts", "read_parts"),
+    "judging": ("Judge", "Shard", "Verdict", "judge_on_cluster", "shards_of"),
+    "parts": ("classes_of", "frames_in", "is_parts", "names_in", "read_parts"),
     "worker": ("Engine",),
 }
 
 __all__ = [
     "Engine",
+    "Judge",
     "Listing",
+    "Shard",
     "Summary",
+    "Verdict",
+    "classes_of",
     "find_frames",
     "frames_in",
     "is_parts",
+    "judge_on_cluster",
+    "names_in",
     "predict_on_cluster",
     "read_parts",
+    "shards_of",
 ]
 
 

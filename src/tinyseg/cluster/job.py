@@ -223,7 +223,7 @@ def predict_on_cluster(
     totals: Counter[str] = Counter()
     slowest: list[tuple[float, str]] = []
     if missing.num_rows:
-        with _connected(cluster, engine, workers) as many:
+        with connected(cluster, workers, threads=engine.threads, device=engine.device) as many:
             told = _run(missing, listing.stores, engine, store, folder, many)
         totals.update(told[0])
         slowest = told[1]
@@ -298,21 +298,24 @@ def _take_away(store: fs.FileSystem, path: str) -> None:
 
 
 @contextlib.contextmanager
-def _connected(cluster: str, engine: Engine, workers: int | None) -> Iterator[int]:
-    """A cluster to work on, and how many workers; one of this machine's own is ended behind it."""
+def connected(
+    cluster: str, workers: int | None, *, threads: int = 1, device: str = "cpu"
+) -> Iterator[int]:
+    """A cluster to work on, and how many workers of so many threads, or of a GPU, it gets; one of
+    this machine's own is ended behind it. Raises DataError where none answers."""
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     was_connected = ray.is_initialized()
     handler = signal.getsignal(signal.SIGTERM)
-    if not was_connected and not reached(cluster):
-        workers = workers or max(1, (os.cpu_count() or 1) // engine.threads)
-        # Light tasks are given cores of their own: workers take all that there are.
-        many = workers * engine.threads + 2
-        ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
     try:
+        if not was_connected and not reached(cluster):
+            workers = workers or max(1, (os.cpu_count() or 1) // threads)
+            # Light tasks are given cores of their own: workers take all that there are.
+            many = workers * threads + 2
+            ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
         total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        if workers is None and engine.device == "cpu":
-            workers = max(1, int((total.get("CPU", 1) - 1) // engine.threads))
+        if workers is None and device == "cpu":
+            workers = max(1, int((total.get("CPU", 1) - 1) // threads))
         yield workers or max(1, int(total.get("GPU", 1)))
     finally:
         if not was_connected:

@@ -12,7 +12,7 @@ another form or version, parts that are damaged, and a part of which one file is
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,18 +127,45 @@ def classes_of(address: str) -> tuple[str, ...]:
     return tuple(job["classes"])
 
 
-def frames_in(address: str) -> Iterator[FramePredictions]:
-    """The frames that were looked at, one part in memory at a time."""
+def frames_in(address: str, parts: Sequence[str] | None = None) -> Iterator[FramePredictions]:
+    """The frames that were looked at, of all parts or of these, one part in memory at a time."""
     store, folder = open_store(address)
+    for name in _whole_parts(store, folder) if parts is None else parts:
+        frames = read_table(store, f"{folder}/{FRAMES}/{name}.parquet", FRAME)
+        instances = read_table(store, f"{folder}/{INSTANCES}/{name}.parquet", INSTANCE)
+        yield from _joined(frames, instances, f"{folder}/{INSTANCES}/{name}.parquet")
+
+
+def names_in(address: str) -> dict[str, tuple[FramePredictions, ...]]:
+    """The frames that were looked at, by part, without their instances."""
+    store, folder = open_store(address)
+    found = {}
+    for name in _whole_parts(store, folder):
+        frames = read_table(store, f"{folder}/{FRAMES}/{name}.parquet", FRAME)
+        seen = frames.filter(pc.equal(frames["status"], "ok"))
+        rows = seen.select(["frame", "path", "height", "width"]).to_pylist()
+        found[name] = tuple(
+            FramePredictions(
+                row["frame"],
+                posixpath.basename(row["path"]),
+                (row["height"], row["width"]),
+                Instances.empty(),
+            )
+            for row in rows
+        )
+    return found
+
+
+def _whole_parts(store: fs.FileSystem, folder: str) -> list[str]:
+    """The names of the parts; refused where one of a part's two files is missing."""
     names = {part: parts_in(store, f"{folder}/{part}") for part in (FRAMES, INSTANCES)}
-    for name in sorted(names[FRAMES].keys() | names[INSTANCES].keys()):
+    found = sorted(names[FRAMES].keys() | names[INSTANCES].keys())
+    for name in found:
         for part, own in names.items():
             if name not in own:
                 rule = "a part has two files: call predict again, which makes it anew"
                 raise PredictionsError(rule, path=f"{folder}/{part}/{name}.parquet", got="none")
-        frames = read_table(store, f"{folder}/{FRAMES}/{name}.parquet", FRAME)
-        instances = read_table(store, f"{folder}/{INSTANCES}/{name}.parquet", INSTANCE)
-        yield from _joined(frames, instances, f"{folder}/{INSTANCES}/{name}.parquet")
+    return found
 
 
 def read_table(store: fs.FileSystem, path: str, schema: pa.Schema) -> pa.Table:

@@ -177,10 +177,10 @@ class Worker:
         pixels = sum(view.out_hw[0] * view.out_hw[1] for view in views)
         steps = dict(zip(STEPS, (b - a for a, b in pairwise(times)), strict=True))
         told = {"height": hw[0], "width": hw[1], "views": len(views), "view_pixels": pixels}
-        return [_instance(one) for one in found], told | steps
+        return [instance_row(one) for one in found], told | steps
 
 
-def _instance(row: Mapping[str, Any]) -> dict[str, Any]:
+def instance_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """An instance of predictions.json as one of a part."""
     x, y, width, height = row["bbox"]
     return {

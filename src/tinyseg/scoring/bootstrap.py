@@ -23,7 +23,8 @@ from jaxtyping import Bool, Float64, Int32, Int64
 from tinyseg.errors import DataError
 from tinyseg.scoring.matches import IOUS, RECALLS, Matches, Within, gather, match
 from tinyseg.scoring.pairs import FramePairs
-from tinyseg.scoring.score import AREA_RANGES, Averages
+from tinyseg.scoring.score import Averages
+from tinyseg.scoring.tally import AREA_RANGES
 
 ClipOf = Callable[[str], str | None]
 """A frame's name -> its clip, None where that is not known."""

@@ -100,13 +100,18 @@ def pair_frames(
         seen.add(labels.name)
         given = found.get(labels.name)
         frames.append(_pair_frame(labels, given, to_place, max_detections, shapes, of_boxes))
-    missing = [frame.name for frame in frames if frame.missing]
-    if missing and not allow_missing:
-        got = f"{len(missing)} of {len(frames)} missing, such as {', '.join(missing[:3])}"
+    if not allow_missing:
+        refuse_missing([frame.name for frame in frames if frame.missing], len(frames))
+    return frames
+
+
+def refuse_missing(missing: Sequence[str], labelled: int) -> None:
+    """Raise PredictionsError where any of the labelled frames has no predictions."""
+    if missing:
+        got = f"{len(missing)} of {labelled} missing, such as {', '.join(missing[:3])}"
         expected = "the frames of a --list alone, or --allow-missing to count the others as empty"
         rule = "every labelled frame needs its predictions"
         raise PredictionsError(rule, expected=expected, got=got)
-    return frames
 
 
 def _check_arguments(classes: Sequence[str], max_detections: int) -> None:

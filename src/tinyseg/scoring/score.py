@@ -13,23 +13,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 
-import numpy as np
-
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
 from tinyseg.labels import index_of
 from tinyseg.predictions import Predictions
-from tinyseg.scoring.matches import Within, average_precision, gather, match
-from tinyseg.scoring.pairs import FramePairs, pair_frames, which_of_class
-
-AREA_RANGES = {
-    "all": (0.0, 1e10),
-    "tiny": (0.0, 16.0**2),
-    "small": (0.0, 32.0**2),
-    "medium": (32.0**2, 96.0**2),
-    "large": (96.0**2, 1e10),
-}
-"""Mask areas in pixels, both ends included, as COCO does: 32 x 32 is small and medium."""
+from tinyseg.scoring.pairs import FramePairs, pair_frames
+from tinyseg.scoring.tally import AREA_RANGES, ClassTally, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,42 +137,42 @@ def score_pairs(
 
     `predicted` is the number of frames in the predictions, those not labelled included.
     """
-    by_class = [_averages(pairs, label, max_detections) for label in range(len(classes))]
+    tally = Tally.of(pairs, len(classes), max_detections=max_detections)
+    return scores_of(tally, classes, predicted=predicted, max_detections=max_detections)
+
+
+def scores_of(
+    tally: Tally,
+    classes: Sequence[str],
+    *,
+    predicted: int | None = None,
+    max_detections: int = 300,
+) -> Scores:
+    """Scores of a tally, be it one of all frames or several that were joined."""
     scored = [
-        ClassScore(name, _counts(pairs, label), averages)
-        for label, (name, averages) in enumerate(zip(classes, by_class, strict=True))
+        ClassScore(name, Counts(*one.instances.tolist()), _averages(one))
+        for name, one in zip(classes, tally.by_class, strict=True)
     ]
-    missing = sum(frame.missing for frame in pairs)
-    counts = _counts(pairs, None)
+    counts = Counts(*tally.any_class.instances.tolist())
+    rest = tally.remainder
     return Scores(
-        Averages.mean(by_class),
-        _averages(pairs, None, max_detections),
+        Averages.mean([one.averages for one in scored]),
+        _averages(tally.any_class),
         tuple(scored),
         counts,
-        frames=len(pairs),
+        frames=rest.frames,
         instances=counts.all,
-        detections=sum(len(frame.found) + frame.beyond for frame in pairs),
+        detections=rest.detections,
         max_detections=max_detections,
-        extra_frames=0 if predicted is None else predicted - len(pairs) + missing,
-        missing_frames=missing,
-        unknown_class=sum(frame.unknown_class for frame in pairs),
+        extra_frames=0 if predicted is None else predicted - rest.frames + rest.missing,
+        missing_frames=rest.missing,
+        unknown_class=rest.unknown_class,
     )
 
 
-def _averages(pairs: Sequence[FramePairs], label: int | None, max_detections: int) -> Averages:
+def _averages(tally: ClassTally) -> Averages:
     """The figures of one class, or of all classes as one."""
-    pool = gather(pairs, label, max_detections=max_detections)
-    tables = {
-        name: average_precision(match(pool, Within(limits))) for name, limits in AREA_RANGES.items()
-    }
-    whole, tiny, small, medium, large = (float(tables[name].mean()) for name in AREA_RANGES)
-    ap50, ap75 = float(tables["all"][0]), float(tables["all"][5])
+    tables = [tally.average_precision(which) for which in range(len(AREA_RANGES))]
+    whole, tiny, small, medium, large = (float(table.mean()) for table in tables)
+    ap50, ap75 = float(tables[0][0]), float(tables[0][5])
     return Averages(ap50, ap75, tiny, small, medium, large, whole)
-
-
-def _counts(pairs: Sequence[FramePairs], label: int | None) -> Counts:
-    """Instances of one class, or of all, in each range of areas."""
-    areas = [frame.truth.areas[which_of_class(frame.truth, label)] for frame in pairs]
-    values = np.concatenate([np.zeros(0, np.int64), *areas])
-    inside = [(values >= low) & (values <= high) for low, high in AREA_RANGES.values()]
-    return Counts(*(int(np.count_nonzero(mask)) for mask in inside))

@@ -19,7 +19,7 @@ from tinyseg.submission.findings import Findings, collect, fault_to_json, findin
 from tinyseg.submission.pictures import Pictures, find_pictures
 from tinyseg.submission.read import read_submission
 from tinyseg.submission.rules import FRAME_HW, HEADER, Fault, Rule
-from tinyseg.submission.source import count_frames, predictions_files, stream_predictions
+from tinyseg.submission.source import count_frames, stream_predictions
 from tinyseg.submission.write import Cuts, Written, write_submission
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "fault_to_json",
     "find_pictures",
     "findings_text",
-    "predictions_files",
     "read_submission",
     "stream_predictions",
     "write_submission",

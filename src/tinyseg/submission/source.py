@@ -1,12 +1,12 @@
 """Predictions files -> frames, one at a time, so that a file of any length can be written on.
 
-In: files that `tinyseg predict` wrote, or its folders. Out: Predictions of one frame each, checked
+In: files that `tinyseg predict` wrote. Out: Predictions of one frame each, checked
 as `read_predictions` checks them. Refused: a file whose images come after its annotations, or
 whose annotations of one image do not stand together; ours are never like that.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tinyseg.errors import PredictionsError
-from tinyseg.predictions import PREDICTIONS_NAME, Predictions, from_document
+from tinyseg.predictions import Predictions, from_document
 
 _PIECE = 2**20
 _decoder = json.JSONDecoder()
@@ -81,11 +81,6 @@ class _Text:
             yield self.value()
             if self.take(",]") == "]":
                 return
-
-
-def predictions_files(paths: Sequence[Path]) -> list[Path]:
-    """Each file, and for a folder the one that `tinyseg predict` wrote there."""
-    return [path / PREDICTIONS_NAME if path.is_dir() else path for path in paths]
 
 
 def count_frames(path: Path) -> int:

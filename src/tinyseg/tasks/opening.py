@@ -89,8 +89,16 @@ def predictions_file(path: Path) -> Path:
     return path / PREDICTIONS_NAME if path.is_dir() else path
 
 
+def parts_at(given: Path | str) -> str | None:
+    """The address of a cluster's results, where that is what is given; an address (s3://...) always
+    is."""
+    if isinstance(given, str) and "://" in given:
+        return given
+    return str(given) if (Path(given) / JOB_NAME).is_file() else None
+
+
 def open_given(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     place: Place,
     watch: Watch,
     *,
@@ -100,7 +108,17 @@ def open_given(
 
     `classes` makes its class list from the predictions'; only splits that were predicted are there.
     """
-    read = [_read(path) for path in paths]
+    return open_for([_read(path) for path in paths], place, watch, classes=classes)
+
+
+def open_for(
+    read: Sequence[Predictions | Results],
+    place: Place,
+    watch: Watch,
+    *,
+    classes: Callable[[Sequence[str]], Sequence[str]] = judged_classes,
+) -> tuple[list[Predictions], DataSet]:
+    """`open_given` for what is read already."""
     own: Mapping[str, int | str] = {}
     if any(isinstance(one, Results) for one in read):
         own = class_ids(place.path, place.format)
@@ -123,16 +141,18 @@ def _of_data_set(
     return named_alike(one, dataset)
 
 
-def _read(path: Path) -> Predictions | Results:
+def _read(path: Path | str) -> Predictions | Results:
     """The predictions of a file, a folder or a submission (`.csv`), or results of another tool.
 
     A submission's frames are taken to be 3384 x 2710, the challenge's; a frame without rows is
     missing.
     """
+    parts = parts_at(path)
+    if parts is not None:
+        return _parts(parts)
+    path = Path(path)
     if path.suffix.lower() == ".csv":
         return read_submission(path)
-    if (path / JOB_NAME).is_file():
-        return _parts(path)
     file = predictions_file(path)
     document, _ = read_json(file, PredictionsError)
     if isinstance(document, list) or (isinstance(document, dict) and not is_ours(document)):
@@ -143,20 +163,22 @@ def _read(path: Path) -> Predictions | Results:
         raise error.at(path=file) from None
 
 
-def _parts(path: Path) -> Predictions:
+def _parts(address: str) -> Predictions:
     """What a job on a cluster found."""
     needed("pyarrow")
     from tinyseg.cluster.parts import read_parts
 
-    return read_parts(str(path))
+    return read_parts(address)
 
 
-def read_given(path: Path) -> Predictions:
+def read_given(path: Path | str) -> Predictions:
     """Predictions that need no data set to be read: all but results of other tools."""
+    parts = parts_at(path)
+    if parts is not None:
+        return _parts(parts)
+    path = Path(path)
     if path.suffix.lower() == ".csv":
         return read_submission(path)
-    if (path / JOB_NAME).is_file():
-        return _parts(path)
     return read_predictions(predictions_file(path))
 
 

@@ -20,6 +20,7 @@ from tinyseg.scoring.compare import Comparison, compare
 from tinyseg.scoring.pairs import pair_frames
 from tinyseg.scoring.score import score_pairs
 from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.scoring.tally import Remainder
 from tinyseg.tasks.opening import open_given, place_of, read_all_labels
 from tinyseg.tasks.scores import MOST_DETECTIONS, Resampling, tell_left_out
 from tinyseg.watch import OnError, OnProgress, OnRemark, Stage, Watch
@@ -143,7 +144,7 @@ def _measured(
         allow_missing=rules.allow_missing,
         of_boxes=rules.boxes,
     )
-    tell_left_out(pairs, most, watch)
+    tell_left_out(Remainder.of(pairs), most, watch)
     with watch.stage(f"measuring {name}", len(classes) + 1) as stage:
         spans = intervals(
             pairs,

@@ -1,6 +1,6 @@
 """Predictions and labels -> what the predictions are worth; two of them -> which is better."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +8,9 @@ import numpy as np
 from rich.table import Table
 
 from tinyseg.data import LISTS_FOLDER, ClipOf, Place, clips_from_lists, clips_from_pattern
-from tinyseg.errors import DataError, RecipeError
+from tinyseg.errors import DataError, PredictionsError, RecipeError
+from tinyseg.exporting.needed import needed
+from tinyseg.predictions import Predictions
 from tinyseg.scoring.bootstrap import RESAMPLES, Intervals, intervals
 from tinyseg.scoring.breakdown import Breakdown, breakdown
 from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
@@ -16,14 +18,15 @@ from tinyseg.scoring.compare import Comparison
 from tinyseg.scoring.compare import compare as compare_pairs
 from tinyseg.scoring.errors import Rects
 from tinyseg.scoring.interval_table import intervals_table, intervals_to_json
-from tinyseg.scoring.pairs import FramePairs, pair_frames
-from tinyseg.scoring.score import Scores, score_pairs
+from tinyseg.scoring.pairs import FramePairs, pair_frames, refuse_missing
+from tinyseg.scoring.score import Scores, score_pairs, scores_of
 from tinyseg.scoring.shapes import ShapeRules
 from tinyseg.scoring.slices import PRECISION, slice_count
 from tinyseg.scoring.table import scores_table, scores_to_json
+from tinyseg.scoring.tally import Remainder, Tally
 from tinyseg.scoring.wad_rule import WadScores, pooled_interval, score_wad
 from tinyseg.scoring.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
-from tinyseg.tasks.opening import open_given, place_of, read_all_labels
+from tinyseg.tasks.opening import open_for, open_given, parts_at, place_of, read_all_labels
 from tinyseg.views import FrameInfo, read_plan
 from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
 
@@ -121,18 +124,22 @@ def evaluate(
     clip_of: ClipOf | None = None,
     breakdown: BreakdownChoice | None = None,
     allow_missing: bool = False,
+    cluster: str | None = None,
+    workers: int | None = None,
     on_error: OnError | str = OnError.stop,
     on_progress: OnProgress | None = None,
     on_remark: OnRemark | None = None,
 ) -> Evaluation:
     """Scores of predictions by COCO's rules; ignore regions are honoured.
 
-    `predictions` is what `predict` wrote, a submission's CSV, or another tool's results in COCO's
-    form; `data` a data set's path, or a Place where more must be said. With `boxes`, boxes are
-    scored instead of masks. With `resampling` come 95 % intervals; with `challenge` the figures by
-    the challenge's own rule, by clip where `clip_of` knows the clip of a frame's name; with
-    `breakdown` those by size, row, class, kind of error and outline. `allow_missing` takes frames
-    without predictions as empty. Raises DataError or PredictionsError.
+    `predictions` is what `predict` wrote, on a cluster too, a submission's CSV, or another tool's
+    results in COCO's form; `data` a data set's path, or a Place where more must be said. With
+    `boxes`, boxes are scored instead of masks. With `resampling` come 95 % intervals; with
+    `challenge` the figures by the challenge's own rule, by clip where `clip_of` knows the clip of a
+    frame's name; with `breakdown` those by size, row, class, kind of error and outline.
+    `allow_missing` takes frames without predictions as empty. A cluster's results are scored part
+    by part, in memory that their masks do not fill, if neither of the three is asked for; a
+    `cluster` (as in `predict`) does it by so many `workers`. Raises DataError or PredictionsError.
 
     >>> evaluation = tinyseg.evaluate("found", "scenes", on_remark=print)
     >>> evaluation.scores.frames
@@ -144,7 +151,17 @@ def evaluate(
         rule = "--boxes scores boxes alone; the challenge's rule and outlines need masks"
         raise DataError(rule, where="--boxes", got="--rule wad or --breakdown")
     watch = Watch(on_error, on_progress, on_remark)
-    (given,), dataset = open_given([Path(predictions)], place_of(data), watch)
+    parts = parts_at(predictions)
+    scores_alone = resampling is None and breakdown is None and not challenge
+    if cluster is not None and not (parts and scores_alone):
+        rule = "a cluster scores what `predict --cluster` wrote, by COCO's rules and no more"
+        raise DataError(rule, where="--cluster", got=predictions)
+    if parts is not None and scores_alone:
+        how = PartsScoring(boxes, max_detections, allow_missing, cluster, workers)
+        done = Evaluation(score_parts(parts, place_of(data), how, watch), (), boxes)
+        watch.report()
+        return done
+    (given,), dataset = open_given([predictions], place_of(data), watch)
     classes = dataset.classes
     with watch.stage("reading and pairing", len(dataset.items)) as stage:
         pairs = pair_frames(
@@ -156,16 +173,16 @@ def evaluate(
             shapes=None if breakdown is None else breakdown.shapes,
             of_boxes=boxes,
         )
-    tell_left_out(pairs, max_detections, watch)
+    tell_left_out(Remainder.of(pairs), max_detections, watch)
     scores = score_pairs(pairs, classes, predicted=len(given.frames), max_detections=max_detections)
     by_rule = score_wad(pairs, classes, clip_of=clip_of) if challenge else None
-    spans = parts = None
+    spans = slices = None
     if resampling is not None:
         spans = _intervals(pairs, classes, resampling, max_detections, watch)
     if breakdown is not None:
-        parts = _broken_down(pairs, classes, breakdown, max_detections, watch)
+        slices = _broken_down(pairs, classes, breakdown, max_detections, watch)
     pooled = _pooled(pairs, classes, by_rule, resampling)
-    done = Evaluation(scores, tuple(pairs), boxes, spans, by_rule, pooled, parts)
+    done = Evaluation(scores, tuple(pairs), boxes, spans, by_rule, pooled, slices)
     watch.report()
     return done
 
@@ -192,7 +209,7 @@ def compare(
     """
     drawn = resampling or Resampling()
     watch = Watch(on_error, on_progress, on_remark)
-    given, dataset = open_given([Path(a), Path(b)], place_of(data), watch)
+    given, dataset = open_given([a, b], place_of(data), watch)
     with watch.stage("reading labels", len(dataset.items)) as stage:
         truth = list(read_all_labels(dataset.items, watch, stage))
     pairs_a, pairs_b = (
@@ -207,7 +224,7 @@ def compare(
         for one in given
     )
     for pairs in (pairs_a, pairs_b):
-        tell_left_out(pairs, max_detections, watch)
+        tell_left_out(Remainder.of(pairs), max_detections, watch)
     with watch.stage("drawing frames anew", 2 * len(dataset.classes) + 2) as stage:
         compared = compare_pairs(
             pairs_a,
@@ -223,25 +240,95 @@ def compare(
     return compared
 
 
-def tell_left_out(pairs: Sequence[FramePairs], most: int, watch: Watch) -> None:
+def tell_left_out(rest: Remainder, most: int, watch: Watch) -> None:
     """Say what of both sides is not judged, with its count."""
-    beyond = [one.beyond for one in pairs if one.beyond]
     counts = {
-        "labels are boxes without masks: their boxes are ignored (--boxes scores boxes)": sum(
-            one.no_mask[0] for one in pairs
+        "labels are boxes without masks: their boxes are ignored (--boxes scores boxes)": (
+            rest.no_mask_labels
         ),
-        "detections are boxes without masks and are left out (--boxes scores boxes)": sum(
-            one.no_mask[1] for one in pairs
+        "detections are boxes without masks and are left out (--boxes scores boxes)": (
+            rest.no_mask_found
         ),
-        "detections of classes that their frame's data set does not label are left out": sum(
-            one.unlabelled for one in pairs
+        "detections of classes that their frame's data set does not label are left out": (
+            rest.unlabelled
         ),
-        f"detections on {len(beyond)} frames come after the best {most} of their class and do not "
-        "count (--detections)": sum(beyond),
+        f"detections on {rest.frames_beyond} frames come after the best {most} of their class and "
+        "do not count (--detections)": rest.beyond,
     }
     for what, count in counts.items():
         if count:
             watch.tell(f"{count} {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class PartsScoring:
+    """How a cluster's results are scored; the fields are arguments of `evaluate`."""
+
+    boxes: bool
+    max_detections: int
+    allow_missing: bool
+    cluster: str | None
+    workers: int | None
+
+
+def score_parts(address: str, place: Place, how: PartsScoring, watch: Watch) -> Scores:
+    """Scores of a cluster's results, a shard of them in memory at a time."""
+    needed("pyarrow")
+    if how.cluster is not None:
+        needed("ray")
+    from tinyseg.cluster import (
+        Judge,
+        Shard,
+        Verdict,
+        classes_of,
+        judge_on_cluster,
+        names_in,
+        shards_of,
+    )
+
+    parts = names_in(address)
+    found = Predictions(classes_of(address), tuple(f for frames in parts.values() for f in frames))
+    (named,), dataset = open_for([found], place, watch)
+    pairs = zip(found.frames, named.frames, strict=True)
+    predicted = {frame.name for frame in named.frames}
+    missing = [item.name for item in dataset.items if item.name not in predicted]
+    if not how.allow_missing:
+        refuse_missing(missing, len(dataset.items))
+    judge = Judge(
+        address,
+        found.classes,
+        {own.name: theirs.name for own, theirs in pairs if own.name != theirs.name},
+        Judge.by_name(dataset.items),
+        dataset.classes,
+        how.max_detections,
+        how.boxes,
+    )
+    shards = shards_of({name: len(frames) for name, frames in parts.items()}, missing)
+    verdicts: Iterable[tuple[Shard, Verdict]]
+    if how.cluster is None:
+        verdicts = ((shard, judge(shard)) for shard in shards)
+    else:
+        verdicts = judge_on_cluster(judge, shards, cluster=how.cluster, workers=how.workers)
+    tallies = []
+    with watch.stage("reading and pairing", len(found.frames) + len(missing)) as stage:
+        for shard, verdict in verdicts:
+            for fault in verdict.faults:
+                watch.object(fault)
+            for name, error in verdict.unread:
+                watch(name, error)
+            if verdict.tally is None:
+                raise verdict.fatal or PredictionsError("a shard has no scores", path=address)
+            tallies.append(verdict.tally)
+            for _ in range(shard.frames):
+                stage.advance()
+    whole = Tally.joined(tallies)
+    tell_left_out(whole.remainder, how.max_detections, watch)
+    return scores_of(
+        whole,
+        dataset.classes,
+        predicted=len(found.frames),
+        max_detections=how.max_detections,
+    )
 
 
 def clips_of(
