@@ -22,7 +22,7 @@ ORDER = (
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
-    *("submission", "scoring", "doctor", "report", "detections", "training", "ablate"),
+    *("submission", "scoring", "doctor", "report", "detections", "quantise", "training", "ablate"),
     *("api", "foreign", "progress", "cluster", "tasks", "serve", "client", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""

@@ -8,6 +8,8 @@ import typer
 import yaml
 
 from tinyseg.calibrate import read_calibration
+from tinyseg.cli.common import ListOption, SplitOption, watching
+from tinyseg.data import Place
 from tinyseg.errors import DataError
 from tinyseg.exporting.write import write_onnx, write_openvino
 from tinyseg.fields import read_text
@@ -15,6 +17,7 @@ from tinyseg.files import check_output
 from tinyseg.networks import Exported, Given, given_to_export, write_weights
 from tinyseg.progress import console, told_while_fetching
 from tinyseg.stored import Notes, find_weights
+from tinyseg.watch import OnError
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "openvino": ".xml"}
 """What is written, each with its file's ending."""
@@ -40,6 +43,21 @@ def export(
     card: Annotated[
         Path | None, typer.Option(help="The model card's fields: YAML, a text by name.")
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="For OpenVINO: in 8 bits, by the frames of --data.")
+    ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="For --int8: a data set whose frames set the ranges.")
+    ] = None,
+    listed: ListOption = None,
+    split: SplitOption = None,
+    frames: Annotated[
+        int, typer.Option(min=1, help="For --int8: this many frames of it, evenly spread.")
+    ] = 32,
+    most_loss: Annotated[
+        float,
+        typer.Option(min=0, help="For --int8: the average precision that may be lost on them."),
+    ] = 0.01,
 ) -> None:
     """Write a network with all that `predict` needs, and say what is in it.
 
@@ -50,15 +68,21 @@ def export(
     Example: tinyseg export runs/a --out lite.safetensors --set predict.plan=focus
     --set predict.budget_mp=12 --calibration calibration.json --card card.yaml
     Example: tinyseg export runs/a --out lite.onnx
+    Example: tinyseg export runs/a --out lite.xml --int8 --data wad --list train.txt
     """
-    write = WRITERS[_format_of(out, format)]
+    named = _format_of(out, format)
+    _check_int8(int8, named, data)
     check_output(out)
     text = None if calibration is None else read_calibration(calibration).model_dump_json()
     notes = Notes(text, licence, {} if card is None else read_card(card))
     with told_while_fetching(weights) as tell:
         source = find_weights(weights, on_progress=tell)
     given = given_to_export(source, settings=settings or [], notes=notes)
-    written = write(given, out)
+    if data is not None:
+        place = Place(data, listed, None, split)
+        written = _in_8_bits(given, out, place, frames, most_loss)
+    else:
+        written = WRITERS[named](given, out)
     for line in told(written, Notes.of(given.header, source)):
         console.print(line, highlight=False)
     typer.echo(f"{out}: {written.size_bytes} bytes, sha256 {written.sha256}")
@@ -69,6 +93,31 @@ WRITERS: dict[str, Callable[[Given, Path], Exported]] = {
     "onnx": write_onnx,
     "openvino": write_openvino,
 }
+
+
+def _check_int8(int8: bool, format: str, data: Path | None) -> None:
+    if int8 and format != "openvino":
+        raise DataError("8 bits are for OpenVINO", where="--int8", expected="an .xml", got=format)
+    if int8 != (data is not None):
+        rule = "8 bits are set by frames of a data set: --int8 and --data belong together"
+        raise DataError(rule, where="--int8")
+
+
+def _in_8_bits(given: Given, out: Path, place: Place, most: int, most_loss: float) -> Exported:
+    from tinyseg.quantise import write_int8  # with what it needs to judge
+    from tinyseg.tasks.opening import open_with
+
+    watch = watching(OnError.stop)
+    items = open_with(place, given.recipe.classes, kind="train", watch=watch).items
+    some = items[:: -(-len(items) // most)]
+    with watch.stage("in 32 bits, then in 8", 2 * len(some)) as stage:
+        written, worth = write_int8(given, out, some, most_loss=most_loss, advance=stage.advance)
+    console.print(
+        f"average precision on {worth.frames} frames, {worth.instances} instances: "
+        f"{worth.exact_ap:.3f} in 32 bits, {worth.int8_ap:.3f} in 8",
+        highlight=False,
+    )
+    return written
 
 
 def _format_of(out: Path, format: str | None) -> str:

@@ -4,6 +4,7 @@ network.py      the detector in the form that is exported: sizes in tensors, no 
 operators.py    suppression and RoIAlign: in torch as they are here, in ONNX as its own operators
 graph.py        detector -> one ONNX graph, picture to masks
 files.py        what an exported file says about itself; reads it without a runtime
+int8.py         large sums in 8 bits, for OpenVINO
 write.py        a run -> an exported file, with its notes
 kept.py         exported files that were made before
 runtimes.py     an exported file as a Network

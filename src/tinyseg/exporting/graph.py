@@ -13,6 +13,7 @@ That is right only if nothing in Dense remembers the size, so operators that cou
 Needs the packages onnx and onnxscript.
 """
 
+import ast
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -141,13 +142,13 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def _own_names(graph: Any, prefix: str) -> Any:
-    """The graph with names of its own, but for those of its inputs and outputs, and without what
-    the exporter notes at every node."""
+    """The graph with names of its own, a node's with its module, but for those of its inputs and
+    outputs, and without what the exporter notes at every node."""
     outside = {"", *(value.name for value in (*graph.input, *graph.output))}
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [name if name in outside else prefix + name for name in names]
-        node.name = prefix + node.name
+        node.name = f"{prefix}{_module_of(node)}/{node.name}"
         node.doc_string = ""
         del node.metadata_props[:]
     for tensor in graph.initializer:
@@ -156,6 +157,13 @@ def _own_names(graph: Any, prefix: str) -> Any:
     for value in (*graph.input, *graph.output):
         del value.metadata_props[:]
     return graph
+
+
+def _module_of(node: Any) -> str:
+    """The module that the node is of, by the exporter's notes: ['', 'backbone', ...]."""
+    scopes = [one.value for one in node.metadata_props if one.key.endswith("name_scopes")]
+    names = ast.literal_eval(scopes[0]) if scopes else []
+    return names[1] if len(names) > 2 else ""
 
 
 def halved(model: Any) -> Any:

@@ -100,6 +100,10 @@ def _in_onnxruntime(file: ExportedFile, threads: int | None) -> Run:
     return lambda images: session.run(OUTPUTS, {"images": images})
 
 
+OPTIONS: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+"""What OpenVINO is told: numbers as they are in the file, and one batch at a time."""
+
+
 def _in_openvino(file: ExportedFile, threads: int | None) -> Run:
     openvino = needed("openvino")
     core = openvino.Core()
@@ -107,10 +111,15 @@ def _in_openvino(file: ExportedFile, threads: int | None) -> Run:
         model = core.read_model(file.model)
     else:
         model = core.read_model(file.model, openvino.Tensor(np.frombuffer(file.weights, np.uint8)))
-    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    options = dict(OPTIONS)
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = threads
-    request = core.compile_model(model, "CPU", options).create_infer_request()
+    return run_openvino(core.compile_model(model, "CPU", options))
+
+
+def run_openvino(compiled: Any) -> Run:
+    """A compiled openvino.Model as a function."""
+    request = compiled.create_infer_request()
 
     def run(images: np.ndarray) -> Sequence[np.ndarray]:
         request.infer({"images": images}, share_inputs=True)

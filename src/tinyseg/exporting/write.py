@@ -7,7 +7,7 @@ holds exactly is kept so.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +40,7 @@ def write_onnx(given: Given, target: Path) -> Exported:
     return Exported(given.recipe, hashlib.sha256(data).hexdigest(), len(data), numbers)
 
 
-def _notes(given: Given, ending: str) -> dict[str, str]:
+def _notes(given: Given, ending: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the file says: for any reader the classes, the limits, the licence and the card."""
     recipe = given.recipe.model_dump_json()
     limits = {
@@ -59,6 +59,7 @@ def _notes(given: Given, ending: str) -> dict[str, str]:
         "limits": json.dumps(limits),
         SOURCE: given.sha256,
         **given.header,
+        **(more or {}),
         CHECKSUM: OPEN_SEAL.decode(),
     }
 
@@ -70,10 +71,12 @@ def write_openvino(given: Given, target: Path) -> Exported:
     return save_openvino(model, given, target)
 
 
-def save_openvino(model: Any, given: Given, target: Path) -> Exported:
-    """Write an openvino.Model that was made of the network, all or nothing."""
+def save_openvino(
+    model: Any, given: Given, target: Path, more: Mapping[str, str] | None = None
+) -> Exported:
+    """Write an openvino.Model that was made of the network, with more notes, all or nothing."""
     openvino = needed("openvino")
-    for key, text in _notes(given, ".xml").items():
+    for key, text in _notes(given, ".xml", more).items():
         model.set_rt_info(text, ["tinyseg", key])
     with TemporaryDirectory(dir=target.parent) as folder:
         beside = Path(folder) / target.name
@@ -86,13 +89,6 @@ def save_openvino(model: Any, given: Given, target: Path) -> Exported:
     numbers = sum(prod(one.shape) for one in model.get_ops() if one.type_info.name == "Constant")
     size = len(data) + len(weights)
     return Exported(given.recipe, hashlib.sha256(data).hexdigest(), size, numbers)
-
-
-WRITERS: dict[str, Callable[[Given, Path], Exported]] = {
-    ".onnx": write_onnx,
-    ".xml": write_openvino,
-}
-"""By ending."""
 
 
 def keep_export(weights: Path, *, tell: Callable[[str], None]) -> tuple[Path, ExportedFile]:

@@ -1,0 +1,53 @@
+"""A network's large convolutions in 8 bits, for OpenVINO: post-training quantisation by NNCF.
+
+In: the graph of `graph.to_onnx`, and views of the pictures that it will look at. Out: an
+openvino.Model in which PARTS compute in 8 bits, scaled by the ranges that the views gave; what is
+decided by small differences (the proposals' last layers, boxes, scores) stays as it was.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from tinyseg.exporting.needed import needed
+
+View = UInt8[np.ndarray, "_h _w 3"]
+
+PARTS = ("backbone", "pyramid", "head.convs", "box_layers")
+"""Modules of `network.Dense` that are quantised: most of the time, and none of the last layers."""
+
+
+def folded(graph: Any) -> Any:
+    """The graph as an openvino.Model whose weights are plain numbers."""
+    openvino = needed("openvino")
+    from openvino.passes import ConstantFolding, Manager
+
+    model = openvino.Core().read_model(graph.SerializeToString())
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(model)
+    return model
+
+
+def in_8_bits(model: Any, views: Sequence[View]) -> Any:
+    """The model with PARTS quantised."""
+    os.environ.setdefault("NNCF_CI", "1")  # or it tells its makers of each call
+    nncf = needed("nncf")
+    nncf.set_log_level("ERROR")
+    exact = [name for op in model.get_ops() if not _is_of_parts(name := op.get_friendly_name())]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(list(views), lambda view: {"images": view[None]}),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(views),
+        ignored_scope=nncf.IgnoredScope(names=exact, validate=False),
+    )
+
+
+def _is_of_parts(name: str) -> bool:
+    """Nodes are called place/module/node (see graph.py)."""
+    place, _, rest = name.partition("/")
+    return place == "1" and rest.startswith(PARTS)

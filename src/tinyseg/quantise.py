@@ -1,0 +1,119 @@
+"""A run -> an OpenVINO file with numbers of 8 bits, if that costs little on frames of the user.
+
+In: a network, labelled frames, and how much average precision may be lost. The frames are looked at
+through the network's own plan, in 32 bits and in 8; some of their views set the ranges of numbers.
+Out: the file, with both figures in its notes. Refused: a loss beyond the limit, and frames without
+an instance, on which nothing can be lost.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyseg.networks import Exported, Given
+from tinyseg.data import Item
+from tinyseg.errors import DataError, WeightsError
+from tinyseg.scoring.score import score
+from tinyseg.exporting.graph import to_onnx
+from tinyseg.exporting.int8 import View, folded, in_8_bits
+from tinyseg.exporting.needed import needed
+from tinyseg.exporting.runtimes import OPTIONS, RuntimeNetwork, run_openvino
+from tinyseg.exporting.write import save_openvino
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.network import PROCESSOR, Network, Pictures
+from tinyseg.predict import Member, Predictor
+from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.stored import prior_of
+from tinyseg.views import camera_of
+
+VIEWS_OF_A_FRAME, MOST_VIEWS = 4, 64
+"""Views that set the ranges: the first ones of each frame, spread over the frames."""
+
+MOST_LOSS = 0.01
+"""Average precision, all classes as one, that 8 bits may cost."""
+
+NOTE = "int8"
+"""The file's note with both figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Average precision (all classes as one) of both networks on some frames."""
+
+    frames: int
+    instances: int
+    exact_ap: float
+    int8_ap: float
+
+
+class _Recorded(Network):
+    """A network that keeps some of the views it sees."""
+
+    def __init__(self, inner: Network) -> None:
+        self.inner, self.classes, self.views = inner, inner.classes, list[View]()
+        self.rng = np.random.default_rng(0)
+
+    def detect(self, images: Pictures) -> list[Instances]:
+        """As the network itself."""
+        few = self.rng.permutation(len(images))[:VIEWS_OF_A_FRAME]
+        self.views += [images[place].copy() for place in few.tolist()]
+        return self.inner.detect(images)
+
+
+def write_int8(
+    given: Given,
+    target: Path,
+    items: Sequence[Item],
+    *,
+    most_loss: float = MOST_LOSS,
+    advance: Callable[[str], None] = lambda text: None,
+) -> tuple[Exported, Worth]:
+    """Write the network in OpenVINO's form and 8 bits to `target`, an .xml; `advance` is called
+    twice a frame. Raises WeightsError where it would lose too much."""
+    needed("openvino"), needed("nncf")
+    model = folded(to_onnx(given.detector))
+    exact = _Recorded(_network(model, given))
+    truth = [item.read_labels() for item in items]
+    if not any(len(labels.instances) for labels in truth):
+        raise DataError("no instance is labelled, so that no loss could be seen", where="--data")
+    exact_ap = _ap(exact, given, items, truth, advance)
+    step = -(-len(exact.views) // MOST_VIEWS)
+    model = in_8_bits(model, exact.views[::step])
+    int8_ap = _ap(_network(model, given), given, items, truth, advance)
+    worth = Worth(len(truth), sum(len(one.instances) for one in truth), exact_ap, int8_ap)
+    if exact_ap - int8_ap > most_loss:
+        rule = f"8 bits lose more than {most_loss:g} of average precision on these frames"
+        got = f"{exact_ap:.4f} in 32 bits, {int8_ap:.4f} in 8, on {worth.frames} frames"
+        raise WeightsError(rule, path=given.file, got=got)
+    figures: dict[str, float] = {"frames": worth.frames, "instances": worth.instances}
+    figures |= {"ap_float32": round(exact_ap, 5), "ap_int8": round(int8_ap, 5)}
+    return save_openvino(model, given, target, {NOTE: json.dumps(figures)}), worth
+
+
+def _network(model: Any, given: Given) -> RuntimeNetwork:
+    compiled = needed("openvino").Core().compile_model(model, "CPU", OPTIONS)
+    use = given.recipe.predict
+    return RuntimeNetwork(run_openvino(compiled), given.recipe.classes, "openvino", use.detections)
+
+
+def _ap(
+    network: Network,
+    given: Given,
+    items: Sequence[Item],
+    truth: Sequence[FrameLabels],
+    advance: Callable[[str], None],
+) -> float:
+    """Average precision through the network's own plan."""
+    prior = prior_of(given.header, given.file)
+    member = Member(network, given.recipe.predict, prior=prior, backend="openvino")
+    predictor, found = Predictor([member], device=PROCESSOR), []
+    for item, labels in zip(items, truth, strict=True):
+        instances = predictor(item.read().image, camera_of(item.name))
+        found.append(FramePredictions(item.name, item.name, labels.hw, instances))
+        advance(item.name)
+    classes = given.recipe.classes
+    return score(Predictions(classes, tuple(found)), truth, classes=classes).any_class.ap
