@@ -9,7 +9,6 @@ from _exported import pictures, written
 from typer.testing import CliRunner
 
 from tinyseg import quantise
-from tinyseg.networks import Given, given_to_export
 from tinyseg.cli import app
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
@@ -17,6 +16,7 @@ from tinyseg.exporting.files import read_exported
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
+from tinyseg.networks import Given, given_to_export
 from tinyseg.predict import Predictor, choose_backend, load_member
 from tinyseg.quantise import Worth, write_int8
 
@@ -34,6 +34,10 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     return given_to_export(written("lite").weights)
 
 
+def labelled(path: Path, labels: FrameLabels) -> Item:
+    return Item(path.stem, path, lambda: labels)
+
+
 def items(folder: Path, least: float) -> list[Item]:
     """Two pictures, labelled with what the network finds on them from this score on."""
     exact = Predictor([written("lite").member])
@@ -45,7 +49,7 @@ def items(folder: Path, least: float) -> list[Item]:
         sure = found.select(found.scores >= least)
         named = Instances.from_labels(sure.masks, sure.labels)
         labels = FrameLabels(str(place), (128, 192), named, CropMasks.empty())
-        made.append(Item(str(place), path, lambda labels=labels: labels))
+        made.append(labelled(path, labels))
     return made
 
 

@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyseg.networks import Exported, Given
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
-from tinyseg.scoring.score import score
 from tinyseg.exporting.graph import to_onnx
 from tinyseg.exporting.int8 import View, folded, in_8_bits
 from tinyseg.exporting.needed import needed
@@ -25,8 +23,10 @@ from tinyseg.exporting.runtimes import OPTIONS, RuntimeNetwork, run_openvino
 from tinyseg.exporting.write import save_openvino
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.network import PROCESSOR, Network, Pictures
+from tinyseg.networks import Exported, Given
 from tinyseg.predict import Member, Predictor
 from tinyseg.predictions import FramePredictions, Predictions
+from tinyseg.scoring.score import score
 from tinyseg.stored import prior_of
 from tinyseg.views import camera_of
 
