@@ -1,9 +1,10 @@
 """Small networks that are sure of some things, and what they are when exported, made once."""
 
+import os
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import cv2
 import numpy as np
@@ -47,10 +48,14 @@ class Written:
 
 @cache
 def written(name: str) -> Written:
-    """A small network of this recipe, exported."""
-    folder = Path(mkdtemp(prefix="exported"))
-    save_weights(folder / "weights.safetensors", *small_network(name))
-    write_onnx(given_to_export(folder), folder / "network.onnx")
+    """A small network of this recipe, exported; once for all processes of a run of the tests."""
+    folder = Path(os.environ["TINYSEG_TESTS"]) / name
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        flock(lock, LOCK_EX)
+        if not (folder / "network.onnx").exists():
+            save_weights(folder / "weights.safetensors", *small_network(name))
+            write_onnx(given_to_export(folder), folder / "network.onnx")
     return Written(folder, folder / "network.onnx")
 
 

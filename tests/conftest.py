@@ -1,12 +1,26 @@
 """Every signature's shapes and types are checked in every test.
 
 Where a test does not say what runs a network, torch does: to export one takes seconds.
+What is made once for all processes of a run lies in the folder $TINYSEG_TESTS, gone at its end.
 """
 
 import os
+import shutil
+from tempfile import mkdtemp
 
+import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("tinyseg", "beartype.beartype")
 
 os.environ["TINYSEG_BACKEND"] = "torch"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the first process, whose environment the others have
+        os.environ["TINYSEG_TESTS"] = mkdtemp(prefix="tinyseg-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop("TINYSEG_TESTS"), ignore_errors=True)

@@ -1,11 +1,14 @@
 """Exported networks in 8 bits: close to what they were, refused where they lose too much."""
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from _exported import pictures, written
+from jaxtyping import Float
 from typer.testing import CliRunner
 
 from tinyseg import quantise
@@ -13,25 +16,42 @@ from tinyseg.cli import app
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
 from tinyseg.exporting.files import read_exported
+from tinyseg.exporting.int8 import PARTS, folded, in_8_bits
 from tinyseg.frame import FrameLabels, Instances
-from tinyseg.image import write_jpeg
+from tinyseg.image import read_image, write_jpeg
 from tinyseg.masks import CropMasks
-from tinyseg.networks import Given, given_to_export
-from tinyseg.predict import Predictor, choose_backend, load_member
+from tinyseg.networks import Exported, Given, given_to_export
+from tinyseg.predict import Predictor, choose_backend, load_member, named_plan
 from tinyseg.quantise import Worth, write_int8
+from tinyseg.tasks import opening
 
 for package in ("openvino", "onnx", "onnxscript", "nncf"):
     pytest.importorskip(package)
 
+HW = (128, 192)
+
+
+@cache
+def exact() -> Any:
+    """A small network, to be quantised."""
+    import onnx
+
+    return folded(onnx.load(written("lite").onnx))
+
+
+@cache
+def in_8() -> Any:
+    """The same in 8 bits."""
+    return in_8_bits(exact(), list(pictures(4, HW, seed=1)))
+
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Given:
-    """A small network to export; its graph was made before."""
-    import onnx
-
-    model = onnx.load(written("lite").onnx)
-    monkeypatch.setattr(quantise, "to_onnx", lambda detector: model)
-    return given_to_export(written("lite").weights)
+    """The network with its weights; exporting and quantising it again would take long."""
+    monkeypatch.setattr(quantise, "to_onnx", lambda detector: detector)
+    monkeypatch.setattr(quantise, "folded", lambda graph: exact())
+    monkeypatch.setattr(quantise, "in_8_bits", lambda model, views: in_8())
+    return given_to_export(written("lite").weights, settings=["predict.plan=whole"])
 
 
 def labelled(path: Path, labels: FrameLabels) -> Item:
@@ -40,28 +60,54 @@ def labelled(path: Path, labels: FrameLabels) -> Item:
 
 def items(folder: Path, least: float) -> list[Item]:
     """Two pictures, labelled with what the network finds on them from this score on."""
-    exact = Predictor([written("lite").member])
+    member = written("lite").member
+    network = Predictor([member], named_plan("whole", member.predict))
     made = []
-    for place, image in enumerate(pictures(2, (128, 192), seed=5)):
+    for place, image in enumerate(pictures(2, HW, seed=5)):
         path = folder / f"{place}.jpg"
         write_jpeg(path, image)
-        found = exact(image)
+        found = network(read_image(path))
         sure = found.select(found.scores >= least)
         named = Instances.from_labels(sure.masks, sure.labels)
-        labels = FrameLabels(str(place), (128, 192), named, CropMasks.empty())
-        made.append(labelled(path, labels))
+        made.append(labelled(path, FrameLabels(str(place), HW, named, CropMasks.empty())))
     return made
 
 
-def test_8_bits_find_nearly_the_same_and_say_so(given: Given, tmp_path: Path) -> None:
+def top_map(model: Any) -> Float[np.ndarray, "1 channels rows columns"]:
+    """The pyramid's finest map of a picture that no range was set by."""
+    import openvino
+
+    output = [one for op in model.get_ops() for one in op.outputs() if "map0" in one.names]
+    cut = openvino.Model([output[0].node], model.get_parameters())
+    found = openvino.Core().compile_model(cut, "CPU")(pictures(1, HW, seed=9))
+    return np.array(found[0])
+
+
+def test_8_bits_compute_nearly_the_same_in_the_parts_that_are_named() -> None:
+    wanted, found = top_map(exact()), top_map(in_8())
+    assert not np.array_equal(wanted, found)
+    assert np.corrcoef(wanted.ravel(), found.ravel())[0, 1] > 0.7  # made weights forgive little
+    rounded = [op for op in in_8().get_ops() if op.type_info.name == "FakeQuantize"]
+    readers = {
+        one.get_node().get_friendly_name().split("/")[1]
+        for op in rounded
+        for one in op.output(0).get_target_inputs()
+    }
+    assert {part for part in PARTS if any(name.startswith(part) for name in readers)} == {
+        *PARTS[:3]  # its box head has no layers that read the maps
+    }
+    assert all(name.startswith(PARTS) for name in readers), readers
+
+
+def test_the_file_says_what_8_bits_cost(given: Given, tmp_path: Path) -> None:
     told: list[str] = []
-    frames = items(tmp_path, 0.5)
     path = tmp_path / "out.xml"
+    frames = items(tmp_path, 0.5)
     exported, worth = write_int8(given, path, frames, most_loss=1.0, advance=told.append)
     assert told == ["0", "1", "0", "1"]
     assert worth.instances > 20
     assert worth.exact_ap > 0.95
-    assert 0.3 < worth.int8_ap < worth.exact_ap
+    assert worth.int8_ap < worth.exact_ap
     notes = json.loads(read_exported(path).notes["int8"])
     assert (notes["frames"], round(worth.int8_ap, 5)) == (2, notes["ap_int8"])
     assert exported.size_bytes < written("lite").onnx.stat().st_size * 2
@@ -97,28 +143,25 @@ def test_words_that_do_not_fit_are_refused(
 
 
 def test_the_verb_tells_what_8_bits_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = items(tmp_path, 0.5)
+    nothing = FrameLabels("0", HW, Instances.empty(), CropMasks.empty())
+    frames = [labelled(tmp_path / f"{place}.jpg", nothing) for place in range(2)]
 
     def done(given: Given, target: Path, some: list[Item], **rest: object) -> tuple[object, Worth]:
-        from tinyseg.networks import Exported
-
         assert [item.name for item in some] == ["0"]
         return Exported(given.recipe, "0" * 64, 1, 1), Worth(1, 9, 0.5, 0.4)
-
-    monkeypatch.setattr(quantise, "write_int8", done)
-    import tinyseg.cli.export as verb
 
     class Opened:
         items = frames
 
-    monkeypatch.setattr(verb, "open_with", lambda *words, **named: Opened)
-    call = ["export", str(written("lite").weights), "--out", str(tmp_path / "a.xml"), "--int8"]
+    monkeypatch.setattr(quantise, "write_int8", done)
+    monkeypatch.setattr(opening, "open_with", lambda *words, **named: Opened)
+    call = ["export", "tinyseg-lite", "--out", str(tmp_path / "a.xml"), "--int8"]
     ended = CliRunner().invoke(app, [*call, "--data", str(tmp_path), "--frames", "1"])
     assert ended.exit_code == 0, ended.output
     assert "1 frames, 9 instances: 0.500 in 32 bits, 0.400 in 8" in " ".join(ended.output.split())
 
 
-def test_views_are_few_and_of_all_frames(given: Given) -> None:
+def test_views_are_few_and_of_all_frames() -> None:
     network = quantise._Recorded(written("lite").member.network)
     for seed in range(3):
         network.detect(pictures(6, (64, 64), seed=seed))
