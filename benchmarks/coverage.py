@@ -35,15 +35,14 @@ import torch
 from _report import machine, table
 from jaxtyping import Bool, Float64
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.data import Item, open_data
-from tinyseg.data.synthetic import render_scene
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import read_image
 from tinyseg.labels import WAD_IDS
 from tinyseg.predict import Predictor, named_plan
 from tinyseg.predict.members import load_member
+from tinyseg.scenes import render_scene
 from tinyseg.views import Focus, FrameInfo, PlanLike, Planned, Tiles, Whole, learn_prior
 
 SMALL_AREA = 32 * 32

@@ -35,9 +35,9 @@ from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.scoring.bootstrap import intervals
-from tinyseg.scoring.breakdown import breakdown
+from tinyseg.scoring.breakdown import break_down
 from tinyseg.scoring.pairs import pair_frames
-from tinyseg.scoring.score import Scores, score
+from tinyseg.scoring.score import Scores, score_frames
 from tinyseg.scoring.shapes import ShapeRules
 from tinyseg.scoring.tally import AREA_RANGES
 
@@ -143,7 +143,7 @@ def make_sheet(truth: list[FrameLabels], found: Predictions) -> Sheet:
             labels.append(row)
         scores = frame.instances.scores.tolist()
         for (row, _), value in zip(_rows(frame.instances, image), scores, strict=True):
-            detections.append({**row, "score": value})
+            detections.append({**row, "score_frames": value})
     return Sheet(images, categories, labels, detections)
 
 
@@ -234,7 +234,7 @@ def report(frames: int, resamples: int, others: dict[str, Callable[[Sheet], Prec
     counts = (
         f"{frames:,} frames, {len(sheet.labels):,} labels, {len(sheet.detections):,} detections"
     )
-    scores, seconds, own = timed(lambda: score(found, truth, classes=WAD_CLASSES))
+    scores, seconds, own = timed(lambda: score_frames(found, truth, classes=WAD_CLASSES))
     rows = [["tinyseg", "", "", f"{seconds:.1f}", f"{own:.1f}", "1", ""]]
     for name, way in others.items():
         by_class, *first = timed(partial(way, sheet))
@@ -255,7 +255,7 @@ def _breakdown_rows(
     pairs, *first = timed(
         lambda: pair_frames(found, truth, classes=WAD_CLASSES, shapes=ShapeRules())
     )
-    _, *second = timed(lambda: breakdown(pairs, WAD_CLASSES))
+    _, *second = timed(lambda: break_down(pairs, WAD_CLASSES))
     _, *third = timed(lambda: intervals(pairs, WAD_CLASSES, resamples=resamples))
     parts = {
         "pairs, with outlines": first,

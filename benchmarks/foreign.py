@@ -36,7 +36,7 @@ from tinyseg.networks import load_detector
 from tinyseg.predict import Predictor, member_of, named_plan
 from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.scoring.score import score
+from tinyseg.scoring.score import score_frames
 from tinyseg.views import FrameInfo, Part, Plan, PlanLike, Tiles
 
 Image = UInt8[np.ndarray, "_h _w 3"]
@@ -163,7 +163,9 @@ def measure(name: str, way: Way, foreign: Foreign, frames: Sequence[Frame]) -> R
         seconds += time.perf_counter() - start
         found.append(FramePredictions(frame.name, frame.name, frame.hw, instances))
     truth = [FrameLabels(f.name, f.hw, f.instances, f.ignore) for f in frames]
-    scores = score(Predictions(foreign.classes, tuple(found)), truth, classes=foreign.classes)
+    scores = score_frames(
+        Predictions(foreign.classes, tuple(found)), truth, classes=foreign.classes
+    )
     both = scores.mean_over(["car", "person"]), scores.any_class
     car_person, any_class = ([one.ap, one.ap_small, one.ap_tiny] for one in both)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

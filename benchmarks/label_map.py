@@ -17,10 +17,10 @@ import numpy as np
 from _report import Timing, machine, milliseconds, side_by_side, table
 from jaxtyping import UInt16
 
-from tinyseg.data.synthetic import render_scene
 from tinyseg.image import read_label
 from tinyseg.labels import WAD_BACKGROUND
 from tinyseg.masks import CropMasks, from_label_map
+from tinyseg.scenes import render_scene
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data" / "wad"
 SYNTHETIC_FRAMES = 5

@@ -30,11 +30,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tinyseg.data import open_data
-from tinyseg.data.synthetic import write_wad
 from tinyseg.frame import Frame
 from tinyseg.labels import WAD_CLASSES, WAD_IDS
 from tinyseg.model.targets import Target
 from tinyseg.recipes import Recipe, lite, with_settings
+from tinyseg.scenes import write_wad
 from tinyseg.training.batches import FrameStore, make_sample
 from tinyseg.training.sampler import SMALLEST_SIDE, draw_view, frame_of, shape_of
 from tinyseg.views import View

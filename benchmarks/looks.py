@@ -27,7 +27,7 @@ from tinyseg.predict import Predictor
 from tinyseg.predict.members import load_member
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.progress import progress_bar
-from tinyseg.scoring.score import Scores, score
+from tinyseg.scoring.score import Scores, score_frames
 from tinyseg.views import FrameInfo, Tiles, Whole
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
@@ -106,7 +106,7 @@ def judge(
             FramePredictions(frame.labels.name, frame.labels.name, frame.labels.hw, merged)
         )
     predictions = Predictions(tuple(classes), tuple(found))
-    return score(predictions, [frame.labels for frame in frames], classes=classes)
+    return score_frames(predictions, [frame.labels for frame in frames], classes=classes)
 
 
 HEADS = ("choice", *("car+person AP", "AP_s", "AP_tiny"), *("any AP", "AP_s", "AP_tiny"))

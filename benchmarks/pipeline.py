@@ -44,8 +44,8 @@ from tinyseg.predict import (
     Member,
     Predictor,
     find_sources,
+    predict_shots,
     read_shots,
-    stream,
 )
 from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.recipes import Recipe, find_recipe, with_settings
@@ -136,7 +136,7 @@ def ours(clock: Clock, recipe: Recipe, paths: Sequence[Path], keep: int) -> int:
     )
     shots = read_shots(find_sources([str(path) for path in paths]), lambda name, mark: False)
     count = 0
-    for frame in stream(predictor, shots, on_error=_raise):
+    for frame in predict_shots(predictor, shots, on_error=_raise):
         count += len(to_coco_rle(frame.instances.masks, frame.hw))
     return count
 

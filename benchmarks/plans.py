@@ -30,7 +30,7 @@ from tinyseg.predict.members import Member, load_member
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.progress import progress_bar
 from tinyseg.recipes import Predict
-from tinyseg.scoring.score import Averages, Scores, score
+from tinyseg.scoring.score import Averages, Scores, score_frames
 from tinyseg.views import FrameInfo, Part, Plan, Tiles, Whole, camera_of, read_plan
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
@@ -119,7 +119,7 @@ def measure(way: Way, folds: Sequence[Fold], out: Path | None) -> Outcome:
         folder = out / way.name.replace(" ", "_")
         folder.mkdir(parents=True, exist_ok=True)
         write_predictions(folder / "predictions.json", predictions)
-    scores = score(predictions, truth, classes=predictions.classes)
+    scores = score_frames(predictions, truth, classes=predictions.classes)
     return Outcome(scores, pixels / 1e6 / len(found), seconds / len(found))
 
 

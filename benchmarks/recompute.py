@@ -30,9 +30,9 @@ from _report import machine, milliseconds, side_by_side, table
 from tinyseg.cli.memory import read_view
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
-from tinyseg.model.activations import measure
 from tinyseg.model.detector import Detector
-from tinyseg.model.planning import CHOICES, needed, predict
+from tinyseg.model.fast.activations import measure_activations
+from tinyseg.model.fast.planning import RECOMPUTE_CHOICES, memory_need, needed
 from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.targets import Target
 from tinyseg.networks import build_detector
@@ -86,8 +86,11 @@ def predicted(names: Sequence[str], wh: tuple[int, int]) -> str:
     """Gigabytes at full size, and the share of `off`."""
     rows = []
     for name in names:
-        profile = measure(build(name, "off"), batch=1, hw=(wh[1], wh[0]))
-        found = {choice: predict(profile, make(profile)) for choice, make in CHOICES.items()}
+        profile = measure_activations(build(name, "off"), batch=1, hw=(wh[1], wh[0]))
+        found = {
+            choice: memory_need(profile, make(profile))
+            for choice, make in RECOMPUTE_CHOICES.items()
+        }
         off = found["off"].peak
         for choice, seen in found.items():
             kept, peak = sum(seen.kept.values()), seen.peak
@@ -126,9 +129,9 @@ def full_step(name: str, recompute: RecomputeChoice, wh: tuple[int, int]) -> Ful
         step(detector, wh)
         optimizer.step()
     seconds, added = time.perf_counter() - started, _status("VmHWM") - before
-    profile = measure(detector, batch=1, hw=(wh[1], wh[0]))
+    profile = measure_activations(detector, batch=1, hw=(wh[1], wh[0]))
     gradients = sum(p.numel() * p.element_size() for p in detector.parameters())
-    predicted = needed(profile, CHOICES[recompute](profile)) + gradients
+    predicted = needed(profile, RECOMPUTE_CHOICES[recompute](profile)) + gradients
     return FullStep(seconds, plan_s, before, added, predicted)
 
 

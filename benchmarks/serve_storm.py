@@ -36,8 +36,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from _server import Served
 
-from tinyseg.data.synthetic import render_scene
 from tinyseg.image import jpeg_bytes
+from tinyseg.scenes import render_scene
 
 MB = 10**6
 

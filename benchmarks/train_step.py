@@ -40,14 +40,14 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from tinyseg import masks as mask_ops
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import open_data
-from tinyseg.data.synthetic import write_wad
 from tinyseg.frame import Frame
 from tinyseg.model.backbones import keep_norm_statistics
-from tinyseg.model.box_head import POOL_SIZE
+from tinyseg.model.box_head import BOX_POOL_SIZE
 from tinyseg.model.detector import Detector
 from tinyseg.model.targets import Target
 from tinyseg.networks import build_detector, load_imagenet, load_state
 from tinyseg.recipes import Recipe, lite
+from tinyseg.scenes import write_wad
 from tinyseg.training.batches import FrameStore, make_sample
 from tinyseg.training.sampler import shape_of
 
@@ -102,7 +102,7 @@ def torchvision_network(recipe: Recipe) -> MaskRCNN:
         rpn_bg_iou_thresh=proposals.negative_iou,
         rpn_batch_size_per_image=proposals.sampled,
         rpn_positive_fraction=proposals.positive_share,
-        box_head=TwoMLPHead(channels * POOL_SIZE**2, net.box_hidden),
+        box_head=TwoMLPHead(channels * BOX_POOL_SIZE**2, net.box_hidden),
         box_batch_size_per_image=boxes.sampled,
         box_positive_fraction=boxes.positive_share,
         mask_head=MaskRCNNHeads(channels, (channels,) * net.mask_depth, 1),

@@ -12,7 +12,7 @@ import _spoiled_files as files
 import _spoiled_labels as labels
 from _clean_sets import FRAMES, HW, Planter
 
-from tinyseg.doctor import Kind, kinds
+from tinyseg.doctor import FaultKind, kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Plant:
     """A way to spoil a set, the kind that must be told, and the kinds that may be told too."""
 
     format: str
-    kind: Kind
+    kind: FaultKind
     planter: Planter
-    also: Sequence[Kind] = ()
+    also: Sequence[FaultKind] = ()
     frames: int = FRAMES
 
 

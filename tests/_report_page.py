@@ -9,11 +9,11 @@ from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.report.html.figures import Measured
-from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of
+from tinyseg.report.html.gather import JudgedRun, PageChoice, page_of, sheets_of
 from tinyseg.report.html.records import Finding, Page
 from tinyseg.scoring.bootstrap import intervals
-from tinyseg.scoring.breakdown import breakdown
-from tinyseg.scoring.compare import compare
+from tinyseg.scoring.breakdown import break_down
+from tinyseg.scoring.compare import compare_scores
 from tinyseg.scoring.pairs import pair_frames
 from tinyseg.scoring.score import score_pairs
 from tinyseg.scoring.shapes import ShapeRules
@@ -77,7 +77,7 @@ def found(index: int, run: int) -> Instances:
 
 
 @lru_cache
-def judged_run(run: int, frames: int = 2) -> Run:
+def judged_run(run: int, frames: int = 2) -> JudgedRun:
     """The run on all frames."""
     given = [
         FramePredictions(f"frame{i}", f"frame{i}.png", HW, found(i, run)) for i in range(frames)
@@ -86,16 +86,16 @@ def judged_run(run: int, frames: int = 2) -> Run:
     return judged(Predictions(CLASSES, tuple(given)), truth, f"run-{run}")
 
 
-def judged(predictions: Predictions, truth: list[FrameLabels], name: str) -> Run:
+def judged(predictions: Predictions, truth: list[FrameLabels], name: str) -> JudgedRun:
     """These predictions, measured."""
     pairs = tuple(pair_frames(predictions, truth, classes=CLASSES, shapes=ShapeRules()))
     scores = score_pairs(pairs, classes=CLASSES)
     spans = intervals(pairs, CLASSES, resamples=20)
-    parts = breakdown(pairs, CLASSES)
-    return Run.of(Measured(name, pairs, scores, spans, parts), predictions)
+    parts = break_down(pairs, CLASSES)
+    return JudgedRun.of(Measured(name, pairs, scores, spans, parts), predictions)
 
 
-CHOICE = Choice("streets", 20, 0.3, 0.05, 15_000_000)
+CHOICE = PageChoice("streets", 20, 0.3, 0.05, 15_000_000)
 
 
 @lru_cache
@@ -105,7 +105,7 @@ def made_page(runs: int, frames: int = 2) -> Page:
     compared = None
     if runs == 2:
         a, b = (run.measured.pairs for run in judged)
-        compared = compare(a, b, CLASSES, resamples=20)
+        compared = compare_scores(a, b, CLASSES, resamples=20)
     places = list(range(frames))
     sheets = sheets_of(judged, places, (frame(place) for place in places), CHOICE)
     finding = Finding("warning", "files that are not read", 2, "Mind <endings>.", ("x.tif",))

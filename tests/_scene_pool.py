@@ -15,12 +15,12 @@ import uvicorn
 from jaxtyping import UInt8
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.synthetic import render_scene
 from tinyseg.frame import Instances
 from tinyseg.image import image_from_bytes, jpeg_bytes
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import CropMasks
-from tinyseg.serve.answers import Found, body_of
+from tinyseg.scenes import render_scene
+from tinyseg.serve.answers import Answered, body_of
 from tinyseg.serve.app import make_app
 from tinyseg.serve.metrics import Metrics
 from tinyseg.serve.pool import Pool
@@ -93,7 +93,7 @@ class ScenePool(Pool):
             for x in (0.0, width / 3, width * 2 / 3)
         )
         views = ((first,), () if job.where.plan == "whole" else closer)
-        whole = Found((height, width), found, views, (), {"first look": 1.5, "merging": 0.1})
+        whole = Answered((height, width), found, views, (), {"first look": 1.5, "merging": 0.1})
         body = body_of(whole, job, WAD_CLASSES, lambda: image_from_bytes(job.data))
         return Answer(job.number, body, job.form.kind)
 

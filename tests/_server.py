@@ -13,8 +13,8 @@ import httpx
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.data.synthetic import render_scene
 from tinyseg.image import write_jpeg
+from tinyseg.scenes import render_scene
 
 START_S = 180.0
 

@@ -23,7 +23,7 @@ from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.training.batches import FrameStore
 from tinyseg.training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
-from tinyseg.training.launch import launch
+from tinyseg.training.launch import launch_processes
 from tinyseg.training.log import LOG_NAME, TIMES
 
 STEPS = 10
@@ -129,7 +129,7 @@ def train_in_double(
         recipe,
         FrameStore(items(folder)),
         run,
-        fabric=launch(torch.device("cpu")),
+        fabric=launch_processes(torch.device("cpu")),
         on_step=lambda report: None,
     )
     if torch.distributed.is_initialized():

@@ -19,7 +19,7 @@ site=$("$work/env/bin/python" -c 'import site; print(site.getsitepackages()[0])'
 "$work/env/bin/python" -c "import tinyseg; assert tinyseg.__file__.startswith('$work'), tinyseg.__file__"
 "$bin/python" -c "
 from pathlib import Path
-from tinyseg.data.synthetic import render_scene
+from tinyseg.scenes import render_scene
 from tinyseg.image import write_jpeg
 write_jpeg(Path('$work/scene.jpg'), render_scene(seed=1, index=0, height=240, width=320).image)"
 health=$(sed -n 's/^HEALTHCHECK.*"-c", "\(.*\)"]$/\1/p' Dockerfile | sed 's/8080/8097/')

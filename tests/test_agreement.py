@@ -22,7 +22,7 @@ from test_coco_data import HW, RUNS, annotation, document, write
 from test_doctor_parts import spoil_json
 
 from tinyseg.data import Place, open_data
-from tinyseg.doctor import Severity, plan_of
+from tinyseg.doctor import Severity, examination_of
 from tinyseg.errors import TinysegError
 from tinyseg.exchange import mask_shape
 from tinyseg.image import write_jpeg
@@ -202,7 +202,7 @@ class Said:
 
 
 def doctors_word(made: Made) -> Said:
-    plan = plan_of(Place(made.path, format=made.format), None, CLASSES)
+    plan = examination_of(Place(made.path, format=made.format), None, CLASSES)
     looks = {source.name: source.labels() for source in plan.sources[0]}
     of_set = tuple(f.detail for f in plan.faults if f.kind.severity is Severity.error)
     errors = {

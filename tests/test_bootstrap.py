@@ -6,8 +6,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 from _drawn import CLASSES, Drawn, box, draw_frame, pycocotools_averages, to_records
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64, Int64
 from rich.console import Console
 
@@ -23,7 +22,7 @@ from tinyseg.scoring.bootstrap import (
     resampled_precision,
     units_of,
 )
-from tinyseg.scoring.compare import Comparison, compare
+from tinyseg.scoring.compare import Comparison, compare_scores
 from tinyseg.scoring.interval_table import (
     comparison_table,
     comparison_to_json,
@@ -33,7 +32,7 @@ from tinyseg.scoring.interval_table import (
 )
 from tinyseg.scoring.matches import IOUS, NOTHING, Matches, average_precision
 from tinyseg.scoring.pairs import FramePairs, pair_frames
-from tinyseg.scoring.score import score
+from tinyseg.scoring.score import score_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -66,7 +65,7 @@ def test_a_resample_equals_pycocotools_on_frames_written_out(seed: int, count: i
 
 def test_frames_as_they_are_score_as_always() -> None:
     predictions, truth = to_records(drawn(3, 6))
-    scores = score(predictions, truth, classes=CLASSES)
+    scores = score_frames(predictions, truth, classes=CLASSES)
     pairs = pair_frames(predictions, truth, classes=CLASSES)
     (row,) = resampled(pairs, CLASSES, np.ones((1, 6), np.int64))
     expected = [scores.averages, scores.any_class, *(c.averages for c in scores.classes)]
@@ -139,7 +138,7 @@ def test_frames_of_a_clip_drawn_one_by_one_seem_to_know_more_than_they_do() -> N
 def test_intervals_hold_the_figures_and_follow_the_seed() -> None:
     frames = drawn(11, 20)
     pairs = to_pairs(frames)
-    scores = score(*to_records(frames), classes=CLASSES)
+    scores = score_frames(*to_records(frames), classes=CLASSES)
     spans = intervals(pairs, CLASSES, resamples=64, seed=4)
     for own, span in zip(scores.classes, spans.classes, strict=True):
         for value, low, high in zip(
@@ -198,7 +197,7 @@ def worse(frames: list[Drawn]) -> list[Drawn]:
 
 def test_against_itself_nothing_is_known() -> None:
     pairs = to_pairs(drawn(2, 12))
-    compared = compare(pairs, pairs, CLASSES, resamples=50)
+    compared = compare_scores(pairs, pairs, CLASSES, resamples=50)
     known = [d for row in compared.rows for d in row.differences if not math.isnan(d.a)]
     assert len(known) > 10
     assert {(d.difference, d.low, d.high, d.b_better) for d in known} == {(0, 0, 0, 0.5)}
@@ -207,7 +206,7 @@ def test_against_itself_nothing_is_known() -> None:
 def test_the_other_way_round_is_the_same_with_other_signs() -> None:
     frames = drawn(9, 14)
     a, b = to_pairs(frames), to_pairs(worse(frames))
-    forth, back = (compare(*two, CLASSES, resamples=80, seed=3) for two in ((a, b), (b, a)))
+    forth, back = (compare_scores(*two, CLASSES, resamples=80, seed=3) for two in ((a, b), (b, a)))
     assert [row.name for row in forth.rows] == ["all classes", "any class", *CLASSES]
     for one, other in zip(flat(forth), flat(back), strict=True):
         expected = [other[1], other[0], -other[3], -other[2], 1 - other[4]]
@@ -226,7 +225,7 @@ def slow_differences(a: list[Drawn], b: list[Drawn], seed: int) -> Float64[np.nd
         aps = []
         for frames in (a, b):
             copies = [f for f, times in zip(frames, sample, strict=True) for _ in range(times)]
-            aps.append(score(*to_records(copies), classes=CLASSES).any_class.ap)
+            aps.append(score_frames(*to_records(copies), classes=CLASSES).any_class.ap)
         out.append(aps[1] - aps[0])
     return np.array(out)
 
@@ -234,7 +233,7 @@ def slow_differences(a: list[Drawn], b: list[Drawn], seed: int) -> Float64[np.nd
 def test_a_comparison_equals_samples_written_out() -> None:
     frames = drawn(21, 5)
     other = worse(frames)
-    compared = compare(to_pairs(frames), to_pairs(other), CLASSES, resamples=8, seed=6)
+    compared = compare_scores(to_pairs(frames), to_pairs(other), CLASSES, resamples=8, seed=6)
     slow = slow_differences(frames, other, seed=6)
     own = compared.rows[1].of("ap")
     assert own.low == pytest.approx(np.percentile(slow, 2.5), abs=1e-9)
@@ -247,7 +246,7 @@ def test_what_is_clearly_worse_is_called_so() -> None:
     label, wrong = box(hw, 2, 2, 12, 12), box(hw, 15, 15, 25, 25)
     good = [Drawn(hw, [(label, 0)], [], [(label, 0, 0.9)])] * 12
     bad = [frame._replace(found=[(wrong, 0, 0.9)]) for frame in good]
-    compared = compare(to_pairs(good), to_pairs(bad), CLASSES, resamples=30)
+    compared = compare_scores(to_pairs(good), to_pairs(bad), CLASSES, resamples=30)
     own = compared.rows[0].of("ap")
     assert (own.a, own.b, own.low, own.high, own.b_better) == (1, 0, -1, -1, 0)
     assert not compared.few
@@ -261,7 +260,7 @@ def test_as_json_the_figures_have_names() -> None:
     assert told["too_few"] is True
     assert isinstance(told["averages"], dict)
     assert tuple(told["averages"]) == FIGURES
-    compared = comparison_to_json(compare(pairs, pairs, CLASSES, resamples=5))
+    compared = comparison_to_json(compare_scores(pairs, pairs, CLASSES, resamples=5))
     assert isinstance(compared["rows"], list)
     assert compared["rows"][0]["figures"][0].keys() == {
         *("figure", "a", "b", "low", "high", "b_better", "difference"),
@@ -272,7 +271,7 @@ def test_as_json_the_figures_have_names() -> None:
 def test_different_frames_cannot_be_compared() -> None:
     pairs = to_pairs(drawn(2, 3))
     with pytest.raises(DataError, match="same frames"):
-        compare(pairs, pairs[:2], CLASSES)
+        compare_scores(pairs, pairs[:2], CLASSES)
     with pytest.raises(DataError, match="a frame and a resample"):
         intervals([], CLASSES)
 

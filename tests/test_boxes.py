@@ -1,8 +1,7 @@
 """Box geometry against numbers worked out by hand and against painted pixels."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from jaxtyping import Bool, Float64
 
 from tinyseg import boxes as box_math

@@ -20,8 +20,7 @@ from _drawn import (
     to_coco,
     to_records,
 )
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -29,9 +28,9 @@ from rich.console import Console
 from test_pairs import slow_boundary
 
 from tinyseg.errors import DataError
-from tinyseg.scoring.breakdown import Breakdown, breakdown
+from tinyseg.scoring.breakdown import Breakdown, break_down
 from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
-from tinyseg.scoring.errors import FIXABLE, FrameErrors, Kind, judge
+from tinyseg.scoring.error_kinds import FIXABLE, ErrorKind, FrameErrors, find_errors
 from tinyseg.scoring.matches import NOTHING
 from tinyseg.scoring.pairs import FramePairs, pair_frames
 from tinyseg.scoring.shapes import ShapeRules
@@ -52,13 +51,13 @@ def paired(frames: list[Drawn], rules: ShapeRules | None = None) -> list[FramePa
 
 def kinds_of(frames: list[Drawn]) -> dict[str, KindWorth]:
     pairs = paired(frames)
-    kinds = worth_of_kinds(pairs, judge(pairs, len(CLASSES)), len(CLASSES))
+    kinds = worth_of_kinds(pairs, find_errors(pairs, len(CLASSES)), len(CLASSES))
     return {kind.name: kind for kind in kinds}
 
 
 def judged(*found: tuple[Bitmap, int, float], labels: list[tuple[Bitmap, int]]) -> FrameErrors:
     """One frame's errors; seams by straight sides."""
-    (errors,) = judge(paired([Drawn(HW, labels, [], list(found))], NARROW), len(CLASSES))
+    (errors,) = find_errors(paired([Drawn(HW, labels, [], list(found))], NARROW), len(CLASSES))
     return errors
 
 
@@ -102,7 +101,7 @@ TIDE = {
 def is_tied(frame: FramePairs) -> bool:
     """Whether a wrong class or place has two labels that it is as like, so that either may be its
     own."""
-    (errors,) = judge([frame], len(CLASSES))
+    (errors,) = find_errors([frame], len(CLASSES))
     for row in np.flatnonzero(np.isin(errors.found, FIXABLE)).tolist():
         same = frame.found.labels[row] == frame.truth.labels
         alike = frame.iou[row] == frame.iou[row, errors.target[row]]
@@ -151,11 +150,11 @@ def test_each_kind_by_hand() -> None:
         (box(HW, 70, 60, 90, 80), 2, 0.4),  # IoU 1/3 with a person, called a bus
         labels=labels,
     )
-    assert [Kind(k).title for k in errors.found.tolist()] == [
+    assert [ErrorKind(k).title for k in errors.found.tolist()] == [
         *("right", "duplicate", "class", "localisation", "background", "both"),
     ]
     assert errors.target.tolist() == [0, 0, 1, 1, NOTHING, 1]
-    assert [Kind(k).title for k in errors.truth.tolist()] == ["right", "class", "missed"]
+    assert [ErrorKind(k).title for k in errors.truth.tolist()] == ["right", "class", "missed"]
     assert errors.taker.tolist() == [0, 2, NOTHING]
 
 
@@ -178,13 +177,22 @@ def test_a_part_cut_off_straight_is_a_seam() -> None:
     disc = np.hypot(x - 50, y - 50) <= 30
     part = np.asarray(disc & (x < 44))
     errors = judged((part, 0, 0.9), labels=[(disc, 0)])
-    assert [Kind(int(errors.found[0])), Kind(int(errors.truth[0]))] == [Kind.SEAM, Kind.SEAM]
+    assert [ErrorKind(int(errors.found[0])), ErrorKind(int(errors.truth[0]))] == [
+        ErrorKind.SEAM,
+        ErrorKind.SEAM,
+    ]
     round_part = np.hypot(x - 40, y - 50) <= 15
-    assert Kind(int(judged((round_part, 0, 0.9), labels=[(disc, 0)]).found[0])) is Kind.LOCALISATION
+    assert (
+        ErrorKind(int(judged((round_part, 0, 0.9), labels=[(disc, 0)]).found[0]))
+        is ErrorKind.LOCALISATION
+    )
     narrow = np.asarray(part & (y > 45) & (y < 55))
-    assert Kind(int(judged((narrow, 0, 0.9), labels=[(disc, 0)]).found[0])) is Kind.BACKGROUND
+    assert (
+        ErrorKind(int(judged((narrow, 0, 0.9), labels=[(disc, 0)]).found[0]))
+        is ErrorKind.BACKGROUND
+    )
     other_class = judged((part, 1, 0.9), labels=[(disc, 0)])
-    assert Kind(int(other_class.found[0])) is Kind.BOTH
+    assert ErrorKind(int(other_class.found[0])) is ErrorKind.BOTH
 
 
 def test_seams_are_held_against_the_views_where_they_are_known() -> None:
@@ -193,19 +201,19 @@ def test_seams_are_held_against_the_views_where_they_are_known() -> None:
     part = np.asarray(disc & (x < 44))
     pairs = paired([Drawn(HW, [(disc, 0), (box(HW, 40, 2, 50, 8), 1)], [], [(part, 0, 0.9)])])
     two_tiles = np.array([[0.0, 0.0, 44.0, 100.0], [44.0, 0.0, 100.0, 100.0]])
-    (cut,) = judge(pairs, 3, views={"f0": two_tiles})
+    (cut,) = find_errors(pairs, 3, views={"f0": two_tiles})
     # The second label is missed, and cut by the border as well.
-    assert [Kind(k) for k in (*cut.found, *cut.truth)] == [Kind.SEAM] * 3
+    assert [ErrorKind(k) for k in (*cut.found, *cut.truth)] == [ErrorKind.SEAM] * 3
     elsewhere = np.array([[0.0, 0.0, 70.0, 100.0], [30.0, 0.0, 100.0, 100.0]])
-    (held,) = judge(pairs, 3, views={"f0": elsewhere})
-    assert [Kind(k) for k in held.found] == [Kind.LOCALISATION]
-    assert [Kind(k) for k in held.truth] == [Kind.LOCALISATION, Kind.MISSED]
+    (held,) = find_errors(pairs, 3, views={"f0": elsewhere})
+    assert [ErrorKind(k) for k in held.found] == [ErrorKind.LOCALISATION]
+    assert [ErrorKind(k) for k in held.truth] == [ErrorKind.LOCALISATION, ErrorKind.MISSED]
 
 
 def test_what_lies_on_the_ignore_region_is_no_error() -> None:
     found = box(HW, 10, 10, 30, 30)
-    (errors,) = judge(paired([Drawn(HW, [], [found], [(found, 0, 0.9)])]), 3)
-    assert (errors.found.tolist(), errors.target.tolist()) == ([Kind.IGNORED], [NOTHING])
+    (errors,) = find_errors(paired([Drawn(HW, [], [found], [(found, 0, 0.9)])]), 3)
+    assert (errors.found.tolist(), errors.target.tolist()) == ([ErrorKind.IGNORED], [NOTHING])
 
 
 def by_pycocotools(frames: list[Drawn], area: list[float], evaluation: type[COCOeval]) -> float:
@@ -276,7 +284,7 @@ def test_boundary_ap_equals_an_independent_way(seed: int) -> None:
         ignore = [rectangle((50, 60), rng)] if rng.random() < 0.5 else []
         found = [row for row in found if row[0].any()]
         frames.append(Drawn((50, 60), labels, ignore, found))
-    result = breakdown(paired(frames, NARROW), CLASSES, shapes=NARROW)
+    result = break_down(paired(frames, NARROW), CLASSES, shapes=NARROW)
     assert result.outlines is not None
     assert result.outlines.distances_px == (2, 2)
     expected = by_pycocotools(frames, [0, 1e10], BOUNDARY_EVAL)
@@ -330,7 +338,7 @@ def test_rows_are_those_of_centres() -> None:
 
 def whole(frames: list[Drawn]) -> tuple[Breakdown, list[FramePairs]]:
     pairs = paired(frames, NARROW)
-    return breakdown(pairs, CLASSES, shapes=NARROW, buckets={"pole": (4.0, 8.0)}), pairs
+    return break_down(pairs, CLASSES, shapes=NARROW, buckets={"pole": (4.0, 8.0)}), pairs
 
 
 def test_the_breakdown_as_json() -> None:
@@ -373,7 +381,7 @@ def test_nothing_at_all_has_a_breakdown_too() -> None:
         assert all(kind.detections == kind.labels == 0 for kind in result.kinds)
         json.dumps(breakdown_to_json(result, pairs), allow_nan=False)
         assert breakdown_tables(result)
-    without = breakdown(paired(four_cars()), CLASSES)
+    without = break_down(paired(four_cars()), CLASSES)
     assert without.outlines is None
 
 

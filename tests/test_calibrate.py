@@ -11,9 +11,9 @@ from tinyseg.calibrate import (
     Calibration,
     Judged,
     fit,
-    judge,
     log_loss,
     read_calibration,
+    right_or_wrong,
     write_calibration,
 )
 from tinyseg.cli import app
@@ -48,14 +48,14 @@ def test_judging_by_hand() -> None:
     )
     scores = np.array([0.5, 0.9, 0.8, 0.7, 0.1])
     found = Instances(masks.boxes, masks, np.array([0, 0, 0, 0, 1]), scores)
-    judged = judge(found, labels)
+    judged = right_or_wrong(found, labels)
     assert judged.scores.tolist() == [0.9, 0.8, 0.5, 0.1]
     assert judged.right.tolist() == [True, False, False, False]
 
 
 def test_a_frame_without_anything() -> None:
     labels = FrameLabels("f", (9, 9), Instances.empty(), CropMasks.empty())
-    assert len(judge(Instances.empty(), labels).scores) == 0
+    assert len(right_or_wrong(Instances.empty(), labels).scores) == 0
 
 
 def drawn(count: int, slope: float, offset: float) -> Judged:

@@ -76,7 +76,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_checkpoints_has_none(tmp_path: Path) -> None:
-    assert newest_checkpoint(tmp_path) == room.Found(None, ())
+    assert newest_checkpoint(tmp_path) == room.NewestCheckpoint(None, ())
     assert not has_checkpoints(tmp_path)
 
 

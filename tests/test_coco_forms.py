@@ -11,7 +11,7 @@ from test_coco_data import HW, SQUARE, annotation, document, square_counts, writ
 from tinyseg import masks as mask_ops
 from tinyseg.data import DataSet, Item, Place, coco_class_names, open_data
 from tinyseg.data.pictures import find_pictures, last_parts
-from tinyseg.doctor import examine, kinds, plan_of
+from tinyseg.doctor import examination_of, examine, kinds
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import write_jpeg
@@ -287,7 +287,7 @@ def test_a_set_of_crowds_is_named_by_the_doctor() -> None:
     if not path.is_file():
         pytest.skip(f"the case is not here: {path}")
     classes = coco_class_names(path)
-    found = examine(plan_of(Place(path), None, classes), classes, fast=True)
+    found = examine(examination_of(Place(path), None, classes), classes, fast=True)
     assert kinds.ALL_IGNORED in {group.kind for group in found.groups}
 
 

@@ -12,10 +12,10 @@ from _clean_sets import FRAMES, Planted, clean
 from _planted import PLANTS
 from _spoiled_labels import with_val
 
-from tinyseg.data.synthetic import write_wad
-from tinyseg.doctor import Findings, Place, Severity, examine, kinds, plan_of
-from tinyseg.doctor.kinds import Kind
+from tinyseg.doctor import Findings, Place, Severity, examination_of, examine, kinds
+from tinyseg.doctor.kinds import FaultKind
 from tinyseg.labels import WAD_CLASSES
+from tinyseg.scenes import write_wad
 
 ROUNDS = int(os.environ.get("TINYSEG_FAULTS", "1"))
 REAL = Path(__file__).parents[2] / "shared/data"
@@ -25,22 +25,22 @@ UNPLANTED = {kinds.CHECK_FAILED, kinds.CLASS_ABSENT, kinds.HALF_MISSING, kinds.L
 
 
 def look(made: Planted, *, fast: bool = False) -> Findings:
-    plan = plan_of(Place(made.root, made.listed), made.val, WAD_CLASSES)
+    plan = examination_of(Place(made.root, made.listed), made.val, WAD_CLASSES)
     return examine(plan, WAD_CLASSES, fast=fast, threads=1)
 
 
-def told(findings: Findings) -> dict[Kind, list[str]]:
+def told(findings: Findings) -> dict[FaultKind, list[str]]:
     """Places and details by kind."""
     return {g.kind: [f"{one.place}: {one.detail}" for one in g.examples] for g in findings.groups}
 
 
-def loud(findings: Findings) -> dict[Kind, list[str]]:
+def loud(findings: Findings) -> dict[FaultKind, list[str]]:
     """Errors and warnings alone."""
     return {k: v for k, v in told(findings).items() if k.severity is not Severity.note}
 
 
 def test_every_kind_is_planted() -> None:
-    every = {value for value in vars(kinds).values() if isinstance(value, Kind)}
+    every = {value for value in vars(kinds).values() if isinstance(value, FaultKind)}
     assert {plant.kind for plant in PLANTS.values()} == every - UNPLANTED
     assert len({kind.code for kind in every}) == len(every)
     assert len(every - UNPLANTED) >= 30
@@ -85,5 +85,5 @@ def test_real_frames_are_clean(name: str, listed: str | None) -> None:
         pytest.skip(f"the real frames are not here: {REAL / name}")
     root = REAL / name
     place = Place(root, None if listed is None else root / listed)
-    findings = examine(plan_of(place, None, WAD_CLASSES), WAD_CLASSES, fast=True)
+    findings = examine(examination_of(place, None, WAD_CLASSES), WAD_CLASSES, fast=True)
     assert loud(findings) == {}

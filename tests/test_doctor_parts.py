@@ -16,7 +16,7 @@ from test_doctor import look, loud, told
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.doctor import Fault, Findings, Place, Severity, examine, kinds, plan_of
+from tinyseg.doctor import Fault, Findings, Place, Severity, examination_of, examine, kinds
 from tinyseg.doctor.advice import advise
 from tinyseg.doctor.coverage import has_anchor, tile_cover
 from tinyseg.doctor.findings import EXAMPLES, Collector
@@ -79,7 +79,7 @@ def test_a_path_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not recognised"):
         verb(tmp_path)
     with pytest.raises(DataError, match="unknown format"):
-        plan_of(Place(tmp_path, format="dicom"), None, WAD_CLASSES)
+        examination_of(Place(tmp_path, format="dicom"), None, WAD_CLASSES)
 
 
 def test_brackets_in_names_are_no_markup(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_advice_follows_from_the_figures(tmp_path: Path) -> None:
 def test_a_set_without_frames_has_findings(tmp_path: Path) -> None:
     for folder in ("train_color", "train_label"):
         (tmp_path / folder).mkdir()
-    findings: Findings = examine(plan_of(Place(tmp_path), None, WAD_CLASSES), WAD_CLASSES)
+    findings: Findings = examine(examination_of(Place(tmp_path), None, WAD_CLASSES), WAD_CLASSES)
     assert findings.count(Severity.error) == 1
     assert findings.advice == ()
 
@@ -351,7 +351,7 @@ def test_a_set_without_frames_has_findings(tmp_path: Path) -> None:
 def test_every_name_is_told_once(tmp_path: Path) -> None:
     made: Planted = clean(tmp_path / "set", "wad", np.random.default_rng(0))
     names: list[str] = []
-    plan = plan_of(Place(made.root), None, WAD_CLASSES)
+    plan = examination_of(Place(made.root), None, WAD_CLASSES)
     examine(plan, WAD_CLASSES, threads=3, on_frame=names.append)
     assert names == sorted(made.names)
     assert len(plan) == len(names)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tinyseg.model.backbones import TimmBackbone, keep_norm_statistics
-from tinyseg.model.folding import FoldedNorm, NormedConv, fold_norms
-from tinyseg.model.sparse_gradient import MOST_FRAC, sparse_conv
+from tinyseg.model.fast.folding import FoldedNorm, NormedConv, fold_norms
+from tinyseg.model.fast.sparse_gradient import MOST_FRAC, sparse_conv
 
 LITE = "tf_efficientnet_lite0"
 

@@ -6,8 +6,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import UInt8, UInt16
 
 from tinyseg.grey_png import SIGNATURE, decode_grey16

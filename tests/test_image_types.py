@@ -16,7 +16,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image
 
 from tinyseg.data import open_data
-from tinyseg.doctor import Place, examine, kinds, plan_of
+from tinyseg.doctor import Place, examination_of, examine, kinds
 from tinyseg.errors import ImageError
 from tinyseg.image import ENDINGS, image_hw, is_picture, read_header, read_image, write_png
 from tinyseg.labels import WAD_CLASSES
@@ -384,7 +384,9 @@ def test_the_wads_and_cityscapes_folders_take_every_type(tmp_path: Path, name: s
         assert len(item.read().instances) == 1
         (remark,) = dataset.remarks
         assert "1 (b.heic)" in remark or "1 (notes.md)" in remark
-        found = examine(plan_of(Place(tmp_path / root), None, WAD_CLASSES), WAD_CLASSES, threads=1)
+        found = examine(
+            examination_of(Place(tmp_path / root), None, WAD_CLASSES), WAD_CLASSES, threads=1
+        )
         told = {group.kind: group.count for group in found.groups}
         assert told[kinds.FILE_UNREAD] == 1
         assert kinds.PICTURE_MISSING not in told
@@ -416,7 +418,7 @@ def test_yolo_and_labelme_take_every_type(tmp_path: Path, ending: str) -> None:
         assert dataset.missing == ("b",)
         assert any("that are no picture: 1" in remark for remark in dataset.remarks)
         place = Place(tmp_path / root, format=root)
-        found = examine(plan_of(place, None, ("car",)), ("car",), threads=1).groups
+        found = examine(examination_of(place, None, ("car",)), ("car",), threads=1).groups
         assert any("b" in one.place for group in found for one in group.examples)
 
 

@@ -18,7 +18,7 @@ ROOT = Path(tinyseg.__file__).parent
 ORDER = (
     *("errors", "watch", "checked", "fields", "allocator", "boxes", "files", "masks"),
     *("frame", "network", "labels"),
-    *("grey_png", "image", "data"),
+    *("grey_png", "image", "data", "scenes"),
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
@@ -116,6 +116,50 @@ def late():
         "tinyseg.model.sibling",
         "tinyseg.views",
     ]
+
+
+def public(room: str) -> set[str]:
+    """The names in a room's face: what its `__init__` imports, or its stub where names are lazy."""
+    stub = ROOT / room / "__init__.pyi"
+    face = stub if stub.exists() else ROOT / room / "__init__.py"
+    nodes = ast.walk(ast.parse(face.read_text("utf-8")))
+    return {a.asname or a.name for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+
+
+def test_no_import_reaches_past_the_face_of_another_room() -> None:
+    reaching = []
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        for target in imported(ast.parse(path.read_text("utf-8")), parts[:-1]):
+            room = room_of(target)
+            if room in (room_of(parts), "cli") or not (ROOT / room / "__init__.py").exists():
+                continue
+            if len(target) > 3 or not {*target[2:]} <= public(room):
+                reaching.append(("/".join(parts), ".".join(target)))
+    assert reaching == []
+
+
+FACES = sorted(p.parent.name for p in ROOT.glob("*/__init__.py") if p.parent.name != "cli")
+"""The rooms that are folders; the command line's map is VERBS."""
+
+
+@pytest.mark.parametrize("room", FACES)
+def test_every_room_has_a_map_of_its_files(room: str) -> None:
+    face = (ROOT / room / "__init__.py").read_text("utf-8")
+    files = {p.name for p in (ROOT / room).glob("*.py")} - {"__init__.py"}
+    told = {name for name in files if name in (ast.get_docstring(ast.parse(face)) or "")}
+    assert files - told == set()
+
+
+def test_every_public_name_is_there() -> None:
+    code = """
+from importlib import import_module
+for room, names in ROOMS.items():
+    for name in names:
+        getattr(import_module(f"tinyseg.{room}"), name)
+"""
+    rooms = {room: sorted(public(room)) for room in FACES}
+    subprocess.run([sys.executable, "-c", f"ROOMS = {rooms!r}{code}"], check=True)
 
 
 NETWORK = {"torch", "torchvision", "timm", "lightning"}

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Bool, Float32, UInt8, UInt16
 from pycocotools import mask as coco
 

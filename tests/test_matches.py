@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from _drawn import CLASSES, RANGES, Drawn, draw_frame, pycocotools_averages, to_records
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tinyseg.scoring.matches import Within, average_precision, gather, match
 from tinyseg.scoring.pairs import pair_frames

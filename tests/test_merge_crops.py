@@ -1,8 +1,7 @@
 """Masks are sampled at pixels as `rasterise` makes them, and compared at nested steps."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tinyseg import masks as mask_ops
 from tinyseg.masks import CropMasks

@@ -1,8 +1,7 @@
 """Boxes that meet are found without looking at all pairs."""
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64
 
 from tinyseg.merge.neighbours import meeting_pairs

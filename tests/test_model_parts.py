@@ -16,7 +16,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model import assign, box_code
-from tinyseg.model.box_head import BoxHead, Sampled, mlp
+from tinyseg.model.box_head import BoxHead, SampledBoxes, mlp_head
 from tinyseg.model.detector import Detector
 from tinyseg.model.mask_head import MaskHead, mask_loss
 from tinyseg.model.proposals import anchor_boxes
@@ -265,12 +265,12 @@ def test_box_code_is_torchvisions_and_turns_back(
     weights: tuple[float, float, float, float],
 ) -> None:
     boxes, references = random_boxes(50, seed=1), random_boxes(50, seed=2)
-    code = box_code.encode(boxes, references, weights)
+    code = box_code.encode_boxes(boxes, references, weights)
     theirs = BoxCoder(weights)
     torch.testing.assert_close(code, theirs.encode_single(boxes, references))
-    torch.testing.assert_close(box_code.decode(code, references, weights), boxes)
+    torch.testing.assert_close(box_code.decode_boxes(code, references, weights), boxes)
     wild = torch.randn((50, 4), generator=torch.Generator().manual_seed(0)) * 30
-    found = box_code.decode(wild, references, weights)
+    found = box_code.decode_boxes(wild, references, weights)
     torch.testing.assert_close(found, theirs.decode_single(wild, references))
     assert (found[:, 2:] >= found[:, :2]).all()
 
@@ -320,7 +320,7 @@ def test_matching_by_hand() -> None:
 def test_ignored_negatives_are_left_out_and_positives_stay() -> None:
     matched = torch.tensor([0, assign.NEGATIVE, assign.NEGATIVE, assign.UNUSED, 1])
     share = torch.tensor([1.0, 0.51, 0.5, 0.0, 0.0])
-    left = assign.leave_out(matched, share)
+    left = assign.drop_ignored_negatives(matched, share)
     assert left.tolist() == [0, assign.UNUSED, assign.NEGATIVE, assign.UNUSED, 1]
 
 
@@ -343,7 +343,7 @@ def test_sampling_counts(positives: int, negatives: int, expected: tuple[int, in
 
 
 def box_head(**rules: float) -> BoxHead:
-    return BoxHead(mlp(4, 8), 8, 4, BoxRules(**rules))  # type: ignore[arg-type]
+    return BoxHead(mlp_head(4, 8), 8, 4, BoxRules(**rules))  # type: ignore[arg-type]
 
 
 def test_box_head_samples_by_overlap_and_not_on_ignored_ground() -> None:
@@ -364,7 +364,7 @@ def test_box_head_samples_by_overlap_and_not_on_ignored_ground() -> None:
 def test_box_losses_by_hand() -> None:
     one = target(objects((0, 0, 10, 10)))
     boxes = torch.tensor([[0.0, 0, 10, 20], [50, 50, 60, 60]])
-    sampled = Sampled(boxes, torch.tensor([1, 0]), torch.tensor([0, -1]), 1)
+    sampled = SampledBoxes(boxes, torch.tensor([1, 0]), torch.tensor([0, -1]), 1)
     logits, deltas = torch.zeros((2, 4)), torch.zeros((2, 4, 4))
     classes, box = box_head().losses(logits, deltas, [sampled], [one])
     assert classes.item() == pytest.approx(np.log(4))
@@ -375,7 +375,7 @@ def test_box_losses_by_hand() -> None:
 
 def test_losses_without_a_sample_are_zero_and_have_gradients() -> None:
     head, masks = box_head(), MaskHead(4, 4, depth=1)
-    none = Sampled(torch.zeros((0, 4)), torch.zeros(0).long(), torch.zeros(0).long(), 0)
+    none = SampledBoxes(torch.zeros((0, 4)), torch.zeros(0).long(), torch.zeros(0).long(), 0)
     logits, deltas = head(torch.zeros((0, 4, 7, 7)))
     assert deltas.shape == (0, 4, 4)
     classes, box = head.losses(logits, deltas, [none], [target()])
@@ -412,7 +412,9 @@ def test_selection_by_hand() -> None:
 def test_mask_loss_by_hand() -> None:
     """The left half of the box is covered; undecided logits cost log 2."""
     one = target(objects((0, 0, 10, 20)))
-    sampled = Sampled(torch.tensor([[0.0, 0, 20, 20]]), torch.tensor([1]), torch.tensor([0]), 1)
+    sampled = SampledBoxes(
+        torch.tensor([[0.0, 0, 20, 20]]), torch.tensor([1]), torch.tensor([0]), 1
+    )
     assert mask_loss(torch.zeros((1, 28, 28)), [sampled], [one]).item() == pytest.approx(np.log(2))
     right = torch.full((1, 28, 28), -30.0)
     right[:, :, :14] = 30.0

@@ -15,7 +15,7 @@ from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model import assign
 from tinyseg.model.assign import NEGATIVE, UNUSED, match
-from tinyseg.model.box_head import BoxHead, Sampled, mlp
+from tinyseg.model.box_head import BoxHead, SampledBoxes, mlp_head
 from tinyseg.model.context import ChannelGate, ContextAttention
 from tinyseg.model.detector import Detector
 from tinyseg.model.mask_head import MaskHead
@@ -209,7 +209,7 @@ def test_no_rois_pool_to_nothing() -> None:
 
 def test_fused_levels_are_the_max_of_a_layer_each() -> None:
     """The first layer of each level, max, the rest; by plain matrix products."""
-    trunk = fuse_after(mlp(3, 5), 3, count=4)
+    trunk = fuse_after(mlp_head(3, 5), 3, count=4)
     scramble(trunk)
     pooled = torch.randn((4, 6, 3, 7, 7), generator=torch.Generator().manual_seed(1))
     state = dict(trunk.state_dict())
@@ -229,7 +229,7 @@ def test_fused_levels_are_the_max_of_a_layer_each() -> None:
 
 def test_fresh_levels_are_the_plain_head_where_all_levels_agree() -> None:
     """Copies of one layer over equal features: the max of equals is the plain head's answer."""
-    plain = mlp(3, 5)
+    plain = mlp_head(3, 5)
     one = torch.rand((6, 3, 7, 7), generator=torch.Generator().manual_seed(1))
     same = one.expand(4, *one.shape)
     torch.testing.assert_close(fuse_after(plain, 3, count=4)(same), plain(one))
@@ -350,7 +350,7 @@ def test_class_weights_weigh_each_proposals_loss() -> None:
         np.array([1, 0]),
     )
     target = Target.of(instances, CropMasks.empty(), CPU)
-    sampled = Sampled(
+    sampled = SampledBoxes(
         torch.cat([target.boxes, boxes(2, seed=1)]), labels, torch.tensor([0, 1, -1, -1]), 2
     )
     found, _ = head.losses(logits, torch.zeros((4, 3, 4)), [sampled], [target])

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from tinyseg.cli import app
 from tinyseg.data import open_data
-from tinyseg.doctor import Place, examine, kinds, plan_of
+from tinyseg.doctor import Place, examination_of, examine, kinds
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import Instances
 from tinyseg.image import image_hw, plain_file, read_image, read_label, write_jpeg, write_png
@@ -363,7 +363,7 @@ def test_the_doctor_sees_upright_pictures(tmp_path: Path) -> None:
             root = tmp_path / f"{format}{orientation}"
             root.mkdir()
             make(root, orientation)
-            plan = plan_of(Place(root, format=format), None, ("car",))
+            plan = examination_of(Place(root, format=format), None, ("car",))
             found = {group.kind for group in examine(plan, ("car",), threads=1).groups}
             assert kinds.PICTURE_ROTATED in found, (format, orientation)
             assert not found & {kinds.SIZE_DIFFERS, kinds.TURN_UNSEEN}, (format, orientation)

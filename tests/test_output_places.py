@@ -47,7 +47,7 @@ WORDS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set and predictions as they need not be read, a folder that is closed, and a file."""
-    from tinyseg.data.synthetic import write_wad
+    from tinyseg.scenes import write_wad
 
     root = tmp_path_factory.mktemp("places")
     write_wad(root / "data", count=1, seed=1, height=64, width=96)

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tinyseg.calibrate import judge
+from tinyseg.calibrate import right_or_wrong
 from tinyseg.cli import app
 from tinyseg.data import open_data
-from tinyseg.data.synthetic import write_wad
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.networks import load_detector
 from tinyseg.predict import default_plan, load_predictor
 from tinyseg.predictions import read_predictions
-from tinyseg.scoring.score import score
+from tinyseg.scenes import write_wad
+from tinyseg.scoring.score import score_frames
 from tinyseg.stored import own_weights, read_notes, read_weights_prior
 
 ROOT = Path(__file__).parents[1]
@@ -57,14 +57,14 @@ def test_predict_without_an_option_finds_a_rendered_streets_objects(
     assert (tmp_path / "found" / f"{picture.stem}_overlay.jpg").is_file()
     found = read_predictions(tmp_path / "found" / "predictions.json")
     truth = [item.read_labels() for item in open_data(tmp_path / "scenes").items]
-    assert score(found, truth, classes=found.classes).any_class.ap50 > 0.25
+    assert score_frames(found, truth, classes=found.classes).any_class.ap50 > 0.25
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real frames of the WAD are not here")
 def test_a_real_street_that_they_never_saw() -> None:
     item = next(i for i in open_data(REAL, listed=REAL / "val.txt").items if "033806186" in i.name)
     frame = item.read()
-    judged = judge(load_predictor()(frame.image, camera="6"), item.read_labels())
+    judged = right_or_wrong(load_predictor()(frame.image, camera="6"), item.read_labels())
     sure = judged.scores > 0.3
     assert judged.right[sure].sum() >= 8
     assert judged.right[sure].mean() > 0.15

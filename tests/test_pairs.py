@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 from _drawn import CLASSES, Bitmap, Drawn, box, draw_frame, near, rectangle, to_records
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64
 from pycocotools import mask as coco_mask
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError, PredictionsError
 from tinyseg.frame import FrameLabels, Instances
-from tinyseg.scoring.errors import Kind, judge
+from tinyseg.scoring.error_kinds import ErrorKind, find_errors
 from tinyseg.scoring.pairs import FramePairs, pair_frames
 from tinyseg.scoring.shapes import ShapeRules, measure_shapes
 
@@ -170,8 +169,8 @@ def test_every_true_positive_has_an_offset(seed: int) -> None:
             shapes.found.tolist(), shapes.truth.tolist(), shapes.offset_px.tolist(), strict=True
         )
     }
-    (errors,) = judge(pairs, len(CLASSES))
-    for row in np.flatnonzero(errors.found == Kind.RIGHT).tolist():
+    (errors,) = find_errors(pairs, len(CLASSES))
+    for row in np.flatnonzero(errors.found == ErrorKind.RIGHT).tolist():
         assert measured[row, int(errors.target[row])] >= 0
 
 

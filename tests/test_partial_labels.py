@@ -10,14 +10,14 @@ from tinyseg.data.dataset import Item
 from tinyseg.errors import DataError
 from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks, area
-from tinyseg.model.box_head import BoxHead, Sampled, mlp
+from tinyseg.model.box_head import BoxHead, SampledBoxes, mlp_head
 from tinyseg.model.proposals import Proposals
 from tinyseg.model.rules import BoxRules, ProposalRules
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import join_background, taken_for_unlabelled
 from tinyseg.recipes import Sampling, Tile
 from tinyseg.training.mosaic import Cell, join_cells
-from tinyseg.training.sampler import draw_view, learnable, shape_of
+from tinyseg.training.sampler import draw_view, ignore_unlearnable, shape_of
 from tinyseg.views import View
 
 CPU = torch.device("cpu")
@@ -48,9 +48,9 @@ def test_the_loss_of_background_is_that_of_background_or_unlabelled() -> None:
     logits = torch.randn((5, 4), generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([1, 3, 0, 0, 0])
     boxes = torch.tensor([[0.0, 0, 8, 8]]).repeat(5, 1)
-    sampled = Sampled(boxes, labels, torch.tensor([0, 0, -1, -1, -1]), 2)
+    sampled = SampledBoxes(boxes, labels, torch.tensor([0, 0, -1, -1, -1]), 2)
     one = target(1, 2, instances=boxes_alone((0, 0, 8, 8)))
-    head = BoxHead(mlp(4, 8), 8, 4, BoxRules())
+    head = BoxHead(mlp_head(4, 8), 8, 4, BoxRules())
     found, _ = head.losses(logits, torch.zeros((5, 4, 4)), [sampled], [one])
     chance = logits.softmax(dim=1).double().numpy()
     terms = [-np.log(chance[0, 1]), -np.log(chance[1, 3])]
@@ -61,8 +61,8 @@ def test_the_loss_of_background_is_that_of_background_or_unlabelled() -> None:
 def test_only_the_images_own_unlabelled_classes_count() -> None:
     logits = torch.randn((4, 4), generator=torch.Generator().manual_seed(2))
     nothing = torch.zeros(2, dtype=torch.int64)
-    parts = [Sampled(torch.rand(2, 4), nothing, nothing - 1, 0) for _ in range(2)]
-    head = BoxHead(mlp(4, 8), 8, 4, BoxRules())
+    parts = [SampledBoxes(torch.rand(2, 4), nothing, nothing - 1, 0) for _ in range(2)]
+    head = BoxHead(mlp_head(4, 8), 8, 4, BoxRules())
     found, _ = head.losses(logits, torch.zeros((4, 4, 4)), parts, [target(0), target()])
     chance = logits.softmax(dim=1).double().numpy()
     terms = [-np.log(chance[i, :2].sum()) for i in (0, 1)] + [-np.log(chance[i, 0]) for i in (2, 3)]
@@ -131,7 +131,7 @@ def test_a_view_cuts_a_box_alone_as_a_box() -> None:
 def test_a_box_alone_that_is_hardly_seen_is_ignored_as_a_box() -> None:
     frame = frame_of(boxes_alone((10, 10, 30, 20), (40, 10, 60, 20)))
     view = View((0.0, 0.0, 42.0, 60.0), (60, 42))
-    rest = learnable(frame, view, Sampling(min_visible=0.25))
+    rest = ignore_unlearnable(frame, view, Sampling(min_visible=0.25))
     assert rest.instances.boxes.tolist() == [[10, 10, 30, 20]]
     assert area(rest.ignore).tolist() == [0, 200]
 
@@ -142,7 +142,7 @@ def test_a_box_alone_has_no_part_in_the_masks_loss() -> None:
     both = Instances.concatenate([boxes_alone((20, 20, 40, 40)), whole])
     one = target(instances=both)
     labels = torch.tensor([1, 1, 0])
-    sampled = Sampled(torch.rand(3, 4), labels, torch.tensor([0, 1, -1]), 2)
+    sampled = SampledBoxes(torch.rand(3, 4), labels, torch.tensor([0, 1, -1]), 2)
     drawn = sampled.with_mask(one)
     assert drawn.objects.tolist() == [1]
     assert drawn.boxes.tolist() == sampled.boxes[1:2].tolist()

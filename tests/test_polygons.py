@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from _drawn import figures, run_pycocotools
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64
 from pycocotools import mask as coco
 
@@ -24,7 +23,7 @@ from tinyseg.errors import MaskError
 from tinyseg.frame import Instances
 from tinyseg.masks import polygons as polygon_rules
 from tinyseg.predictions import FramePredictions, Predictions, read_predictions
-from tinyseg.scoring.score import score
+from tinyseg.scoring.score import score_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -259,7 +258,7 @@ def test_scores_over_polygon_labels_are_cocoevals(seed: int, tmp_path: Path) -> 
     path = tmp_path / "instances.json"
     predictions, rows, results = polygon_set(path, np.random.default_rng(seed))
     labels = [item.read_labels() for item in open_data(path, classes=predictions.classes).items]
-    own = score(predictions, labels, classes=predictions.classes).averages
+    own = score_frames(predictions, labels, classes=predictions.classes).averages
     precision = run_pycocotools(rows["images"], rows["annotations"], results, 2, 300)
     expected = figures(precision)
     np.testing.assert_allclose(astuple(own), expected, rtol=0, atol=1e-9, equal_nan=True)
@@ -272,5 +271,5 @@ def test_pycocotools_rasters_of_polygons_score_one() -> None:
     predictions = read_predictions(folder / "pred/predictions.json")
     data = open_data(folder / "instances_x.json")
     labels = [replace(item.read_labels(), name=Path(item.name).stem) for item in data.items]
-    own = score(predictions, labels, classes=predictions.classes).averages
+    own = score_frames(predictions, labels, classes=predictions.classes).averages
     assert (own.ap, own.ap_tiny) == (1, 1)

@@ -39,9 +39,9 @@ from tinyseg.predict import (
     find_sources,
     load_member,
     load_predictor,
+    predict_shots,
     read_ensemble,
     read_shots,
-    stream,
     write_ensemble,
 )
 from tinyseg.predict.ahead import ahead
@@ -242,7 +242,7 @@ def test_a_stream_is_in_order_and_as_one_by_one(member: Member) -> None:
     shots = [Shot(f"f{i}", f"f{i}.jpg", "", picture(i)) for i in range(7)]
     finished: list[str] = []
     frames = list(
-        stream(
+        predict_shots(
             predictor,
             shots,
             on_error=raised,
@@ -262,13 +262,13 @@ def test_a_stream_finishes_what_came_before_an_error(member: Member) -> None:
     told: list[str] = []
     names = [
         frame.name
-        for frame in stream(predictor, shots, on_error=lambda name, error: told.append(name))
+        for frame in predict_shots(predictor, shots, on_error=lambda name, error: told.append(name))
     ]
     assert names == ["a", "b"]
     assert told == ["bad"]
     got: list[str] = []
     with pytest.raises(ImageError, match="broken"):
-        got.extend(frame.name for frame in stream(predictor, shots, on_error=raised))
+        got.extend(frame.name for frame in predict_shots(predictor, shots, on_error=raised))
     assert got == ["a"]
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float64, UInt8
 
 from tinyseg.masks import CropMasks
 from tinyseg.report.html import pictures
-from tinyseg.report.html.outlines import EXACT_AREA, outlines, rings
+from tinyseg.report.html.outlines import EXACT_AREA, mask_rings, outlines
 from tinyseg.report.html.pictures import Patch, picture_of
 
 Grid = UInt8[np.ndarray, "h w"]
@@ -37,7 +37,7 @@ def filled(lines: list[Line], hw: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
 )
 @settings(max_examples=120, deadline=None)
 def test_a_small_outline_holds_exactly_the_masks_pixels(bits: Bool[np.ndarray, "h w"]) -> None:
-    lines = rings(np.where(bits, 255, 0).astype(np.uint8), (0, 0))
+    lines = mask_rings(np.where(bits, 255, 0).astype(np.uint8), (0, 0))
     np.testing.assert_array_equal(filled(lines, bits.shape), bits)
 
 
@@ -64,7 +64,7 @@ def test_a_large_outline_is_short_and_near() -> None:
     down, across = np.mgrid[:400, :600] + 0.5
     inside = ((down - 200) / 190) ** 2 + ((across - 300) / 290) ** 2 <= 1
     assert inside.sum() > EXACT_AREA
-    (line,) = rings(np.where(inside, 255, 0).astype(np.uint8), (0, 0))
+    (line,) = mask_rings(np.where(inside, 255, 0).astype(np.uint8), (0, 0))
     assert len(line) < 120
     canvas = np.zeros((3200, 4800), np.uint8)
     cv2.fillPoly(canvas, [np.rint(line * 8).astype(np.int32)], 1)
@@ -73,7 +73,7 @@ def test_a_large_outline_is_short_and_near() -> None:
 
 
 def test_a_large_rectangle_keeps_its_corners() -> None:
-    (line,) = rings(np.full((100, 200), 255, np.uint8), (10, 20))
+    (line,) = mask_rings(np.full((100, 200), 255, np.uint8), (10, 20))
     corners = np.array([[10, 20], [210, 20], [210, 120], [10, 120]])
     distances = np.abs(line[None] - corners[:, None]).max(axis=2).min(axis=1)
     assert distances.max() <= 0.5

@@ -44,11 +44,11 @@ from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.training.batches import FrameStore
 from tinyseg.training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
 from tinyseg.training.ema import WeightAverage
-from tinyseg.training.launch import launch
+from tinyseg.training.launch import launch_processes
 from tinyseg.training.log import EVALUATIONS_NAME, StepReport
 from tinyseg.training.loop import STOPPED_NAME, train
 from tinyseg.training.schedule import learning_rate
-from tinyseg.training.validation import Validate, validation, worth
+from tinyseg.training.validation import Validate, selection_score, validate_on
 
 CPU = torch.device("cpu")
 TIMES = int(os.environ.get("TINYSEG_KILLS", "1"))
@@ -94,7 +94,7 @@ def run_here(
     """A run in this process, where signatures are checked."""
     torch.manual_seed(0)
     frames = FrameStore(items(pictures))
-    detector, fabric = build_detector(recipe), launch(CPU)
+    detector, fabric = build_detector(recipe), launch_processes(CPU)
     train(
         detector,
         recipe,
@@ -290,7 +290,7 @@ def test_steps_down_by_hand() -> None:
 
 def test_the_best_weights_on_validation_frames_are_kept(tmp_path: Path) -> None:
     recipe = small_recipe("train.steps=4", "train.evaluate_every=1", "predict.short_side=96")
-    own = validation(items(tmp_path), recipe, CPU)
+    own = validate_on(items(tmp_path), recipe, CPU)
     values = iter([0.2, 0.5, 0.1, 0.3])
     seen: list[dict[str, torch.Tensor]] = []
 
@@ -373,12 +373,12 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 def test_worth_of_frames_without_labels() -> None:
-    assert worth(Averages(*[float("nan")] * 7)) == 0.0
+    assert selection_score(Averages(*[float("nan")] * 7)) == 0.0
 
 
 def test_tensorboard_reads_curves_scores_and_pictures(tmp_path: Path) -> None:
     recipe = small_recipe("train.steps=4", "predict.short_side=96")
-    own = validation(items(tmp_path), recipe, CPU)
+    own = validate_on(items(tmp_path), recipe, CPU)
     run_here(tmp_path / "run", recipe, pictures=tmp_path, validate=own)
     (path,) = (tmp_path / "run" / "tensorboard").iterdir()
     events = [Event.FromString(record) for record in records(path.read_bytes())]

@@ -19,7 +19,7 @@ from tinyseg.recipes.sampling import MIXTURES, VTR
 from tinyseg.training.augment import jitter_colours
 from tinyseg.training.balance import Draws, TrainData, join
 from tinyseg.training.batches import Batch, FrameStore, Portion, batches, make_sample
-from tinyseg.training.sampler import Shape, draw_view, frame_of, learnable, shape_of
+from tinyseg.training.sampler import StepShape, draw_view, frame_of, ignore_unlearnable, shape_of
 from tinyseg.views import View
 
 CPU = torch.device("cpu")
@@ -131,10 +131,12 @@ def test_objects_that_are_cut_or_tiny_are_ignored_not_learnt() -> None:
     whole = Frame("a", np.zeros((80, 80, 3), np.uint8), found, CropMasks.empty())
     # A view of 40 x 40: object 0 is whole, 1 shows 4 of its 20 columns, 2 is 2 pixels wide, and
     # 3 is not there at all.
-    kept = learnable(whole, View((0.0, 0.0, 40.0, 40.0), (40, 40)), rules(min_visible=0.25))
+    kept = ignore_unlearnable(
+        whole, View((0.0, 0.0, 40.0, 40.0), (40, 40)), rules(min_visible=0.25)
+    )
     assert kept.instances.labels.tolist() == [0]
     np.testing.assert_array_equal(kept.ignore.boxes, found.boxes[[1, 2]])
-    kept = learnable(whole, View((0.0, 0.0, 40.0, 40.0), (80, 80)), rules(min_visible=0.2))
+    kept = ignore_unlearnable(whole, View((0.0, 0.0, 40.0, 40.0), (80, 80)), rules(min_visible=0.2))
     assert kept.instances.labels.tolist() == [0, 1, 2]
     assert len(kept.ignore) == 0
 
@@ -255,7 +257,7 @@ def test_a_canvas_stays_within_its_longest_side() -> None:
 
 def whole_view(hw: tuple[int, int], out_hw: tuple[int, int], zoom: float = 1.0) -> View:
     one = Frame("a", np.zeros((*hw, 3), np.uint8), Instances.empty(), CropMasks.empty())
-    shape = Shape(Whole(), out_hw)
+    shape = StepShape(Whole(), out_hw)
     return draw_view(one, 0, shape, rules(flip=False), seed=0, zoom=zoom)
 
 
@@ -270,7 +272,7 @@ def test_whole_frames_fill_their_canvas_or_lie_in_its_middle() -> None:
 def test_whole_frames_are_shown_once_where_tiles_share_a_frame() -> None:
     draws = Draws.even(8)
     chosen = rules(views_per_frame=4)
-    whole, tile = Shape(Whole(), (8, 8)), Shape(Tile(), (8, 8))
+    whole, tile = StepShape(Whole(), (8, 8)), StepShape(Tile(), (8, 8))
     seen = [frame_of(i, draws=draws, shape=whole, rules=chosen, seed=0) for i in range(8)]
     assert sorted(seen) == list(range(8))
     seen = [frame_of(i, draws=draws, shape=tile, rules=chosen, seed=0) for i in range(8)]
@@ -321,10 +323,10 @@ def test_objects_that_a_view_hardly_shows_are_background() -> None:
     labelled = Instances.from_labels(found, np.arange(3))
     whole = Frame("a", np.zeros((80, 80, 3), np.uint8), labelled, CropMasks.empty())
     view = View((0.0, 0.0, 40.0, 40.0), (40, 40))  # it shows all, 8 of 20, and 2 of 20 columns
-    kept = learnable(whole, view, rules(min_visible=0.5, drop_visible=0.2))
+    kept = ignore_unlearnable(whole, view, rules(min_visible=0.5, drop_visible=0.2))
     assert kept.instances.labels.tolist() == [0]
     np.testing.assert_array_equal(kept.ignore.boxes, found.boxes[[1]])
-    assert len(learnable(whole, view, rules(min_visible=0.5)).ignore) == 2
+    assert len(ignore_unlearnable(whole, view, rules(min_visible=0.5)).ignore) == 2
 
 
 def test_classes_are_looked_at_equally_often_where_the_recipe_says_so() -> None:

@@ -19,8 +19,7 @@ from _drawn import (
     rectangle,
     to_records,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
 from tinyseg import masks as mask_ops
@@ -29,7 +28,7 @@ from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import WAD_BACKGROUND, WAD_CLASSES, WAD_IDS
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.scoring.score import Averages, Scores, score
+from tinyseg.scoring.score import Averages, Scores, score_frames
 from tinyseg.scoring.table import figure_text, scores_table, scores_to_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 def assert_equals_pycocotools(frames: list[Drawn], max_detections: int = 300) -> Scores:
     predictions, truth = to_records(frames)
-    scores = score(predictions, truth, classes=CLASSES, max_detections=max_detections)
+    scores = score_frames(predictions, truth, classes=CLASSES, max_detections=max_detections)
     mean, rows = pycocotools_averages(frames, len(CLASSES), max_detections)
     any_class, _ = pycocotools_averages(frames, 1, max_detections)
     assert_close(scores.averages, mean)
@@ -168,7 +167,7 @@ def test_frames_are_matched_by_name_and_classes_too() -> None:
     )
     extra = FramePredictions("x", "x.jpg", (3, 3), Instances.empty())
     mixed = Predictions(("motorbike", "Pedestrian", "train"), (extra, frame))
-    scores = score(mixed, truth[:1], classes=CLASSES)
+    scores = score_frames(mixed, truth[:1], classes=CLASSES)
     assert (scores.extra_frames, scores.unknown_class, scores.detections) == (1, 1, 1)
     assert scores.classes[1].averages.ap == pytest.approx(1.0)
     assert scores.classes[0].averages.ap == 0.0
@@ -179,8 +178,8 @@ def test_missing_frames_are_an_error_unless_allowed() -> None:
     predictions, truth = to_records([one_frame((CAR, 0, 0.9))] * 5)
     some = Predictions(CLASSES, predictions.frames[:1])
     with pytest.raises(PredictionsError, match="4 of 5 missing, such as f1, f2, f3"):
-        score(some, iter(truth), classes=CLASSES)
-    scores = score(some, iter(truth), classes=CLASSES, allow_missing=True)
+        score_frames(some, iter(truth), classes=CLASSES)
+    scores = score_frames(some, iter(truth), classes=CLASSES, allow_missing=True)
     assert (scores.missing_frames, scores.frames, scores.extra_frames) == (4, 5, 0)
     # One car of five: recall .2, which is 21 of the 101 recall points.
     assert scores.classes[0].averages.ap == pytest.approx(21 / 101)
@@ -191,17 +190,17 @@ def test_what_does_not_fit_is_refused() -> None:
     (frame,) = predictions.frames
     smaller = FramePredictions(frame.name, frame.file_name, (50, 100), frame.instances)
     with pytest.raises(PredictionsError, match=r"f0: .*\(100, 100\), got \(50, 100\)"):
-        score(Predictions(CLASSES, (smaller,)), truth, classes=CLASSES)
+        score_frames(Predictions(CLASSES, (smaller,)), truth, classes=CLASSES)
     with pytest.raises(DataError, match="f0: labels are indices"):
-        score(predictions, truth, classes=("car",))
+        score_frames(predictions, truth, classes=("car",))
     with pytest.raises(DataError, match="f0: a frame is labelled twice"):
-        score(predictions, truth * 2, classes=CLASSES)
+        score_frames(predictions, truth * 2, classes=CLASSES)
     with pytest.raises(DataError, match="one name or more"):
-        score(predictions, truth, classes=("car", "car"))
+        score_frames(predictions, truth, classes=("car", "car"))
     with pytest.raises(PredictionsError, match="max_detections"):
-        score(predictions, truth, classes=CLASSES, max_detections=0)
+        score_frames(predictions, truth, classes=CLASSES, max_detections=0)
     with pytest.raises(DataError, match=r"not among the scored classes .*tram"):
-        score(predictions, truth, classes=CLASSES).mean_over(["car", "tram"])
+        score_frames(predictions, truth, classes=CLASSES).mean_over(["car", "tram"])
 
 
 def test_labels_and_predictions_without_a_pixel_in_the_frame_are_left_out() -> None:
@@ -212,7 +211,7 @@ def test_labels_and_predictions_without_a_pixel_in_the_frame_are_left_out() -> N
     more = Instances.concatenate([frame.instances, far])
     labels = FrameLabels("f0", HW, Instances.concatenate([truth[0].instances, far]), outside)
     found = Predictions(CLASSES, (FramePredictions("f0", "f0.jpg", HW, more),))
-    scores = score(found, [labels], classes=CLASSES)
+    scores = score_frames(found, [labels], classes=CLASSES)
     assert (scores.instances, scores.detections) == (2, 2)
     assert scores.averages.ap == pytest.approx(1.0)
 
@@ -227,8 +226,8 @@ def test_the_mean_over_classes_leaves_out_those_without_instances() -> None:
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     predictions, truth = to_records([one_frame((CAR, 0, 0.9), ignore=[PERSON]), one_frame()])
-    score(predictions, truth, classes=CLASSES)
-    score(Predictions(CLASSES, ()), [], classes=CLASSES)
+    score_frames(predictions, truth, classes=CLASSES)
+    score_frames(Predictions(CLASSES, ()), [], classes=CLASSES)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
@@ -280,7 +279,7 @@ def test_real_labels_scored_as_predictions_are_perfect() -> None:
     own = Instances.from_labels(masks.select(scored), np.array(places, np.int64))
     truth = FrameLabels("real", hw, own, masks.select(~scored))
     found = Predictions(WAD_CLASSES, (FramePredictions("real", path.name, hw, own),))
-    scores = score(found, [truth], classes=WAD_CLASSES)
+    scores = score_frames(found, [truth], classes=WAD_CLASSES)
     assert scores.averages.ap == pytest.approx(1.0)
     assert scores.instances == len(own)
 
@@ -294,4 +293,4 @@ def test_an_ignore_region_may_hold_masks_that_are_not_pixels() -> None:
     scores = assert_equals_pycocotools([drawn])
     predictions, truth = to_records([drawn])
     labels = FrameLabels("f0", HW, truth[0].instances, CropMasks.concatenate([soft, soft]))
-    assert score(predictions, [labels], classes=CLASSES).averages == scores.averages
+    assert score_frames(predictions, [labels], classes=CLASSES).averages == scores.averages

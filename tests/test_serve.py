@@ -19,8 +19,7 @@ import pytest
 from _server import Served, scene_file
 
 import tinyseg
-from tinyseg import Detections, Model
-from tinyseg import masks as mask_ops
+from tinyseg import Detections, Model, masks as mask_ops
 from tinyseg.client import AsyncClient, Client
 from tinyseg.errors import DataError, ServerError
 from tinyseg.exchange import to_label_map

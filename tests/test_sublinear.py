@@ -21,25 +21,25 @@ from tinyseg.cli.memory import read_view
 from tinyseg.errors import RecipeError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
-from tinyseg.model.activations import Profile, Unit, measure
 from tinyseg.model.backbones import TimmBackbone
 from tinyseg.model.detector import Detector
-from tinyseg.model.planning import (
-    CHOICES,
+from tinyseg.model.fast.activations import Profile, Unit, measure_activations
+from tinyseg.model.fast.planning import (
     COPIES,
     GB,
+    RECOMPUTE_CHOICES,
     Planner,
+    memory_need,
     needed,
     plan_all,
     plan_budget,
     plan_off,
     plan_sqrt,
-    predict,
     to_plan,
 )
+from tinyseg.model.fast.sublinear import ROIS_AT_ONCE, Segment, links_of, roi_groups, run_links
 from tinyseg.model.pyramid import Pyramid
 from tinyseg.model.rules import RecomputeChoice
-from tinyseg.model.sublinear import ROIS_AT_ONCE, Segment, links_of, roi_groups, run_links
 from tinyseg.model.targets import Target
 from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
@@ -126,7 +126,7 @@ CHOICE: dict[str, RecomputeChoice] = {"sqrt": "sqrt", "all": "all"}
 
 def budget_between(detector: Detector) -> float:
     """GB half-way between the least peak and everything kept."""
-    profile = measure(detector, batch=2, hw=(128, 128))
+    profile = measure_activations(detector, batch=2, hw=(128, 128))
     low, high = (needed(profile, make(profile)) for make in (plan_sqrt, plan_off))
     return ((low + high) / 2 + 16 * sum(p.numel() for p in detector.parameters())) / GB
 
@@ -174,18 +174,18 @@ def test_predicted_bytes_are_those_of_a_real_step(choice: RecomputeChoice, name:
     torch.manual_seed(1)
     backbone = [] if "lite" in name else ["network.backbone=resnet18"]
     detector = build_detector(recipe(*backbone, name=name)).train()
-    profile = measure(detector, batch=2, hw=(SIDE, SIDE))
-    segments = CHOICES[choice](profile)
+    profile = measure_activations(detector, batch=2, hw=(SIDE, SIDE))
+    segments = RECOMPUTE_CHOICES[choice](profile)
     plan = to_plan(profile, segments)
     detector.planner = lambda *_: plan
-    predicted = sum(predict(profile, segments).kept.values())
+    predicted = sum(memory_need(profile, segments).kept.values())
     assert kept_bytes(detector) == pytest.approx(predicted, rel=0.1)
 
 
 def test_measuring_leaves_the_detector_alone() -> None:
     detector = build_detector(recipe())
     before = copy.deepcopy(detector.state_dict())
-    measure(detector, batch=1, hw=(SIDE, SIDE))
+    measure_activations(detector, batch=1, hw=(SIDE, SIDE))
     assert not detector.training
     for name, value in detector.state_dict().items():
         assert type(value) is Tensor
@@ -235,7 +235,7 @@ def test_a_backbone_without_a_known_chain_is_one_link() -> None:
     detector.backbone = Stages()
     detector.pyramid = Pyramid(detector.backbone.channels, 32)
     assert links_of(detector.backbone) == []
-    profile = measure(detector, batch=2, hw=(SIDE, SIDE))
+    profile = measure_activations(detector, batch=2, hw=(SIDE, SIDE))
     assert to_plan(profile, plan_all(profile)).whole_backbone
     loss, wanted = gradients(detector, Planner("off"))
     again, found = gradients(detector, Planner("all"))
@@ -274,12 +274,12 @@ def test_plans_are_the_best_of_all_covers(seed: int) -> None:
     generator = np.random.default_rng(seed)
     sizes = [(int(a), int(b)) for a, b in generator.integers(1, 100, (6, 2)) * 1000]
     profile = chain(sizes, [int(n) for n in generator.integers(1, 50, 6)])
-    covers = [predict(profile, cover) for cover in every_cover(profile)]
-    assert predict(profile, plan_sqrt(profile)).peak == min(cover.peak for cover in covers)
+    covers = [memory_need(profile, cover) for cover in every_cover(profile)]
+    assert memory_need(profile, plan_sqrt(profile)).peak == min(cover.peak for cover in covers)
     least, gradient = needed(profile, plan_sqrt(profile)), max(u.largest for u in profile.units)
     for share in (0.2, 0.5, 0.8):
         budget = int(least + share * (needed(profile, plan_off(profile)) - least))
-        found = predict(profile, plan_budget(profile, budget))
+        found = memory_need(profile, plan_budget(profile, budget))
         assert found.tensors <= budget
         # Bytes are rounded up to a 400th of the budget, once a segment.
         free = budget * (1 - 7 / 400) - gradient
@@ -291,10 +291,10 @@ def test_plans_are_the_best_of_all_covers(seed: int) -> None:
 
 def test_bytes_of_a_chain_by_hand() -> None:
     profile = chain([(100, 10), (200, 20), (300, 30)], [1, 1, 1])
-    off = predict(profile, plan_off(profile))
+    off = memory_need(profile, plan_off(profile))
     assert off.peak == (5 + 100) + (10 + 200) + (20 + 300) + (30 + 7)
     two = [Segment(0, 2, again=True), Segment(2, 3, again=True), Segment(3, 4, again=False)]
-    found = predict(profile, two)
+    found = memory_need(profile, two)
     assert sum(found.kept.values()) == 5 + 20 + 30 + 7
     assert found.largest == 100 + 10 + 200  # of the pair: its inner map too
     assert found.repeated == pytest.approx(3 / 6)
@@ -303,10 +303,10 @@ def test_bytes_of_a_chain_by_hand() -> None:
 def test_what_a_step_needs_at_once_by_hand() -> None:
     """Own bytes are each unit's largest tensor, and the gradient on its way is as large."""
     profile = chain([(100, 10), (200, 20), (300, 30)], [1, 1, 1])
-    off = predict(profile, plan_off(profile))
+    off = memory_need(profile, plan_off(profile))
     assert off.tensors == (5 + 100) + (10 + 200) + (20 + 300) + 300  # the third, its end is free
     two = [Segment(0, 2, again=True), Segment(2, 3, again=True), Segment(3, 4, again=False)]
-    found = predict(profile, two)
+    found = memory_need(profile, two)
     assert found.tensors == (5 + 20) + 300 + 300
     assert found.on_cpu == (5 + 20) + 300 + (1 + COPIES) * 300
     assert needed(profile, two) == found.tensors
@@ -351,14 +351,14 @@ def test_a_real_step_needs_what_was_predicted(choice: RecomputeChoice, name: str
     torch.manual_seed(1)
     backbone = [] if name == "lite" else ["network.backbone=resnet18"]
     detector = build_detector(recipe(*backbone, name=name)).train()
-    profile = measure(detector, batch=2, hw=(SIDE, SIDE))
-    segments = CHOICES[choice](profile)
+    profile = measure_activations(detector, batch=2, hw=(SIDE, SIDE))
+    segments = RECOMPUTE_CHOICES[choice](profile)
     plan = to_plan(profile, segments)
     detector.planner = lambda *_: plan
     with Tally([*detector.parameters(), *detector.buffers()]) as tally:
         detector(*batch()).total().backward()
     weights = sum(4 * p.numel() for p in detector.parameters())
-    predicted = predict(profile, segments).tensors
+    predicted = memory_need(profile, segments).tensors
     assert 0.9 * predicted <= tally.most <= 1.1 * (predicted + weights)
 
 

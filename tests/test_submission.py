@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _submissions import HW, ellipse, found_in, frames_apart, md5
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Bool
 from typer.testing import CliRunner
 

@@ -14,8 +14,7 @@ import orjson
 import pytest
 from _corruptions import KINDS
 from _submissions import HW, ellipse, found_in, frames_apart, md5
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tinyseg import masks as mask_ops
 from tinyseg.errors import PredictionsError
@@ -24,8 +23,8 @@ from tinyseg.labels import WAD_CLASSES
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.submission import (
     HEADER,
-    Fault,
     Pictures,
+    RowFault,
     Rule,
     check,
     collect,
@@ -64,13 +63,13 @@ def faults_of(
     pictures: Pictures | None = PICTURES,
     *,
     exclusive: bool = True,
-) -> list[Fault]:
+) -> list[RowFault]:
     path = tmp_path / "s.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return list(check(path, pictures, exclusive=exclusive))
 
 
-def rules_of(faults: list[Fault]) -> list[tuple[Rule, int | None]]:
+def rules_of(faults: list[RowFault]) -> list[tuple[Rule, int | None]]:
     return [(fault.rule, fault.row) for fault in faults]
 
 
@@ -194,7 +193,7 @@ def test_overlaps_are_counted_by_pixels(tmp_path: Path) -> None:
 
 def rewritten(
     tmp_path: Path, predictions: Predictions, *, columns: bool, shift: int
-) -> list[Fault]:
+) -> list[RowFault]:
     """The faults of a submission whose runs go down the columns, or are counted from `shift`."""
     rows = [HEADER]
     for frame in predictions.frames:

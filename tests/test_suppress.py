@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from _suppress import suppress
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64
 
 from tinyseg.frame import Instances

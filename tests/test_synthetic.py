@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from jaxtyping import UInt16
 
-from tinyseg.data.synthetic import Scene, render_scene, write_wad
-from tinyseg.data.synthetic.camera import Camera, Pose, camera_of
-from tinyseg.data.synthetic.canvas import BACKGROUND, IGNORE, Place, new_canvas, paint
-from tinyseg.data.synthetic.catalogue import RIDER, SPECIES
-from tinyseg.data.synthetic.light import draw_light
-from tinyseg.data.synthetic.parts import blob
-from tinyseg.data.synthetic.plan import draw_plan
-from tinyseg.data.synthetic.scene import MIN_VISIBLE_PX
+from tinyseg.scenes import Scene, render_scene, write_wad
+from tinyseg.scenes.camera import Camera, Pose, camera_of
+from tinyseg.scenes.canvas import BACKGROUND, IGNORE, Place, new_canvas, paint
+from tinyseg.scenes.catalogue import RIDER, SPECIES
+from tinyseg.scenes.light import draw_light
+from tinyseg.scenes.parts import blob
+from tinyseg.scenes.plan import draw_plan
+from tinyseg.scenes.scene import MIN_VISIBLE_PX
 
 SMALL_HW = {"height": 256, "width": 320}
 SCORED = {species.label for species in SPECIES.values()}

@@ -9,10 +9,10 @@ import pytest
 
 import tinyseg
 from tinyseg.data import open_data
-from tinyseg.data.synthetic import write_wad
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.scenes import write_wad
 from tinyseg.watch import Progress, Watch
 
 NAMES = ("Progress", "compare", "convert", "evaluate", "examine", "write_report")

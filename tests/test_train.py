@@ -24,7 +24,7 @@ from tinyseg.recipes import Recipe, Train, find_recipe, recipe_from_tree, with_s
 from tinyseg.stored import WEIGHTS_NAME, read_weights_prior
 from tinyseg.training.balance import Draws
 from tinyseg.training.batches import FrameStore
-from tinyseg.training.launch import launch
+from tinyseg.training.launch import launch_processes
 from tinyseg.training.log import StepReport
 from tinyseg.training.loop import train
 from tinyseg.training.precision import mixed_pays
@@ -73,7 +73,7 @@ def run(
             on_step(report)
 
     network = detector(chosen) if network is None else network
-    train(network, chosen, FrameStore(frames), folder, fabric=launch(CPU), on_step=keep)
+    train(network, chosen, FrameStore(frames), folder, fabric=launch_processes(CPU), on_step=keep)
     return reports
 
 
@@ -133,7 +133,12 @@ def test_the_prior_of_the_labels_goes_with_the_weights(tmp_path: Path) -> None:
     store = FrameStore(frames, draws=draws)
     told: list[StepReport] = []
     train(
-        detector(chosen), chosen, store, tmp_path / "run", fabric=launch(CPU), on_step=told.append
+        detector(chosen),
+        chosen,
+        store,
+        tmp_path / "run",
+        fabric=launch_processes(CPU),
+        on_step=told.append,
     )
     own = read_weights_prior(tmp_path / "run")
     assert own is not None
@@ -264,6 +269,6 @@ def test_bfloat16_is_measured_and_changes_neither_weights_nor_chance() -> None:
 def test_auto_is_decided_before_the_run_is_written() -> None:
     chosen = recipe()
     assert chosen.train.mixed == "auto"
-    decided = with_precision(chosen, build_detector(chosen), launch(CPU))
+    decided = with_precision(chosen, build_detector(chosen), launch_processes(CPU))
     assert decided.train.mixed in (True, False)
     assert decided.model_copy(update={"train": chosen.train}) == chosen

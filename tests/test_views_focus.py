@@ -6,14 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from _street import HW, INFO, SMALL, inside, instances, street, views_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.views import Focus, FrameInfo, learn_prior
 from tinyseg.views.choose import choose_rects
-from tinyseg.views.evidence import OCTAVES, Grid, octaves_of, worth
+from tinyseg.views.evidence import OCTAVES, Grid, gain_of_zoom, octaves_of
 from tinyseg.views.hints import hints
 
 # Hints and what a look is worth
@@ -22,11 +21,11 @@ from tinyseg.views.hints import hints
 def test_octaves_and_worth_by_hand() -> None:
     sizes = np.array([0.0, 7.9, 8.0, 31.9, 32.0, 1000.0])
     assert octaves_of(sizes).tolist() == [0, 0, 1, 2, 3, 5]
-    gain = worth(zoom=2.0, scale=0.66)
+    gain = gain_of_zoom(zoom=2.0, scale=0.66)
     # 11.3 pixels: 22.6 in a 2x view, .5 + .4 * 6.6 / 24 found; 7.5 in the whole frame, none.
     assert gain[1] == pytest.approx(0.61, abs=0.01)
     assert gain[4] == gain[5] == 0
-    assert (worth(zoom=0.5, scale=1.0) == 0).all()
+    assert (gain_of_zoom(zoom=0.5, scale=1.0) == 0).all()
 
 
 def test_a_hint_speaks_for_its_place_and_its_row() -> None:

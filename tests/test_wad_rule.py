@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from _drawn import box, draw_frame, to_records
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64
 from rich.console import Console
 from rich.table import Table

@@ -22,7 +22,7 @@ import orjson
 from tinyseg.errors import TrainingError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.recipes import Recipe, with_settings
-from tinyseg.scoring.score import Averages
+from tinyseg.scoring import Averages
 
 FIGURES_NAME = "figures.json"
 TRAINED_NAME = "trained.json"

@@ -22,8 +22,7 @@ from tinyseg.image import image_from_bytes, read_image
 from tinyseg.network import Device
 from tinyseg.predict import Member, Predictor, choose_backend, choose_plan, load_members
 from tinyseg.stored import find_weights
-from tinyseg.views import FrameInfo, PlanLike, camera_of
-from tinyseg.views.focus import PRIOR_USED
+from tinyseg.views import PRIOR_USED, FrameInfo, PlanLike, camera_of
 
 Image = UInt8[np.ndarray, "_height _width 3"]
 Picture = Any

@@ -68,7 +68,7 @@ class Calibration(BaseModel):
         return _sigmoid(self.slope * _log_odds(scores) + self.offset)
 
 
-def judge(found: Instances, labels: FrameLabels) -> Judged:
+def right_or_wrong(found: Instances, labels: FrameLabels) -> Judged:
     """Which instances of one frame are right; those on its ignore region are left out."""
     order = np.argsort(-found.scores, kind="stable")
     found = found.select(order)

@@ -19,7 +19,7 @@ from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
-from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
+from tinyseg.report import DRAWN_FROM, draw_overlay
 
 if TYPE_CHECKING:
     import pandas

@@ -218,7 +218,7 @@ def read_labelme(path: Path, classes: Sequence[str]) -> FramePredictions:
 
 
 def _from_shape(
-    shape: labelme.Shape, hw: tuple[int, int], classes: Sequence[str], path: Path
+    shape: labelme.LabelmeShape, hw: tuple[int, int], classes: Sequence[str], path: Path
 ) -> Instances:
     own, score = shape.drawn, 1.0 if shape.score is None else shape.score
     label = index_of(own.label, classes)

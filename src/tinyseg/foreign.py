@@ -17,8 +17,7 @@ from tinyseg.detections import Detections
 from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.network import Network
-from tinyseg.predict import Member, Predictor, member_of, named_plan
-from tinyseg.predict.plan_choice import TILE_ANSWERS
+from tinyseg.predict import TILE_ANSWERS, Member, Predictor, member_of, named_plan
 from tinyseg.views import Focus, FrameInfo, LocationPrior, Plan, PlanLike, Planned, Tiles
 
 SHARE = 0.6

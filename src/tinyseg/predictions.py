@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.annotation import Category, read_annotations
+from tinyseg.data import Category, read_annotations
 from tinyseg.errors import MaskError, PredictionsError, TinysegError
 from tinyseg.fields import Fields, Identity, read_json, shown, stop
 from tinyseg.files import write_whole

@@ -16,17 +16,23 @@ import numpy as np
 
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
-from tinyseg.exporting.graph import to_onnx
-from tinyseg.exporting.int8 import View, folded, in_8_bits
-from tinyseg.exporting.needed import needed
-from tinyseg.exporting.runtimes import OPTIONS, RuntimeNetwork, run_openvino
-from tinyseg.exporting.write import save_openvino
+from tinyseg.exporting import (
+    OPTIONS,
+    RuntimeNetwork,
+    View,
+    folded,
+    in_8_bits,
+    require,
+    run_openvino,
+    save_openvino,
+    to_onnx,
+)
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.network import PROCESSOR, Network, Pictures
 from tinyseg.networks import Exported, Given
 from tinyseg.predict import Member, Predictor
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.scoring.score import score
+from tinyseg.scoring import score_frames
 from tinyseg.stored import prior_of
 from tinyseg.views import camera_of
 
@@ -74,7 +80,7 @@ def write_int8(
 ) -> tuple[Exported, Worth]:
     """Write the network in OpenVINO's form and 8 bits to `target`, an .xml; `advance` is called
     twice a frame. Raises WeightsError where it would lose too much."""
-    needed("openvino"), needed("nncf")
+    require("openvino"), require("nncf")
     model = folded(to_onnx(given.detector))
     exact = _Recorded(_network(model, given))
     truth = [item.read_labels() for item in items]
@@ -95,7 +101,7 @@ def write_int8(
 
 
 def _network(model: Any, given: Given) -> RuntimeNetwork:
-    compiled = needed("openvino").Core().compile_model(model, "CPU", OPTIONS)
+    compiled = require("openvino").Core().compile_model(model, "CPU", OPTIONS)
     use = given.recipe.predict
     return RuntimeNetwork(run_openvino(compiled), given.recipe.classes, "openvino", use.detections)
 
@@ -116,4 +122,4 @@ def _ap(
         found.append(FramePredictions(item.name, item.name, labels.hw, instances))
         advance(item.name)
     classes = given.recipe.classes
-    return score(Predictions(classes, tuple(found)), truth, classes=classes).any_class.ap
+    return score_frames(Predictions(classes, tuple(found)), truth, classes=classes).any_class.ap

@@ -18,9 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyseg import masks as mask_ops
-from tinyseg.data import DataSet
-from tinyseg.data.annotation import Category
-from tinyseg.data.names import Names, frame_key
+from tinyseg.data import Category, DataSet, Names, frame_key
 from tinyseg.errors import PredictionsError
 from tinyseg.fields import Fields, Identity, identity, is_text, shown, stop
 from tinyseg.frame import Instances

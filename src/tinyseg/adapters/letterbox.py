@@ -3,8 +3,7 @@
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.frame import Instances
 from tinyseg.views import View
 

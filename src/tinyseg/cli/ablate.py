@@ -10,8 +10,18 @@ from typing import Annotated
 import torch
 import typer
 
-from tinyseg.ablate import ROWS, Basis, Figures, Fit, Judge, Row, Work, check_settings, to_markdown
-from tinyseg.ablate import ablate as run_rows
+from tinyseg.ablate import (
+    ROWS,
+    Basis,
+    Figures,
+    Fit,
+    Judge,
+    Row,
+    Work,
+    ablate as run_rows,
+    check_settings,
+    to_markdown,
+)
 from tinyseg.cli.common import (
     DataOption,
     DeviceOption,
@@ -26,14 +36,13 @@ from tinyseg.cli.train import go_on, run_training
 from tinyseg.data import TRAIN, DataSet, Place
 from tinyseg.errors import DataError, TrainingError
 from tinyseg.files import check_folder, write_whole
-from tinyseg.predict import Predictor, choose_plan
-from tinyseg.predict.members import load_member
+from tinyseg.predict import Predictor, choose_plan, load_member
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
-from tinyseg.scoring.score import Averages
+from tinyseg.scoring import Averages
 from tinyseg.stored import file_sha256, read_weights_prior
-from tinyseg.tasks.opening import open_with, read_all_labels
-from tinyseg.training.validation import judge
+from tinyseg.tasks import open_with, read_all_labels
+from tinyseg.training import score_on
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
 from tinyseg.watch import OnError
 
@@ -279,7 +288,7 @@ def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: torch.d
             members, plan if row.plan == "whole" else resolved(plan, prior()), device=device
         )
         with progress_bar(f"scoring {row.name}", len(judged.items)) as bar:
-            scores = judge(predictor, judged.items, on_frame=bar.advance)
+            scores = score_on(predictor, judged.items, on_frame=bar.advance)
         return scores.averages, scores.any_class, scores.instances
 
     return judge_row

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.calibrate import Judged, fit, judge, log_loss, write_calibration
+from tinyseg.calibrate import Judged, fit, log_loss, right_or_wrong, write_calibration
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -20,7 +20,7 @@ from tinyseg.data import Place
 from tinyseg.errors import PredictionsError
 from tinyseg.files import check_output
 from tinyseg.progress import console
-from tinyseg.tasks.opening import open_given, read_all_labels
+from tinyseg.tasks import open_given, read_all_labels
 from tinyseg.watch import OnError
 
 
@@ -51,7 +51,7 @@ def calibrate(
                 raise PredictionsError(
                     "no predictions of a frame", path=predictions, got=labels.name
                 )
-            parts.append(judge(found[labels.name], labels))
+            parts.append(right_or_wrong(found[labels.name], labels))
     judged = Judged.concatenate(parts)
     calibration = fit(judged)
     write_calibration(out, calibration)

@@ -15,8 +15,7 @@ from tinyseg.cli.common import (
     write_json,
 )
 from tinyseg.data import Place
-from tinyseg.doctor import Severity
-from tinyseg.doctor.text import report
+from tinyseg.doctor import Severity, findings_to_text
 from tinyseg.files import check_output
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.progress import show_progress
@@ -81,7 +80,7 @@ def doctor(
     )
     if json is not None:
         write_json(json, findings.to_json())
-    for part in report(findings):
+    for part in findings_to_text(findings):
         typer.echo(rendered(part), nl=False)
     if findings.count(Severity.error):
         raise SystemExit(1)

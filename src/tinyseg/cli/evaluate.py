@@ -42,11 +42,14 @@ from tinyseg.cli.judging import (
 from tinyseg.data import Place
 from tinyseg.files import check_output
 from tinyseg.progress import show_progress
-from tinyseg.scoring.interval_table import comparison_table, comparison_to_json
-from tinyseg.scoring.slices import PRECISION
-from tinyseg.tasks import BreakdownChoice, clips_of, compare
-from tinyseg.tasks import evaluate as run_evaluation
-from tinyseg.tasks.scores import MOST_DETECTIONS
+from tinyseg.scoring import SLICE_PRECISION, comparison_table, comparison_to_json
+from tinyseg.tasks import (
+    MOST_DETECTIONS,
+    BreakdownChoice,
+    clips_of,
+    compare,
+    evaluate as run_evaluation,
+)
 from tinyseg.watch import OnError
 
 
@@ -142,7 +145,7 @@ def evaluate(
             clip_of=clips_of(place, clips, clip_pattern) if wad else None,
             breakdown=BreakdownChoice(
                 read_buckets(bucket or []),
-                PRECISION if precision is None else precision,
+                SLICE_PRECISION if precision is None else precision,
                 1 if boundary_px is None else boundary_px,
                 plan,
             )

@@ -11,7 +11,7 @@ from tinyseg.calibrate import read_calibration
 from tinyseg.cli.common import ListOption, SplitOption, watching
 from tinyseg.data import Place
 from tinyseg.errors import DataError
-from tinyseg.exporting.write import write_onnx, write_openvino
+from tinyseg.exporting import write_onnx, write_openvino
 from tinyseg.fields import read_text
 from tinyseg.files import check_output
 from tinyseg.networks import Exported, Given, given_to_export, write_weights
@@ -105,7 +105,7 @@ def _check_int8(int8: bool, format: str, data: Path | None) -> None:
 
 def _in_8_bits(given: Given, out: Path, place: Place, most: int, most_loss: float) -> Exported:
     from tinyseg.quantise import write_int8  # with what it needs to judge
-    from tinyseg.tasks.opening import open_with
+    from tinyseg.tasks import open_with
 
     watch = watching(OnError.stop)
     items = open_with(place, given.recipe.classes, kind="train", watch=watch).items

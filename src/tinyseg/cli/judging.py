@@ -9,7 +9,7 @@ import typer
 
 from tinyseg.data import Place
 from tinyseg.errors import DataError
-from tinyseg.scoring.bootstrap import RESAMPLES
+from tinyseg.scoring import RESAMPLES
 from tinyseg.tasks import Resampling, clips_of
 
 

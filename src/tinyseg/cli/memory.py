@@ -9,14 +9,14 @@ from rich.table import Table
 
 from tinyseg.cli.common import rendered
 from tinyseg.errors import RecipeError
-from tinyseg.model.activations import measure
-from tinyseg.model.planning import (
-    CHOICES,
+from tinyseg.model import (
     GB,
+    RECOMPUTE_CHOICES,
+    MemoryNeed,
     Planner,
-    Prediction,
     bytes_of_weights,
-    predict,
+    measure_activations,
+    memory_need,
 )
 from tinyseg.networks import build_detector
 from tinyseg.recipes import find_recipe, with_settings
@@ -40,14 +40,14 @@ def memory(
     with torch.device("meta"):
         detector = build_detector(chosen).to_empty(device="cpu")
     detector.mixed = chosen.train.mixed is True
-    profile = measure(detector, batch=batch, hw=(height, width))
-    columns: dict[str, Prediction] = {}
-    for name, make in CHOICES.items():
-        columns[name] = predict(profile, make(profile))
+    profile = measure_activations(detector, batch=batch, hw=(height, width))
+    columns: dict[str, MemoryNeed] = {}
+    for name, make in RECOMPUTE_CHOICES.items():
+        columns[name] = memory_need(profile, make(profile))
     budget = chosen.memory.budget_gb
     if budget is not None:
         segments = Planner("off", budget_gb=budget).segments(detector, profile)
-        columns[f"{budget:g} GB"] = predict(profile, segments)
+        columns[f"{budget:g} GB"] = memory_need(profile, segments)
     typer.echo(rendered(to_table(f"{chosen.name}, {batch} x {width} x {height}", columns)))
     weights = bytes_of_weights(detector) / GB
     typer.echo(f"Weights, gradients and AdamW's moments: {weights:.2f} GB on top of each.")
@@ -64,7 +64,7 @@ def read_view(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def to_table(title: str, columns: Mapping[str, Prediction]) -> Table:
+def to_table(title: str, columns: Mapping[str, MemoryNeed]) -> Table:
     """Megabytes by stage, a column for each choice."""
     table = Table(title=f"{title}: activations kept for the backward pass, MB")
     table.add_column("stage")

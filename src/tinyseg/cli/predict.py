@@ -24,35 +24,36 @@ from tinyseg.cli.common import (
 from tinyseg.data import file_below
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting import require
 from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
 from tinyseg.network import PROCESSOR, Device
 from tinyseg.predict import (
+    Backend,
     BatchLimits,
+    Image,
     Member,
     MemberFile,
     Predictor,
     Results,
     Source,
     backend_of,
+    choose_backend,
     choose_plan,
+    default_limits,
     find_sources,
     folder_for,
     is_ensemble,
     load,
+    predict_shots,
     read_ensemble,
     read_shots,
-    stream,
     write_ensemble,
 )
-from tinyseg.predict.backends import Backend, choose_backend
-from tinyseg.predict.predictor import default_limits
-from tinyseg.predict.stream import Image
 from tinyseg.predictions import PREDICTIONS_NAME, FramePredictions
 from tinyseg.progress import console, progress_bar, told_while_fetching
-from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
+from tinyseg.report import DRAWN_FROM, draw_overlay
 from tinyseg.stored import file_sha256, find_weights
 from tinyseg.views import FrameInfo, Plan
 from tinyseg.watch import OnError, Watch
@@ -241,7 +242,7 @@ class _Job:
         if out is None or pictures:
             rule = "a cluster writes Parquet, to a place that is named"
             raise DataError(rule, where="--cluster", expected="--out, no --overlay or --masks")
-        needed("ray")
+        require("ray")
         from tinyseg.cluster import find_frames
 
         return _Job(find_frames(images, _remark), out, cluster, workers)
@@ -338,7 +339,7 @@ def _run(
                     bar.advance(f"{name}: finished before")
                 return done
 
-            found = stream(
+            found = predict_shots(
                 predictor,
                 read_shots(sources, meet, remarks.append),
                 on_error=watch,

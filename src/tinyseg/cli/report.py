@@ -29,9 +29,8 @@ from tinyseg.cli.judging import (
 )
 from tinyseg.data import Place
 from tinyseg.progress import console, show_progress
-from tinyseg.report.overlay import DRAWN_FROM
-from tinyseg.tasks import ReportChoice, write_report
-from tinyseg.tasks.scores import MOST_DETECTIONS
+from tinyseg.report import DRAWN_FROM
+from tinyseg.tasks import MOST_DETECTIONS, ReportChoice, write_report
 from tinyseg.watch import OnError
 
 MEGA = 1_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 from tinyseg.checked import checked
 from tinyseg.errors import TrainingError
 from tinyseg.files import make_folder, write_whole
-from tinyseg.recipes.section import Section
+from tinyseg.recipes import Section
 from tinyseg.watch import OnError
 
 NAME = "run.json"

@@ -10,7 +10,7 @@ import typer
 from tinyseg.cli.common import BackendOption, ThreadsOption, megapixels
 from tinyseg.errors import DataError
 from tinyseg.fields import read_text
-from tinyseg.serve.settings import MEGA, Settings
+from tinyseg.serve import MEGA, Settings
 
 TOKEN = "TINYSEG_TOKEN"
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
@@ -71,7 +71,7 @@ def serve(
     if missing:
         expected = "pip install 'tinyseg[serve]'"
         raise DataError("serving needs more packages", expected=expected, got=missing[0])
-    from tinyseg.serve.run import serve as run
+    from tinyseg.serve import serve as run
 
     settings = Settings(
         weights=weights,

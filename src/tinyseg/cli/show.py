@@ -21,8 +21,8 @@ from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.masks import CropMasks
 from tinyseg.progress import console
-from tinyseg.report.overlay import DRAWN_FROM, draw_overlay
-from tinyseg.tasks.opening import open_given, open_with
+from tinyseg.report import DRAWN_FROM, draw_overlay
+from tinyseg.tasks import open_given, open_with
 from tinyseg.watch import OnError
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks import load_imagenet, start_from
 from tinyseg.progress import console, told_while_fetching
 from tinyseg.recipes import Recipe

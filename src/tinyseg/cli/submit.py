@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tinyseg.errors import PredictionsError, TinysegError
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting import require
 from tinyseg.files import check_output
 from tinyseg.predictions import Predictions
 from tinyseg.progress import Bar, console, progress_bar
@@ -19,6 +19,7 @@ from tinyseg.submission import (
     Cuts,
     Pictures,
     Written,
+    check as find_faults,
     collect,
     count_frames,
     find_pictures,
@@ -26,8 +27,7 @@ from tinyseg.submission import (
     stream_predictions,
     write_submission,
 )
-from tinyseg.submission import check as find_faults
-from tinyseg.tasks.opening import parts_at, predictions_file
+from tinyseg.tasks import parts_at, predictions_file
 
 _ROWS_A_STEP = 1000
 
@@ -89,7 +89,7 @@ def _count(given: str) -> int:
     parts = parts_at(given)
     if parts is None:
         return count_frames(predictions_file(Path(given)))
-    needed("pyarrow")
+    require("pyarrow")
     from tinyseg.cluster import names_in
 
     return sum(map(len, names_in(parts).values()))

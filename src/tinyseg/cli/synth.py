@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.data.synthetic import write_wad
 from tinyseg.errors import DataError
 from tinyseg.files import check_folder
 from tinyseg.progress import console, progress_bar
+from tinyseg.scenes import write_wad
 
 
 def synth(

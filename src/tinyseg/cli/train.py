@@ -22,21 +22,29 @@ from tinyseg.cli.common import (
 )
 from tinyseg.cli.run_file import RunFile
 from tinyseg.cli.start import InitOption, start_weights
-from tinyseg.data import TRAIN, VAL, Item, Place
-from tinyseg.data.leaks import check_apart
+from tinyseg.data import TRAIN, VAL, Item, Place, check_apart
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.fields import read_text
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks import build_detector
 from tinyseg.progress import console, progress_bar
 from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
-from tinyseg.tasks.opening import open_with
-from tinyseg.training.balance import TrainData, needs_labels, plan_draws
-from tinyseg.training.batches import FrameStore
-from tinyseg.training.census import CENSUS_FRAMES, check_census, take_census
-from tinyseg.training.checkpoint import Checkpoint, newest_checkpoint
-from tinyseg.training.label_scan import SCAN_NAME, told_by_camera
-from tinyseg.training.log import RECIPE_NAME, StepReport
+from tinyseg.tasks import open_with
+from tinyseg.training import (
+    CENSUS_FRAMES,
+    RECIPE_NAME,
+    SCAN_NAME,
+    Checkpoint,
+    FrameStore,
+    StepReport,
+    TrainData,
+    check_census,
+    needs_labels,
+    newest_checkpoint,
+    plan_draws,
+    sampled_by_camera,
+    take_census,
+)
 from tinyseg.watch import OnError, Watch
 
 if TYPE_CHECKING:
@@ -184,15 +192,13 @@ def run_training(
     What can be refused is, weights, data and folder, before anything is written.
     """
     # Lightning takes two seconds to import, which no other verb should pay.
-    from tinyseg.training.launch import launch
-    from tinyseg.training.loop import check_folder, open_folder, train
-    from tinyseg.training.validation import validation
+    from tinyseg.training import check_folder, launch_processes, open_folder, train, validate_on
 
     keep_freed_memory()
     files.check_folder(out)
     watch = watching(told.on_error)
     parts = _parts(told, recipe, watch)
-    fabric = launch(find_device(device, threads))
+    fabric = launch_processes(find_device(device, threads))
     console.quiet = not fabric.is_global_zero
     if start is None and fabric.is_global_zero:
         check_folder(out)
@@ -204,7 +210,7 @@ def run_training(
         place = Place(told.val, told.val_list, told.format, told.val_split, told.val_images)
         judged = open_with(place, recipe.classes, kind=VAL, watch=watch)
         check_apart([item for part in parts for item in part.items], judged.items)
-        validate = validation(judged.items, recipe, fabric.device, on_skip=watch)
+        validate = validate_on(judged.items, recipe, fabric.device, on_skip=watch)
     if start is None:
         show_census(told.data, parts, recipe.classes, watch)
     frames = store_of(parts, recipe, watch, out)
@@ -269,7 +275,7 @@ def show_census(
 
 def with_precision(recipe: Recipe, detector: Detector, fabric: "Fabric") -> Recipe:
     """The recipe with train.mixed decided, by the first process for all."""
-    from tinyseg.training.precision import mixed_pays
+    from tinyseg.training import mixed_pays
 
     pays, figures = mixed_pays(detector.to(fabric.device), fabric.device)
     pays = bool(fabric.broadcast(pays))
@@ -286,7 +292,7 @@ def store_of(parts: Sequence[TrainData], recipe: Recipe, watch: Watch, out: Path
     def skip(item: Item, error: TinysegError) -> None:
         watch(item.name, error)
 
-    read = items if needs_labels(recipe.sampling) else told_by_camera(items)
+    read = items if needs_labels(recipe.sampling) else sampled_by_camera(items)
     with progress_bar("reading labels", len(read)) as bar:
         draws = plan_draws(
             parts,

@@ -25,9 +25,9 @@ from tinyseg.predict import choose_plan, load_member
 from tinyseg.predictions import Predictions
 from tinyseg.progress import console, progress_bar, told_while_fetching
 from tinyseg.recipes import find_recipe
-from tinyseg.report.plan_picture import draw_plan
+from tinyseg.report import draw_plan
 from tinyseg.stored import find_weights, read_recipe, read_weights_prior
-from tinyseg.tasks.opening import open_with, read_all_labels, read_given
+from tinyseg.tasks import open_with, read_all_labels, read_given
 from tinyseg.views import FrameInfo, learn_prior, prior_to_json, resolved
 from tinyseg.watch import OnError
 

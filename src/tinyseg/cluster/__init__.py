@@ -12,46 +12,6 @@ two-phase commit, so that a frame appears once whatever is killed, and the same 
 with what is missing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import lazy_loader
 
-if TYPE_CHECKING:
-    from tinyseg.cluster.frames import Listing, find_frames
-    from tinyseg.cluster.job import Summary, predict_on_cluster
-    from tinyseg.cluster.judging import Judge, Shard, Verdict, judge_on_cluster, shards_of
-    from tinyseg.cluster.parts import classes_of, frames_in, is_parts, names_in, read_parts
-    from tinyseg.cluster.worker import Engine
-
-_ROOMS = {
-    "frames": ("Listing", "find_frames"),
-    "job": ("Summary", "predict_on_cluster"),
-    "judging": ("Judge", "Shard", "Verdict", "judge_on_cluster", "shards_of"),
-    "parts": ("classes_of", "frames_in", "is_parts", "names_in", "read_parts"),
-    "worker": ("Engine",),
-}
-
-__all__ = [
-    "Engine",
-    "Judge",
-    "Listing",
-    "Shard",
-    "Summary",
-    "Verdict",
-    "classes_of",
-    "find_frames",
-    "frames_in",
-    "is_parts",
-    "judge_on_cluster",
-    "names_in",
-    "predict_on_cluster",
-    "read_parts",
-    "shards_of",
-]
-
-
-def __getattr__(name: str) -> object:
-    """Results are read without Ray and without networks: each is imported on first use."""
-    room = next((room for room, names in _ROOMS.items() if name in names), None)
-    if room is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{room}"), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

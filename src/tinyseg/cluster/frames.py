@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 from pyarrow import csv, fs, parquet
 
-from tinyseg.data.names import names_of
+from tinyseg.data import names_of
 from tinyseg.errors import DataError
 from tinyseg.image import is_picture
-from tinyseg.predict.sources import VIDEOS, Tell, find_sources
+from tinyseg.predict import VIDEOS, Tell, find_sources
 
 COLUMNS = ("path", "uri", "file_name", "image")
 """A table's column of paths or addresses: the first of these that it has. Relative ones start from
@@ -31,7 +31,7 @@ TABLES = frozenset({".csv", ".parquet"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoredFrame:
     """A file: its file system's number in the listing, its path there, and size and time of change
     where the listing knows them."""
 
@@ -105,7 +105,7 @@ def shown(address: str) -> str:
     return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else address
 
 
-def _of_word(word: str, stores: list[fs.FileSystem], tell: Tell) -> Iterator[Place]:
+def _of_word(word: str, stores: list[fs.FileSystem], tell: Tell) -> Iterator[StoredFrame]:
     if PurePosixPath(word.split("?")[0]).suffix.lower() in TABLES:
         yield from _of_table(word, stores)
     elif "://" in word:
@@ -117,10 +117,10 @@ def _of_word(word: str, stores: list[fs.FileSystem], tell: Tell) -> Iterator[Pla
                 raise DataError(rule, path=source.path)
             status = source.path.stat()
             mark = _mark(status.st_size, status.st_mtime_ns)
-            yield Place(0, str(source.path.absolute()), mark)
+            yield StoredFrame(0, str(source.path.absolute()), mark)
 
 
-def _of_address(word: str, stores: list[fs.FileSystem]) -> Iterator[Place]:
+def _of_address(word: str, stores: list[fs.FileSystem]) -> Iterator[StoredFrame]:
     """The pictures at or below an address."""
     store, base = open_store(word)
     try:
@@ -138,10 +138,10 @@ def _of_address(word: str, stores: list[fs.FileSystem]) -> Iterator[Place]:
         raise DataError("no picture at this address", path=shown(word), got=got)
     number = _number_of(store, stores)
     for info in sorted(pictures, key=lambda info: str(info.path)):
-        yield Place(number, info.path, _mark(info.size, info.mtime_ns))
+        yield StoredFrame(number, info.path, _mark(info.size, info.mtime_ns))
 
 
-def _of_table(word: str, stores: list[fs.FileSystem]) -> Iterator[Place]:
+def _of_table(word: str, stores: list[fs.FileSystem]) -> Iterator[StoredFrame]:
     """The files that a table names."""
     store, path = open_store(word)
     try:
@@ -170,7 +170,7 @@ def _of_table(word: str, stores: list[fs.FileSystem]) -> Iterator[Place]:
         else:
             inner = str(PurePosixPath(path).parent / where)
             number = numbers.setdefault("", _number_of(store, stores))
-        yield Place(number, inner, name=None if name is None else str(name))
+        yield StoredFrame(number, inner, name=None if name is None else str(name))
 
 
 def _number_of(store: fs.FileSystem, stores: list[fs.FileSystem]) -> int:

@@ -16,8 +16,7 @@ from tinyseg.data import Item
 from tinyseg.errors import TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.scoring.pairs import FramePairs, pair_frames
-from tinyseg.scoring.tally import Tally
+from tinyseg.scoring import FramePairs, Tally, pair_frames
 
 FRAMES_A_SHARD = 64
 """About so many: a shard's masks are in memory together."""

@@ -23,9 +23,15 @@ from tinyseg.files import make_folder, write_whole
 from tinyseg.image import image_from_bytes
 from tinyseg.merge import MergeRules
 from tinyseg.network import PROCESSOR, Device
-from tinyseg.predict import Backend, BatchLimits, MemberFile, Predictor, load
-from tinyseg.predict.backends import IN_TORCH
-from tinyseg.predict.predictor import default_limits
+from tinyseg.predict import (
+    IN_TORCH,
+    Backend,
+    BatchLimits,
+    MemberFile,
+    Predictor,
+    default_limits,
+    load,
+)
 from tinyseg.predictions import FramePredictions, rows_of
 from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.views import FrameInfo, PlanLike, camera_of

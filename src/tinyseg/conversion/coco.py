@@ -12,12 +12,12 @@ import numpy as np
 import orjson
 
 from tinyseg import masks as mask_ops
-from tinyseg.conversion.page import Job, Lost, Page, Rows, Target, counted
+from tinyseg.conversion.page import ConvertedFrame, Job, Lost, Rows, Target, counted
 from tinyseg.files import make_folder, write_whole
 from tinyseg.masks import CropMasks
 
 
-def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
+def _write(job: Job, page: ConvertedFrame) -> tuple[Rows, Lost]:
     found, hw = page.labels.instances, page.labels.hw
     shapes, filled = _polygons(found.masks) if job.polygons else (_run_lengths(found.masks, hw), 0)
     classes = [job.ids[label] for label in found.labels.tolist()]
@@ -33,7 +33,12 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
 
 
 def _rows(
-    page: Page, masks: CropMasks, shapes: Sequence[object], classes: Sequence[int], *, crowd: int
+    page: ConvertedFrame,
+    masks: CropMasks,
+    shapes: Sequence[object],
+    classes: Sequence[int],
+    *,
+    crowd: int,
 ) -> Rows:
     """Annotations without their ids."""
     boxes = masks.boxes.copy()
@@ -68,7 +73,7 @@ def _polygons(masks: CropMasks) -> tuple[list[object], int]:
     return [[ring.ravel().tolist() for ring in one] for one in outer], filled
 
 
-def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
+def _close(job: Job, pages: Sequence[ConvertedFrame], rows: Sequence[Rows]) -> None:
     first = 1
     for split in dict.fromkeys(page.split for page in pages):
         own = [place for place, page in enumerate(pages) if page.split == split]
@@ -77,7 +82,9 @@ def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
         first += len(kept)
 
 
-def _write_json(job: Job, split: str, pages: Sequence[Page], rows: Rows, first: int) -> None:
+def _write_json(
+    job: Job, split: str, pages: Sequence[ConvertedFrame], rows: Rows, first: int
+) -> None:
     """One split's file, its annotations numbered from `first`."""
     images = [
         {

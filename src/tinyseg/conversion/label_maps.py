@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from tinyseg import masks as mask_ops
-from tinyseg.conversion.page import Job, Lost, Page, Rows, Target
+from tinyseg.conversion.page import ConvertedFrame, Job, Lost, Rows, Target
 from tinyseg.data import cityscapes
 from tinyseg.exchange import to_label_map
 from tinyseg.files import make_folder
@@ -22,18 +22,20 @@ CITY = "all"
 """The city of converted frames, whose names do not tell one."""
 
 
-def _write_wad(job: Job, page: Page) -> tuple[Rows, Lost]:
+def _write_wad(job: Job, page: ConvertedFrame) -> tuple[Rows, Lost]:
     path = job.folder / "train_label" / f"{page.stem}_instanceIds.png"
     return _write(job, page, path, background=WAD_BACKGROUND, ignore=WAD_IGNORE)
 
 
-def _write_cityscapes(job: Job, page: Page) -> tuple[Rows, Lost]:
+def _write_cityscapes(job: Job, page: ConvertedFrame) -> tuple[Rows, Lost]:
     folder = job.folder / "gtFine" / page.split / CITY
     path = folder / f"{page.stem}{cityscapes.LABEL_SUFFIX}.png"
     return _write(job, page, path, background=0, ignore=job.ids[0])
 
 
-def _write(job: Job, page: Page, path: Path, *, background: int, ignore: int) -> tuple[Rows, Lost]:
+def _write(
+    job: Job, page: ConvertedFrame, path: Path, *, background: int, ignore: int
+) -> tuple[Rows, Lost]:
     """The map, and what became of the objects that overlap."""
     labels = page.labels
     areas = mask_ops.area(labels.instances.masks)

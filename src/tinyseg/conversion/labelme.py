@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from tinyseg import masks as mask_ops
-from tinyseg.conversion.page import Job, Lost, Page, Rows, Target, counted
-from tinyseg.data.drawn import IGNORE_LABEL
-from tinyseg.data.labelme import BOX_FLAG
+from tinyseg.conversion.page import ConvertedFrame, Job, Lost, Rows, Target, counted
+from tinyseg.data import IGNORE_LABEL, LABELME_BOX_FLAG
 from tinyseg.exchange import labelme_file, mask_shape
 from tinyseg.files import write_whole
 from tinyseg.masks import CropMasks
@@ -18,7 +17,7 @@ from tinyseg.masks import CropMasks
 Shape = dict[str, object]
 
 
-def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
+def _write(job: Job, page: ConvertedFrame) -> tuple[Rows, Lost]:
     found, ignore = page.labels.instances, mask_ops.union(page.labels.ignore)
     names = [job.classes[label] for label in found.labels.tolist()]
     region = ignore.select(mask_ops.area(ignore) > 0)
@@ -28,7 +27,9 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
     )
     shapes = list(_polygons(masks, labels) if job.polygons else _masks(masks, labels))
     shapes += [
-        _shape("rectangle", [[x0, y0], [x1, y1]], job.classes[label], flags={BOX_FLAG: True})
+        _shape(
+            "rectangle", [[x0, y0], [x1, y1]], job.classes[label], flags={LABELME_BOX_FLAG: True}
+        )
         for (x0, y0, x1, y1), label in zip(
             page.boxes.boxes.tolist(), page.boxes.labels.tolist(), strict=True
         )

@@ -24,7 +24,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ConvertedFrame:
     """One frame: its number from 1, its split, its new name, where its picture went, its labels in
     pixels, and the objects of which only a box is known."""
 
@@ -81,8 +81,10 @@ class Target:
     """The id of each class in the new format, None for those that it cannot hold."""
     picture: Callable[[str, str, str], PurePosixPath]
     """Where the picture goes, from the frame's name, the picture's ending and the split."""
-    write: Callable[[Job, Page], tuple[Rows, Lost]]
-    close: Callable[[Job, Sequence[Page], Sequence[Rows]], None] = lambda job, pages, rows: None
+    write: Callable[[Job, ConvertedFrame], tuple[Rows, Lost]]
+    close: Callable[[Job, Sequence[ConvertedFrame], Sequence[Rows]], None] = (
+        lambda job, pages, rows: None
+    )
     apart: bool = True
     """Whether the format keeps splits apart."""
     called: Callable[[str], str | None] = lambda split: split

@@ -23,10 +23,9 @@ from tinyseg import masks as mask_ops
 from tinyseg.conversion.coco import COCO
 from tinyseg.conversion.label_maps import CITYSCAPES, WAD
 from tinyseg.conversion.labelme import LABELME
-from tinyseg.conversion.page import Job, Lost, Page, Rows, Target
+from tinyseg.conversion.page import ConvertedFrame, Job, Lost, Rows, Target
 from tinyseg.conversion.yolo import YOLO
-from tinyseg.data import DataSet, Item
-from tinyseg.data.splits import KINDS
+from tinyseg.data import SPLIT_KINDS, DataSet, Item
 from tinyseg.errors import DataError, OutputError, TinysegError
 from tinyseg.exchange import in_pixels
 from tinyseg.files import write_whole, writing
@@ -142,7 +141,7 @@ class _Done:
     and whether pixels were turned (None: the picture's own bytes)."""
 
     source: str
-    page: Page
+    page: ConvertedFrame
     instances: int
     rows: Rows
     lost: Lost
@@ -156,7 +155,7 @@ def _convert_one(
     plain = plain_file(item.image_path, labels.hw)
     ending = item.image_path.suffix.lower() if plain is None else plain.ending
     picture = target.picture(stem, ENDINGS.get(ending, ending), split)
-    page, gone = _in_pixels(Page(number, split, stem, picture, labels, Instances.empty()))
+    page, gone = _in_pixels(ConvertedFrame(number, split, stem, picture, labels, Instances.empty()))
     rows, lost = target.write(job, page)
     _place(item.image_path, plain, job.folder / picture, link=job.link)
     count = len(page.labels.instances) + len(page.boxes) - lost.boxes
@@ -175,11 +174,11 @@ def _called(split: str, format: str) -> str:
     name = TARGETS[format].called(split)
     if name is None:
         rule = "the format has no such split"
-        raise DataError(rule, where="--split", expected=" | ".join(KINDS), got=split)
+        raise DataError(rule, where="--split", expected=" | ".join(SPLIT_KINDS), got=split)
     return name
 
 
-def _in_pixels(page: Page) -> tuple[Page, int]:
+def _in_pixels(page: ConvertedFrame) -> tuple[ConvertedFrame, int]:
     """The frame with its objects in pixels, and how many of them have none; boxes apart."""
     labels = page.labels
     has_mask = labels.instances.has_mask
@@ -190,7 +189,7 @@ def _in_pixels(page: Page) -> tuple[Page, int]:
     return replace(page, labels=plain, boxes=labels.instances.select(~has_mask)), gone
 
 
-def _without_masks(page: Page) -> Page:
+def _without_masks(page: ConvertedFrame) -> ConvertedFrame:
     """What is needed of a frame at the end; its masks would fill the memory."""
     labels = page.labels
     bare = FrameLabels(labels.name, labels.hw, Instances.empty(), CropMasks.empty())

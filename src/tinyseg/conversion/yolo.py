@@ -13,16 +13,15 @@ import yaml
 from jaxtyping import Float64
 
 from tinyseg import masks as mask_ops
-from tinyseg.conversion.page import Job, Lost, Page, Rows, Target, counted
-from tinyseg.data.splits import kind_of
-from tinyseg.data.yolo import DESCRIPTION, label_file
+from tinyseg.conversion.page import ConvertedFrame, Job, Lost, Rows, Target, counted
+from tinyseg.data import YOLO_DESCRIPTION, kind_of, yolo_label_file
 from tinyseg.files import make_folder, write_whole
 
 DIGITS = 7
 """After the point: a hundredth of a pixel in pictures of up to 100,000 pixels a side."""
 
 
-def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
+def _write(job: Job, page: ConvertedFrame) -> tuple[Rows, Lost]:
     height, width = page.labels.hw
     lines, bridged = [], 0
     labels = page.labels.instances.labels.tolist()
@@ -34,7 +33,7 @@ def _write(job: Job, page: Page) -> tuple[Rows, Lost]:
     boxes = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
     for label, box in zip(page.boxes.labels.tolist(), boxes, strict=True):
         lines.append(_line(job.ids[label], box))
-    path = label_file(job.folder / page.picture)
+    path = yolo_label_file(job.folder / page.picture)
     make_folder(path.parent)
     write_whole(path, "".join(f"{line}\n" for line in lines).encode())
     ignored = bool((mask_ops.area(page.labels.ignore) > 0).any())
@@ -46,11 +45,11 @@ def _line(number: int, shares: Float64[np.ndarray, " n"]) -> str:
     return " ".join((str(number), *numbers))
 
 
-def _close(job: Job, pages: Sequence[Page], rows: Sequence[Rows]) -> None:
+def _close(job: Job, pages: Sequence[ConvertedFrame], rows: Sequence[Rows]) -> None:
     names = dict(zip(job.ids, job.classes, strict=True))
     splits = dict.fromkeys(page.split for page in pages)
     tree = {**{split: f"images/{split}" for split in splits}, "names": names}
-    write_whole(job.folder / DESCRIPTION, yaml.safe_dump(tree, sort_keys=False).encode())
+    write_whole(job.folder / YOLO_DESCRIPTION, yaml.safe_dump(tree, sort_keys=False).encode())
 
 
 YOLO = Target(

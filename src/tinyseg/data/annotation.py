@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.errors import MaskError, TinysegError
 from tinyseg.fields import Fields, Identity, is_number, shown
 from tinyseg.masks import CropMasks

@@ -24,8 +24,8 @@ from tinyseg.data.found import Files, Found
 from tinyseg.data.json_kind import json_kind
 from tinyseg.data.maps import labels_from_codes
 from tinyseg.data.pictures import find_pictures, others_among
-from tinyseg.data.splits import KINDS
-from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN
+from tinyseg.data.splits import SPLIT_KINDS
+from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels
@@ -106,18 +106,18 @@ def read_bitmask(path: Path, name: str, classes: tuple[str, ...]) -> FrameLabels
 def _meaning(classes: tuple[str, ...], code: int) -> int:
     category, attributes = code >> 24, code >> 16 & 255
     if category == 0:
-        return IGNORE if attributes & (_IGNORED | _CROWD) else BACKGROUND
+        return MEANS_IGNORE if attributes & (_IGNORED | _CROWD) else MEANS_BACKGROUND
     if category not in IDS:
-        return UNKNOWN
+        return MEANS_UNKNOWN
     index = index_of(IDS[category], classes)
-    return IGNORE if index is None or attributes & (_IGNORED | _CROWD) else index
+    return MEANS_IGNORE if index is None or attributes & (_IGNORED | _CROWD) else index
 
 
 def _bitmasks(path: Path) -> dict[str, tuple[Path, Path]]:
     """Folders of bitmasks and pictures by split."""
     for labels, pictures in _BITMASKS.items():
         sides = path / "labels" / labels / "bitmasks", path / "images" / pictures
-        found = {kind: (sides[0] / kind, sides[1] / kind) for kind in KINDS}
+        found = {kind: (sides[0] / kind, sides[1] / kind) for kind in SPLIT_KINDS}
         found = {kind: both for kind, both in found.items() if all(map(Path.is_dir, both))}
         if found:
             return found
@@ -153,7 +153,7 @@ def _jsons(path: Path) -> dict[str, tuple[Path, list[Path]]]:
     for labels, pictures in _JSONS.items():
         files = {
             kind: file
-            for kind in KINDS
+            for kind in SPLIT_KINDS
             for file in sorted((path / "labels" / labels).glob(f"*_{kind}.json"))
         }
         if files:
@@ -184,7 +184,7 @@ def _of_json(path: Path, folders: Sequence[Path], classes: tuple[str, ...]) -> F
 
 def _usual(path: Path) -> Iterator[Path]:
     """Where pictures are, seen from a .json: images/10k/train ... above it, or beside it."""
-    split = next((kind for kind in KINDS if kind in path.stem.lower()), "")
+    split = next((kind for kind in SPLIT_KINDS if kind in path.stem.lower()), "")
     for above in list(path.absolute().parents)[:5]:
         for folder in ("images/10k", "images/100k", "images/seg_track_20", "images"):
             yield from (above / folder / split, above / folder)

@@ -16,7 +16,7 @@ from jaxtyping import Int16
 
 from tinyseg.data.found import Found
 from tinyseg.data.pictures import others_among
-from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, labels_from_map, pair
+from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN, labels_from_map, pair
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import is_picture, read_label
@@ -82,10 +82,10 @@ def _by_name(paths: Iterable[Path], suffix: str) -> dict[str, Path]:
 @cache
 def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     """What each value of a Cityscapes label map means under this class list."""
-    table = np.full(2**16, UNKNOWN, np.int16)
-    table[: min(CITYSCAPES_IDS)] = BACKGROUND
+    table = np.full(2**16, MEANS_UNKNOWN, np.int16)
+    table[: min(CITYSCAPES_IDS)] = MEANS_BACKGROUND
     for class_id, name in CITYSCAPES_IDS.items():
         index = index_of(name, classes) if name in CLASSES else None
-        table[class_id] = IGNORE
-        table[class_id * 1000 : (class_id + 1) * 1000] = IGNORE if index is None else index
+        table[class_id] = MEANS_IGNORE
+        table[class_id * 1000 : (class_id + 1) * 1000] = MEANS_IGNORE if index is None else index
     return table

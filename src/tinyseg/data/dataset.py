@@ -227,16 +227,16 @@ def list_frames(
     """
     own = FORMATS[format]
     if images is None:
-        return told_apart({one: own.find(path, classes, one) for one in taken})
+        return names_apart({one: own.find(path, classes, one) for one in taken})
     if not own.takes_images or not images.is_dir():
         rule = "--images names the folder of pictures, for labels that name them"
         expected = " | ".join(name for name, one in FORMATS.items() if one.takes_images)
         got = format if images.is_dir() else f"{images}: no such folder"
         raise DataError(rule, path=path, expected=expected, got=got)
-    return told_apart({one: own.find(path, classes, one, images) for one in taken})
+    return names_apart({one: own.find(path, classes, one, images) for one in taken})
 
 
-def told_apart(listings: dict[str | None, Found]) -> dict[str | None, Found]:
+def names_apart(listings: dict[str | None, Found]) -> dict[str | None, Found]:
     """The listings with their split before each name that occurs in several."""
     counts = Counter(name for listing in listings.values() for name in listing.frames)
     if not counts or max(counts.values()) == 1:

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.labels import canonical, index_of

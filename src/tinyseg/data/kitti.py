@@ -17,9 +17,9 @@ from tinyseg.data.found import Found
 from tinyseg.data.maps import table_of
 from tinyseg.data.pictures import others_among
 from tinyseg.data.wad import (
-    BACKGROUND,
-    IGNORE,
-    UNKNOWN,
+    MEANS_BACKGROUND,
+    MEANS_IGNORE,
+    MEANS_UNKNOWN,
     images_by_stem,
     labels_from_map,
     pair,
@@ -65,14 +65,14 @@ def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
 
     def meaning(class_id: int) -> int:
         if class_id not in CITYSCAPES_IDS:
-            return BACKGROUND if class_id < min(CITYSCAPES_IDS) else UNKNOWN
+            return MEANS_BACKGROUND if class_id < min(CITYSCAPES_IDS) else MEANS_UNKNOWN
         name = CITYSCAPES_IDS[class_id]
         index = index_of(name, classes) if name in CLASSES else None
-        return IGNORE if index is None else index
+        return MEANS_IGNORE if index is None else index
 
     table = table_of(meaning, step=STEP)
     for class_id in CITYSCAPES_IDS:
-        table[class_id * STEP] = IGNORE
+        table[class_id * STEP] = MEANS_IGNORE
     return table
 
 

@@ -36,7 +36,7 @@ from tinyseg.masks import CropMasks
 
 LAYOUT = "a folder with a .json for each picture"
 
-BOX_FLAG = "box"
+LABELME_BOX_FLAG = "box"
 """A flag of rectangles that stand for a box of which no mask is known."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -45,7 +45,7 @@ _Draw = Callable[[Mapping[str, Any], Size], CropMasks | Rings]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class LabelmeShape:
     """One shape of a file: what is drawn, and its score as it stands there."""
 
     drawn: Drawn
@@ -59,7 +59,7 @@ class Sheet:
 
     image_path: str
     hw: tuple[int, int] | None
-    shapes: tuple[Shape, ...]
+    shapes: tuple[LabelmeShape, ...]
     faults: tuple[TinysegError, ...]
 
 
@@ -135,7 +135,7 @@ def read_sheet(path: Path) -> Sheet:
     """A file with all of its shapes, none of them drawn; raises DataError for what is no such
     file."""
     document = _load(path)
-    shapes: list[Shape] = []
+    shapes: list[LabelmeShape] = []
     faults: list[TinysegError] = []
     for place, row in enumerate(document.rows("shapes")):
         try:
@@ -193,20 +193,22 @@ def _own_picture(sheet: Path) -> Path | None:
         return None
 
 
-def _shape(row: object, where: str) -> Shape:
+def _shape(row: object, where: str) -> LabelmeShape:
     if not isinstance(row, dict) or not isinstance(row.get("label"), str | int):
         rule = "a shape is an object with a label"
         raise DataError(rule, where=where, got=repr(row)[:60])
     kind = str(row.get("shape_type") or "polygon")
-    kind = BOX_FLAG if _flagged(row) else kind
+    kind = LABELME_BOX_FLAG if _flagged(row) else kind
     known = kind in _KINDS
     draw = partial(_KINDS[kind], row) if known else partial(drawn.refuse, kind, list(_KINDS))
-    return Shape(Drawn(str(row["label"]), where, draw, row.get("group_id")), row.get("score"))
+    return LabelmeShape(
+        Drawn(str(row["label"]), where, draw, row.get("group_id")), row.get("score")
+    )
 
 
 def _flagged(row: Mapping[str, Any]) -> bool:
     flags = row.get("flags")
-    return isinstance(flags, dict) and flags.get(BOX_FLAG) is True
+    return isinstance(flags, dict) and flags.get(LABELME_BOX_FLAG) is True
 
 
 def _mask_of(shape: Mapping[str, Any], hw: Size) -> CropMasks:
@@ -251,5 +253,5 @@ _KINDS: dict[str, _Draw] = {
     "rotation": _by_points(drawn.polygon),
     "quadrilateral": _by_points(drawn.polygon),
     "oriented_rectangle": _by_points(drawn.polygon),
-    BOX_FLAG: _by_points(_box_of),
+    LABELME_BOX_FLAG: _by_points(_box_of),
 }

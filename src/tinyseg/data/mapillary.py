@@ -22,7 +22,13 @@ from jaxtyping import Int16
 from tinyseg.data.found import Files, Found
 from tinyseg.data.maps import labels_from_codes, table_of
 from tinyseg.data.splits import split_folders
-from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, images_by_stem, labels_from_map
+from tinyseg.data.wad import (
+    MEANS_BACKGROUND,
+    MEANS_IGNORE,
+    MEANS_UNKNOWN,
+    images_by_stem,
+    labels_from_map,
+)
 from tinyseg.errors import DataError
 from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels
@@ -99,11 +105,13 @@ class Label:
     def meaning(self, classes: tuple[str, ...]) -> int:
         """As in wad.py."""
         if not self.is_judged or canonical(self.name).endswith("group"):
-            return IGNORE
+            return MEANS_IGNORE
         index = index_of(self.name, classes) if self.is_thing else None
         if index is not None:
             return index
-        return IGNORE if self.is_thing and self.kinds.startswith(_TRAFFIC) else BACKGROUND
+        return (
+            MEANS_IGNORE if self.is_thing and self.kinds.startswith(_TRAFFIC) else MEANS_BACKGROUND
+        )
 
 
 def read_map(path: Path, name: str, *, meanings: Int16[np.ndarray, "65536"]) -> FrameLabels:
@@ -116,12 +124,14 @@ def read_segments(path: Path, name: str, *, segments: bytes, meanings: Meaning) 
 
     What is in no segment was labelled by nobody: it is not judged.
     """
-    kinds = {0: IGNORE}
+    kinds = {0: MEANS_IGNORE}
     for number, category, crowd in orjson.loads(segments):
-        kinds[number] = IGNORE if crowd else meanings.get(category, UNKNOWN)
+        kinds[number] = MEANS_IGNORE if crowd else meanings.get(category, MEANS_UNKNOWN)
     red, green, blue = np.moveaxis(read_channels(path)[..., :3].astype(np.uint32), 2, 0)
     codes = red + green * 256 + blue * 65536
-    return labels_from_codes(codes, lambda code: kinds.get(code, UNKNOWN), path=path, name=name)
+    return labels_from_codes(
+        codes, lambda code: kinds.get(code, MEANS_UNKNOWN), path=path, name=name
+    )
 
 
 def _labels_in(base: Path) -> Path | None:
@@ -164,7 +174,7 @@ def _label(number: int, row: object, path: Path) -> Label:
 
 def _table(labels: list[Label], classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     known = {label.number: label.meaning(classes) for label in labels}
-    return table_of(lambda label: known.get(label, UNKNOWN), step=STEP)
+    return table_of(lambda label: known.get(label, MEANS_UNKNOWN), step=STEP)
 
 
 def _panoptic_json(folder: Path) -> Path | None:

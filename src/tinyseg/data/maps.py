@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int16, UInt16, UInt32
 
-from tinyseg.data.wad import BACKGROUND, UNKNOWN, labels_from_map
+from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_UNKNOWN, labels_from_map
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
 
@@ -29,11 +29,11 @@ def labels_from_codes(
     """Labels from a map of codes and what each of them means, as in wad.py; an unknown one raises
     DataError."""
     numbers, found = _numbered(codes, path)
-    meanings = np.full(2**16, UNKNOWN, np.int16)
-    meanings[MOST_CODES] = BACKGROUND  # that one value is; no code has this number
+    meanings = np.full(2**16, MEANS_UNKNOWN, np.int16)
+    meanings[MOST_CODES] = MEANS_BACKGROUND  # that one value is; no code has this number
     for number, code in enumerate(found):
         meanings[number] = meaning(code)
-        if meanings[number] == UNKNOWN:
+        if meanings[number] == MEANS_UNKNOWN:
             rule = "what a value means must be known"
             raise DataError(rule, path=path, where=f"value {code}")
     return labels_from_map(numbers, path=path, name=name, meanings=meanings)

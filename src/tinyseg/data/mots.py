@@ -22,7 +22,7 @@ from tinyseg.data.found import Files, Found
 from tinyseg.data.maps import table_of
 from tinyseg.data.pictures import others_among
 from tinyseg.data.splits import split_folders
-from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN, labels_from_map
+from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN, labels_from_map
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture, read_label
@@ -113,12 +113,12 @@ def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
 
     def meaning(class_id: int) -> int:
         if class_id == IGNORED:
-            return IGNORE
-        index = index_of(IDS[class_id], classes) if class_id in IDS else UNKNOWN
-        return IGNORE if index is None else index
+            return MEANS_IGNORE
+        index = index_of(IDS[class_id], classes) if class_id in IDS else MEANS_UNKNOWN
+        return MEANS_IGNORE if index is None else index
 
     table = table_of(meaning, step=1000)
-    table[0] = BACKGROUND
+    table[0] = MEANS_BACKGROUND
     return table
 
 

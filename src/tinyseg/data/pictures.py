@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from tinyseg.errors import told_few
+from tinyseg.errors import first_few
 from tinyseg.image import is_picture
 
 
@@ -53,7 +53,7 @@ USUAL = frozenset({".txt", ".json", ".yaml", ".xml", ".csv", ".npy", ".cache"})
 def others_among(files: Iterable[Path], where: str) -> tuple[str, ...]:
     """A remark on files that lie where pictures are and are none; hidden and usual ones apart."""
     odd = [path.name for path in sorted(files) if is_other(path) and path.suffix not in USUAL]
-    return (f"files in {where} that are no picture: {told_few(odd)}",) if odd else ()
+    return (f"files in {where} that are no picture: {first_few(odd)}",) if odd else ()
 
 
 def is_other(path: Path) -> bool:

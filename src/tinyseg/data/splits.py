@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinyseg.errors import DataError
 
-TRAIN, VAL, TEST = KINDS = ("train", "val", "test")
+TRAIN, VAL, TEST = SPLIT_KINDS = ("train", "val", "test")
 
 
 def kind_of(split: str) -> str | None:
@@ -17,7 +17,7 @@ def kind_of(split: str) -> str | None:
     plain = split.strip().lower()
     if plain.startswith(("dev", "minival")):
         return VAL
-    return next((kind for kind in KINDS if plain.startswith(kind)), None)
+    return next((kind for kind in SPLIT_KINDS if plain.startswith(kind)), None)
 
 
 def split_folders(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ from tinyseg.labels import WAD_BACKGROUND, WAD_IDS, WAD_IGNORE, WAD_RIDER, index
 
 LAYOUT = "a folder with train_color/ and train_label/"
 
-IGNORE, BACKGROUND, UNKNOWN = -1, -2, -3
+MEANS_IGNORE, MEANS_BACKGROUND, MEANS_UNKNOWN = -1, -2, -3
 """What a label value can mean other than a class index (0 and above)."""
 
 _LABEL_SUFFIX = "_instanceIds"
@@ -102,12 +102,12 @@ def labels_from_map(
     Raises DataError for a value of unknown meaning, before a mask is made: a foreign picture, with
     a mask for each of its thousands of values, would fill the memory.
     """
-    background = int(np.argmax(meanings == BACKGROUND))
+    background = int(np.argmax(meanings == MEANS_BACKGROUND))
     values, boxes = mask_ops.value_boxes(label, background=background)
     meaning = meanings[values].astype(np.int64)
-    if (meaning == UNKNOWN).any():
+    if (meaning == MEANS_UNKNOWN).any():
         raise _unknown_value(label, path, meanings, step)
-    kept = meaning != BACKGROUND
+    kept = meaning != MEANS_BACKGROUND
     values, boxes, meaning = values[kept], boxes[kept], meaning[kept]
     try:
         masks = mask_ops.cut_values(label, values, boxes)
@@ -122,9 +122,9 @@ def _unknown_value(
     label: UInt16[np.ndarray, "h w"], path: Path, meanings: Int16[np.ndarray, "65536"], step: int
 ) -> DataError:
     pixels = np.bincount(label.ravel(), minlength=2**16)
-    unknown = np.flatnonzero((meanings == UNKNOWN) & (pixels > 0))
+    unknown = np.flatnonzero((meanings == MEANS_UNKNOWN) & (pixels > 0))
     value, others = int(unknown[0]), len(unknown) - 1
-    known = (meanings[: 2**16 // step * step] != UNKNOWN).reshape(-1, step).all(axis=1)
+    known = (meanings[: 2**16 // step * step] != MEANS_UNKNOWN).reshape(-1, step).all(axis=1)
     classes = np.flatnonzero(known)
     got = f"{value // step} on {pixels[value]} pixels"
     got += f", and {others} other values" if others else ""
@@ -136,12 +136,12 @@ def _unknown_value(
 @cache
 def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     """What each value of a WAD label map means under this class list."""
-    table = np.full(2**16, UNKNOWN, np.int16)
+    table = np.full(2**16, MEANS_UNKNOWN, np.int16)
     for class_id, name in {**WAD_IDS, WAD_RIDER: "rider"}.items():
         # A rider is never scored, whatever the class list says.
         index = None if class_id == WAD_RIDER else index_of(name, classes)
         first = class_id * _INSTANCES
-        table[first : first + _INSTANCES] = IGNORE if index is None else index
-    table[_GROUPS.start : _GROUPS.stop] = IGNORE
-    table[WAD_IGNORE], table[WAD_BACKGROUND] = IGNORE, BACKGROUND
+        table[first : first + _INSTANCES] = MEANS_IGNORE if index is None else index
+    table[_GROUPS.start : _GROUPS.stop] = MEANS_IGNORE
+    table[WAD_IGNORE], table[WAD_BACKGROUND] = MEANS_IGNORE, MEANS_BACKGROUND
     return table

@@ -26,7 +26,7 @@ from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Rings, Size
 from tinyseg.data.found import Files, Found, names_below
 from tinyseg.data.pictures import find_pictures, last_parts, others_among
-from tinyseg.data.splits import KINDS, TRAIN
+from tinyseg.data.splits import SPLIT_KINDS, TRAIN
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture
@@ -35,7 +35,7 @@ from tinyseg.masks import CropMasks
 
 LAYOUT = "a folder with data.yaml, images/ and labels/, or one of its folders of images"
 
-DESCRIPTION = "data.yaml"
+YOLO_DESCRIPTION = "data.yaml"
 IMAGES, LABELS = "images", "labels"
 
 NAMES = ("classes.txt", "obj.names")
@@ -61,10 +61,10 @@ def splits(path: Path) -> tuple[str, ...]:
     tree = _read(description)
     if _is_one_split(path, description):
         return ()
-    given = [kind for kind in KINDS if tree.get(kind)]
+    given = [kind for kind in SPLIT_KINDS if tree.get(kind)]
     if not given:
         rule = "a description names folders or lists of pictures"
-        raise DataError(rule, path=description, expected=" | ".join(KINDS))
+        raise DataError(rule, path=description, expected=" | ".join(SPLIT_KINDS))
     there = [kind for kind in given if all(_places(kind, tree, description).values())]
     return tuple(there or given)
 
@@ -82,15 +82,15 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     pictures = list(dict.fromkeys(_pictures(places, _root(description), missing)))
     found: dict[str, Files] = {}
     for name, picture in zip(names_below(_root(description), pictures), pictures, strict=True):
-        text = label_file(picture)
+        text = yolo_label_file(picture)
         found[name] = picture, partial(read_labels, text, picture, name, names, classes)
     for place in filter(Path.is_dir, places):
         remarks += others_among(place.rglob("*"), place.name)
-        texts = {*label_file(place / "any.jpg").parent.rglob("*.txt")}
-        texts -= {label_file(picture) for picture in pictures}
+        texts = {*yolo_label_file(place / "any.jpg").parent.rglob("*.txt")}
+        texts -= {yolo_label_file(picture) for picture in pictures}
         missing += sorted(text.stem for text in texts if text.name not in NAMES)
-    if found and not any(label_file(picture).is_file() for picture, _ in found.values()):
-        first = label_file(next(iter(found.values()))[0])
+    if found and not any(yolo_label_file(picture).is_file() for picture, _ in found.values()):
+        first = yolo_label_file(next(iter(found.values()))[0])
         remarks.append(f"no picture has a text file of labels, such as {first}")
         missing, found = [*missing, *found], {}
     return Found(dict(sorted(found.items())), tuple(missing), names, tuple(remarks))
@@ -103,7 +103,7 @@ def class_ids(path: Path) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def label_file(picture: Path) -> Path:
+def yolo_label_file(picture: Path) -> Path:
     """images/.../<name>.jpg -> labels/.../<name>.txt, the last images/ of the path."""
     parts = list(picture.parts)
     at = len(parts) - 1 - parts[::-1].index(IMAGES) if IMAGES in parts else None
@@ -191,8 +191,8 @@ def _description(path: Path) -> Path | None:
 
 def _described(folder: Path) -> Path | None:
     """data.yaml, or the folder's only .yaml that names classes."""
-    if (folder / DESCRIPTION).is_file():
-        return folder / DESCRIPTION
+    if (folder / YOLO_DESCRIPTION).is_file():
+        return folder / YOLO_DESCRIPTION
     files = [path for end in ("yaml", "yml") for path in sorted(folder.glob(f"*.{end}"))]
     naming = [path for path in files if _HAS_NAMES.search(_text(path))]
     if naming:
@@ -218,14 +218,14 @@ def _text(path: Path) -> str:
 
 
 def _known_description(path: Path) -> Path:
-    return _description(path) or path / DESCRIPTION
+    return _description(path) or path / YOLO_DESCRIPTION
 
 
 def _read(description: Path) -> dict[str, Any]:
     if description.name in NAMES:
         names = [line.strip() for line in _text(description).splitlines() if line.strip()]
         root = _root(description)
-        usual = {kind: (f"{kind}.txt", f"{IMAGES}/{kind}") for kind in KINDS}
+        usual = {kind: (f"{kind}.txt", f"{IMAGES}/{kind}") for kind in SPLIT_KINDS}
         there = {kind: [p for p in own if (root / p).exists()] for kind, own in usual.items()}
         apart = {kind: own for kind, own in there.items() if own}
         return {"names": names, **(apart or {TRAIN: IMAGES if (root / IMAGES).is_dir() else "."})}
@@ -298,7 +298,7 @@ def _there(split: str, tree: dict[str, Any], description: Path) -> list[Path]:
 
 def _absent(tree: dict[str, Any], description: Path) -> list[str]:
     """Splits that are named and not there, in words."""
-    named = {kind: _places(kind, tree, description) for kind in KINDS if tree.get(kind)}
+    named = {kind: _places(kind, tree, description) for kind in SPLIT_KINDS if tree.get(kind)}
     gone = [f"{kind}: {word}" for kind in named for word, at in named[kind].items() if at is None]
     return [f"no such folder or list: {', '.join(gone)}"] if gone else []
 

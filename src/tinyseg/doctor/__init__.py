@@ -7,25 +7,29 @@ readers.py     what any other format's reader says
 instances.py   empty, apart, twice, overlapping
 twins.py       frames alike, leaks             statistics.py   sizes, rows, resolutions
 coverage.py    anchors and tiles               advice.py       what would help
+labels.py      what looking at a frame's labels leaves behind
+findings.py    faults in groups, counted
 examination.py all of it -> Findings           text.py         Findings for a terminal
 """
 
 from tinyseg.data import Place
-from tinyseg.doctor.examination import Plan, examine, plan_of
-from tinyseg.doctor.findings import Findings, Group, Part
-from tinyseg.doctor.kinds import Fault, Kind, Severity
+from tinyseg.doctor.examination import Examination, examination_of, examine
+from tinyseg.doctor.findings import ExaminedSet, FaultGroup, Findings
+from tinyseg.doctor.kinds import Fault, FaultKind, Severity
 from tinyseg.doctor.statistics import Statistics
+from tinyseg.doctor.text import findings_to_text
 
 __all__ = [
+    "Examination",
+    "ExaminedSet",
     "Fault",
+    "FaultGroup",
+    "FaultKind",
     "Findings",
-    "Group",
-    "Kind",
-    "Part",
     "Place",
-    "Plan",
     "Severity",
     "Statistics",
+    "examination_of",
     "examine",
-    "plan_of",
+    "findings_to_text",
 ]

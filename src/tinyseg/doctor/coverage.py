@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from tinyseg.doctor.statistics import AnchorCover, Population, TileCover, trained_at
-from tinyseg.model.rules import ProposalRules
+from tinyseg.model import ProposalRules
 from tinyseg.recipes import Recipe
 from tinyseg.views import FrameInfo, Tiles
 

@@ -15,18 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyseg.data import FORMATS, Place, recognise, splits_of
-from tinyseg.data.splits import chosen_split
+from tinyseg.data import FORMATS, Place, chosen_split, recognise, splits_of
 from tinyseg.doctor import kinds
 from tinyseg.doctor.advice import advise
 from tinyseg.doctor.coverage import anchor_cover, tile_cover
-from tinyseg.doctor.findings import Collector, Findings, Part
+from tinyseg.doctor.findings import Collector, ExaminedSet, Findings
 from tinyseg.doctor.folders import survey_cityscapes, survey_wad
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook, Objects
 from tinyseg.doctor.pictures import PictureLook, look_at_picture
 from tinyseg.doctor.readers import survey_read
-from tinyseg.doctor.sources import Source, Survey, chosen
+from tinyseg.doctor.sources import ExaminedFrame, Survey, chosen
 from tinyseg.doctor.statistics import (
     Population,
     Statistics,
@@ -35,7 +34,7 @@ from tinyseg.doctor.statistics import (
     rows_of_small,
     shrunk_at,
 )
-from tinyseg.doctor.twins import Seen, twin_faults
+from tinyseg.doctor.twins import ComparedFrame, twin_faults
 from tinyseg.errors import DataError
 from tinyseg.recipes import RECIPES, Recipe, find_recipe
 
@@ -51,10 +50,10 @@ MOST_OF = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Examination:
     """What is to be looked at: the frames of each part; and the faults of listing them."""
 
-    sources: tuple[tuple[Source, ...], ...]
+    sources: tuple[tuple[ExaminedFrame, ...], ...]
     faults: tuple[Fault, ...]
     parts: tuple[tuple[str, str, str], ...]
     """Name, path and format of each part."""
@@ -67,7 +66,7 @@ class Plan:
 class _Look:
     """What one frame left behind."""
 
-    seen: Seen
+    seen: ComparedFrame
     labels: LabelLook
     faults: tuple[Fault, ...]
 
@@ -82,7 +81,7 @@ class _Look:
         return self.labels.objects
 
 
-def plan_of(train: Place, val: Place | None, classes: Sequence[str]) -> Plan:
+def examination_of(train: Place, val: Place | None, classes: Sequence[str]) -> Examination:
     """Lists the frames of one or two sets; opens no picture and no label map."""
     sources, faults, parts = [], [], []
     for name, place in zip(PARTS, (train, val), strict=True):
@@ -102,11 +101,11 @@ def plan_of(train: Place, val: Place | None, classes: Sequence[str]) -> Plan:
         sources.append(tuple(own))
         faults += [_in_part(fault, name) for fault in found]
         parts.append((name, str(place.path), format))
-    return Plan(tuple(sources), tuple(faults), tuple(parts))
+    return Examination(tuple(sources), tuple(faults), tuple(parts))
 
 
 def examine(
-    plan: Plan,
+    plan: Examination,
     classes: Sequence[str],
     *,
     recipe: Recipe | None = None,
@@ -142,7 +141,7 @@ def _in_part(fault: Fault, part: str) -> Fault:
     return Fault(fault.kind, f"{part}: {fault.place}", fault.detail)
 
 
-def _look_at_all(plan: Plan, *, fast: bool, threads: int) -> Iterator[_Look]:
+def _look_at_all(plan: Examination, *, fast: bool, threads: int) -> Iterator[_Look]:
     """In order; only as many frames are under way as keep the threads busy."""
     tasks = ((s, part) for part, own in enumerate(plan.sources) for s in own)
     pool = ThreadPoolExecutor(threads)
@@ -157,7 +156,7 @@ def _look_at_all(plan: Plan, *, fast: bool, threads: int) -> Iterator[_Look]:
         pool.shutdown(cancel_futures=True)
 
 
-def _look_at(source: Source, part: int, *, fast: bool) -> _Look:
+def _look_at(source: ExaminedFrame, part: int, *, fast: bool) -> _Look:
     try:
         picture = look_at_picture(source.picture, source.name, fast=fast)
         labels = source.labels()
@@ -166,11 +165,13 @@ def _look_at(source: Source, part: int, *, fast: bool) -> _Look:
         failed = Fault(kinds.CHECK_FAILED, source.name, told)
         picture, labels = PictureLook(None), LabelLook.unreadable(failed)
     faults = [*picture.faults, *labels.faults, *_frame_faults(source, picture, labels)]
-    seen = Seen(source.name, part, source.picture, picture.digest, labels.digest, picture.thumbnail)
+    seen = ComparedFrame(
+        source.name, part, source.picture, picture.digest, labels.digest, picture.thumbnail
+    )
     return _Look(seen, replace(labels, faults=()), tuple(faults))
 
 
-def _frame_faults(source: Source, picture: PictureLook, labels: LabelLook) -> list[Fault]:
+def _frame_faults(source: ExaminedFrame, picture: PictureLook, labels: LabelLook) -> list[Fault]:
     """What only picture and labels together say."""
     faults = []
     if labels.hw is not None and len(labels.objects) == 0:
@@ -186,7 +187,9 @@ def _size(hw: tuple[int, int]) -> str:
     return f"{hw[1]} x {hw[0]}"
 
 
-def _set_faults(looks: Sequence[_Look], plan: Plan, classes: Sequence[str]) -> Iterator[Fault]:
+def _set_faults(
+    looks: Sequence[_Look], plan: Examination, classes: Sequence[str]
+) -> Iterator[Fault]:
     """What only all frames of a set together say."""
     by_class = []
     for index, (name, path, format) in enumerate(plan.parts):
@@ -256,7 +259,7 @@ def _unlike(recipes: Sequence[Recipe]) -> list[Recipe]:
     return kept
 
 
-def _part(plan: Plan, index: int, looks: Sequence[_Look]) -> Part:
+def _part(plan: Examination, index: int, looks: Sequence[_Look]) -> ExaminedSet:
     own = [look for look in looks if look.seen.part == index]
     instances = sum(len(look.objects) for look in own)
-    return Part(*plan.parts[index], frames=len(own), instances=instances)
+    return ExaminedSet(*plan.parts[index], frames=len(own), instances=instances)

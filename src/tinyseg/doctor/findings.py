@@ -8,7 +8,7 @@ EXAMPLES of a kind they are only counted.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tinyseg.doctor.kinds import Fault, Kind, Severity
+from tinyseg.doctor.kinds import Fault, FaultKind, Severity
 from tinyseg.doctor.statistics import Statistics
 
 EXAMPLES = 20
@@ -16,10 +16,10 @@ EXAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FaultGroup:
     """All faults of one kind: their number, and the first of them."""
 
-    kind: Kind
+    kind: FaultKind
     count: int
     examples: tuple[Fault, ...]
 
@@ -30,7 +30,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExaminedSet:
     """One of the sets that were looked at: "train" (or the only one) and "val"."""
 
     name: str
@@ -44,8 +44,8 @@ class Part:
 class Findings:
     """Everything that was found, worst first; `fast`: pictures were not decoded."""
 
-    parts: tuple[Part, ...]
-    groups: tuple[Group, ...]
+    parts: tuple[ExaminedSet, ...]
+    groups: tuple[FaultGroup, ...]
     statistics: Statistics
     advice: tuple[str, ...]
     fast: bool = False
@@ -70,8 +70,8 @@ class Findings:
 class Collector:
     """Counts faults by kind while the checks run, and keeps the first of each."""
 
-    _counts: dict[Kind, int] = field(default_factory=dict)
-    _examples: dict[Kind, list[Fault]] = field(default_factory=dict)
+    _counts: dict[FaultKind, int] = field(default_factory=dict)
+    _examples: dict[FaultKind, list[Fault]] = field(default_factory=dict)
 
     def add(self, fault: Fault) -> None:
         """One more fault."""
@@ -80,8 +80,8 @@ class Collector:
         if len(kept) < EXAMPLES:
             kept.append(fault)
 
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[FaultGroup, ...]:
         """By severity, then by number."""
         order = list(Severity)
         kinds = sorted(self._counts, key=lambda k: (order.index(k.severity), -self._counts[k]))
-        return tuple(Group(k, self._counts[k], tuple(self._examples[k])) for k in kinds)
+        return tuple(FaultGroup(k, self._counts[k], tuple(self._examples[k])) for k in kinds)

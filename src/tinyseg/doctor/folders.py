@@ -12,7 +12,7 @@ from tinyseg.data import cityscapes, wad
 from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.label_maps import Code, look_at_map
-from tinyseg.doctor.sources import Source, Survey
+from tinyseg.doctor.sources import ExaminedFrame, Survey
 from tinyseg.image import ENDINGS
 from tinyseg.labels import CITYSCAPES_IDS, WAD_BACKGROUND, WAD_IDS, WAD_RIDER
 
@@ -88,5 +88,5 @@ def _paired(
             )
         else:
             look = partial(look_at_map, labels[name][0], name, code)
-            sources[name] = Source(name, pictures[name][0], look)
+            sources[name] = ExaminedFrame(name, pictures[name][0], look)
     return Survey(sources, halves, tuple(faults))

@@ -15,8 +15,7 @@ from jaxtyping import Float64, Int64, UInt8
 from tinyseg import masks as mask_ops
 from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
-from tinyseg.masks import CropMasks
-from tinyseg.masks.record import HALF
+from tinyseg.masks import HALF, CropMasks
 
 GAP, FAR = 3.0, 0.1
 LEAST_PART = 0.1
@@ -99,7 +98,7 @@ def overlap_faults(
     return faults
 
 
-def _kind_of(iou: float, *, alike: bool) -> kinds.Kind:
+def _kind_of(iou: float, *, alike: bool) -> kinds.FaultKind:
     if iou < TWICE:
         return kinds.INSTANCES_OVERLAP
     return kinds.INSTANCE_TWICE if alike else kinds.INSTANCE_CLASSES

@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Int16, Int64, UInt16
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.wad import BACKGROUND, IGNORE, UNKNOWN
+from tinyseg.data import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN
 from tinyseg.doctor import kinds
 from tinyseg.doctor.instances import apart_faults, small_faults
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook, Objects
-from tinyseg.doctor.pictures import damage_kind, digest_of, told
+from tinyseg.doctor.pictures import damage_kind, digest_of, picture_fault_text
 from tinyseg.errors import ImageError
 from tinyseg.image import Header, read_header, read_label
 from tinyseg.masks import CropMasks
@@ -52,7 +52,7 @@ def look_at_map(path: Path, place: str, code: Code) -> LabelLook:
         label = read_label(path)
     except ImageError as error:
         kind = _KINDS.get(damage_kind(error), kinds.LABEL_DAMAGED)
-        detail = path.name if kind is kinds.LABEL_EMPTY else told(error)
+        detail = path.name if kind is kinds.LABEL_EMPTY else picture_fault_text(error)
         return LabelLook.unreadable(Fault(kind, place, detail))
     # A background value's box would be the frame; a map without one has no such value.
     values, boxes = mask_ops.value_boxes(label, background=code.background)
@@ -61,7 +61,7 @@ def look_at_map(path: Path, place: str, code: Code) -> LabelLook:
         return LabelLook((label.shape[0], label.shape[1]), Objects.none(), (noise,))
     faults = _value_faults(label, values, place, code)
     meaning = code.meanings[values].astype(np.int64)
-    kept = (meaning >= 0) | (meaning == IGNORE)
+    kept = (meaning >= 0) | (meaning == MEANS_IGNORE)
     masks = mask_ops.cut_values(label, values[kept], boxes[kept])
     hw = (label.shape[0], label.shape[1])
     objects, more = _instances(values[kept], meaning[kept], masks, place, hw)
@@ -91,27 +91,27 @@ def _value_faults(
     label: UInt16[np.ndarray, "h w"], values: Int64[np.ndarray, " n"], place: str, code: Code
 ) -> list[Fault]:
     """Values without a meaning, by the likeliest cause."""
-    unknown = values[code.meanings[values] == UNKNOWN]
+    unknown = values[code.meanings[values] == MEANS_UNKNOWN]
     if len(unknown) == 0:
         return _group_faults(values, place, code)
     if (label == code.background).any():
         values = np.append(values, code.background)
     pixels = int(np.isin(label, unknown).sum())
     shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
-    told = f"{'value' if len(unknown) == 1 else 'values'} {shown} on {pixels} pixels"
-    return [Fault(_unknown_kind(values, unknown, code), place, told)]
+    picture_fault_text = f"{'value' if len(unknown) == 1 else 'values'} {shown} on {pixels} pixels"
+    return [Fault(_unknown_kind(values, unknown, code), place, picture_fault_text)]
 
 
 def _unknown_kind(
     values: Int64[np.ndarray, " n"], unknown: Int64[np.ndarray, " k"], code: Code
-) -> kinds.Kind:
-    backgrounds = code.meanings[values] == BACKGROUND
+) -> kinds.FaultKind:
+    backgrounds = code.meanings[values] == MEANS_BACKGROUND
     if unknown.tolist() == [0] and not backgrounds.any():
         return kinds.BACKGROUND_ZERO
     rest = unknown[unknown != 0]
     if not code.lone_is_group and len(rest) and np.isin(rest, code.lone_ids).all():
         return kinds.CLASS_ALONE
-    fits_other = (code.other[values] != UNKNOWN).all()
+    fits_other = (code.other[values] != MEANS_UNKNOWN).all()
     return kinds.OTHER_FORMAT if fits_other else kinds.UNKNOWN_CLASS
 
 

@@ -50,7 +50,7 @@ def look_at_picture(path: Path, place: str, *, fast: bool) -> PictureLook:
             return PictureLook(header.upright_hw, tuple(faults), stored_hw=header.hw)
         image = read_image(path)
     except ImageError as error:
-        faults.append(Fault(damage_kind(error), place, told(error)))
+        faults.append(Fault(damage_kind(error), place, picture_fault_text(error)))
         return PictureLook(None, tuple(faults))
     thumbnail = thumbnail_of(image)
     if thumbnail is None:
@@ -65,19 +65,19 @@ def _header_faults(header: Header, path: Path, place: str) -> list[Fault]:
     if (header.mode, header.bits) != ("RGB", 8):
         faults.append(Fault(kinds.PICTURE_MODE, place, f"{header.mode}, {header.bits} bits"))
     if header.turn.orientation != 1:
-        told = f"orientation {header.turn.orientation}"
-        faults.append(Fault(kinds.PICTURE_ROTATED, place, told))
+        picture_fault_text = f"orientation {header.turn.orientation}"
+        faults.append(Fault(kinds.PICTURE_ROTATED, place, picture_fault_text))
     return faults
 
 
-def damage_kind(error: ImageError) -> kinds.Kind:
+def damage_kind(error: ImageError) -> kinds.FaultKind:
     """What is wrong with a picture file, by the rule that it breaks."""
     whole = {EMPTY: kinds.PICTURE_EMPTY, FOREIGN: kinds.PICTURE_FOREIGN}
     cut = any(words in error.rule for words in ("cut short", "begins with a header of"))
     return whole.get(error.rule, kinds.PICTURE_CUT if cut else kinds.PICTURE_DAMAGED)
 
 
-def told(error: ImageError) -> str:
+def picture_fault_text(error: ImageError) -> str:
     """The error without its file, which is the fault's place, and without what its kind says."""
     if error.rule in (EMPTY, FOREIGN):
         return "" if error.rule == EMPTY else str(error.got)

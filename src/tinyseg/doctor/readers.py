@@ -13,15 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from tinyseg import masks as mask_ops
-from tinyseg.data import FORMATS, splits_of
-from tinyseg.data.dataset import list_frames, told_apart
-from tinyseg.data.found import Found
+from tinyseg.data import FORMATS, Found, list_frames, names_apart, splits_of
 from tinyseg.doctor import kinds
 from tinyseg.doctor.instances import apart_faults, overlap_faults, small_faults
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.label_maps import MOSTLY
 from tinyseg.doctor.labels import LabelLook, Objects
-from tinyseg.doctor.sources import Source, Survey
+from tinyseg.doctor.sources import ExaminedFrame, Survey
 from tinyseg.errors import TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import is_picture
@@ -31,7 +29,7 @@ def survey_read(
     path: Path, classes: tuple[str, ...], split: str | None, *, format: str, images: Path | None
 ) -> Survey:
     """The frames that the format's reader lists, each split by itself."""
-    sources: dict[str, Source] = {}
+    sources: dict[str, ExaminedFrame] = {}
     halves: dict[str, Fault] = {}
     faults: list[Fault] = []
     listings: dict[str | None, Found] = {}
@@ -40,20 +38,22 @@ def survey_read(
     try:
         splits = splits if split is not None else splits_of(path, format) or splits
     except TinysegError as error:
-        return Survey({}, {}, (told(error, _place(error, path)),))
+        return Survey({}, {}, (reader_fault(error, _place(error, path)),))
     for own in splits:
         try:
             listings |= list_frames(path, format, classes, (own,), images)
         except TinysegError as error:
-            faults.append(told(error, _place(error, path)))
+            faults.append(reader_fault(error, _place(error, path)))
     pictures: set[Path] = set()
-    for own, found in told_apart(listings).items():
-        faults += [told(error, _place(error, path)) for error in (*found.faults, *found.doubts)]
+    for own, found in names_apart(listings).items():
+        faults += [
+            reader_fault(error, _place(error, path)) for error in (*found.faults, *found.doubts)
+        ]
         for name, (picture, read) in found.frames.items():
             if picture in pictures:
                 faults.append(Fault(kinds.NAME_TWICE, name, f"again in {own}"))
             else:
-                sources[name] = Source(name, picture, partial(look_at_labels, name, read))
+                sources[name] = ExaminedFrame(name, picture, partial(look_at_labels, name, read))
             pictures.add(picture)
         halves |= {name: Fault(lacking, name) for name in found.missing}
     if path.is_dir() and split is None:
@@ -61,7 +61,7 @@ def survey_read(
     return Survey(sources, halves, tuple(faults))
 
 
-def told(error: TinysegError, place: str) -> Fault:
+def reader_fault(error: TinysegError, place: str) -> Fault:
     """A reader's error as a fault of a frame or a file."""
     return Fault(kinds.BY_CODE.get(error.code or "", kinds.LABEL_REFUSED), place, error.reason)
 
@@ -71,7 +71,7 @@ def _place(error: TinysegError, path: Path) -> str:
     return path.name if error.path is None else Path(error.path).name
 
 
-def _unlisted(sources: Iterable[Source]) -> Iterator[Fault]:
+def _unlisted(sources: Iterable[ExaminedFrame]) -> Iterator[Fault]:
     """Pictures beside those that have labels; only of folders that hold some, not below them."""
     known = {source.picture for source in sources}
     for folder in sorted({picture.parent for picture in known}):
@@ -85,11 +85,11 @@ def look_at_labels(name: str, read: Callable[[], FrameLabels]) -> LabelLook:
     try:
         labels = read()
     except TinysegError as error:
-        return LabelLook.unreadable(told(error, name))
+        return LabelLook.unreadable(reader_fault(error, name))
     own = labels.instances
     masks = mask_ops.rasterise(own.masks)
     areas = mask_ops.area(masks)
-    faults = [told(error, name) for error in (*labels.faults, *labels.doubts)]
+    faults = [reader_fault(error, name) for error in (*labels.faults, *labels.doubts)]
     places = labels.places or tuple(f"instance {index}" for index in range(len(own)))
     drawn = np.flatnonzero(own.has_mask)
     names = [places[index] for index in drawn]

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyseg.data.dataset import read_list
-from tinyseg.data.names import Names, frame_key
+from tinyseg.data import Names, frame_key, read_list
 from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook
@@ -18,7 +17,7 @@ from tinyseg.fields import read_text
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ExaminedFrame:
     """One frame: its picture's path, and what looks at its labels."""
 
     name: str
@@ -30,17 +29,17 @@ class Source:
 class Survey:
     """Frames by name, half frames by name, and what is wrong with the set itself."""
 
-    sources: dict[str, Source]
+    sources: dict[str, ExaminedFrame]
     halves: dict[str, Fault]
     faults: tuple[Fault, ...] = ()
 
 
-def chosen(survey: Survey, listed: Path | None) -> tuple[list[Source], list[Fault]]:
+def chosen(survey: Survey, listed: Path | None) -> tuple[list[ExaminedFrame], list[Fault]]:
     """The frames to look at, and the faults of listing; without a list all of them."""
     if listed is None:
         return list(survey.sources.values()), [*survey.faults, *survey.halves.values()]
     known = Names([*survey.sources, *survey.halves])
-    kept: dict[str, Source] = {}
+    kept: dict[str, ExaminedFrame] = {}
     faults, seen = list(survey.faults), set[str]()
     for line, entry in read_list(listed):
         own = known.fitting(entry)

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from tinyseg.doctor.findings import Findings, Group
+from tinyseg.doctor.findings import FaultGroup, Findings
 from tinyseg.doctor.kinds import Severity
 from tinyseg.doctor.statistics import SIZES, Statistics
 
@@ -26,7 +26,7 @@ WIDTH = 96
 _STYLES = {Severity.error: "bold red", Severity.warning: "yellow", Severity.note: "cyan"}
 
 
-def report(findings: Findings) -> Iterator[RenderableType]:
+def findings_to_text(findings: Findings) -> Iterator[RenderableType]:
     """Everything there is to say."""
     for part in findings.parts:
         counts = f"{part.frames:,} frames, {part.instances:,} instances"
@@ -43,7 +43,7 @@ def report(findings: Findings) -> Iterator[RenderableType]:
         yield escape(_wrapped(f"{number}. {sentence}", 2))
 
 
-def _group(group: Group) -> Iterator[RenderableType]:
+def _group(group: FaultGroup) -> Iterator[RenderableType]:
     kind = group.kind
     style = _STYLES[kind.severity]
     yield f"\n[{style}]{kind.severity}[/] {group.count:,} x {kind.title} [dim]({kind.code})[/]"

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from tinyseg.doctor import kinds
-from tinyseg.doctor.kinds import Fault, Kind
+from tinyseg.doctor.kinds import Fault, FaultKind
 from tinyseg.doctor.pictures import THUMBNAIL, Thumbnail
 
 ALIKE = 0.995
@@ -35,7 +35,7 @@ _CITYSCAPES_NAME = re.compile(r"^([a-z-]+)_(\d{6})_(\d{6})$")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ComparedFrame:
     """What a frame is compared by; `part` is 0 for training and 1 for validation."""
 
     name: str
@@ -46,7 +46,7 @@ class Seen:
     thumbnail: Thumbnail | None
 
 
-def twin_faults(frames: Sequence[Seen]) -> Iterator[Fault]:
+def twin_faults(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     """Everything that two frames have in common and should not."""
     yield from _same_file(frames)
     yield from _same_bytes(frames)
@@ -55,15 +55,15 @@ def twin_faults(frames: Sequence[Seen]) -> Iterator[Fault]:
     yield from _neighbours(frames)
 
 
-def _same_file(frames: Sequence[Seen]) -> Iterator[Fault]:
+def _same_file(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     trained = {frame.picture.resolve() for frame in frames if frame.part == 0}
     for frame in frames:
         if frame.part == 1 and frame.picture.resolve() in trained:
             yield Fault(kinds.LEAK_FRAME, frame.name)
 
 
-def _same_bytes(frames: Sequence[Seen]) -> Iterator[Fault]:
-    first: dict[bytes, Seen] = {}
+def _same_bytes(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
+    first: dict[bytes, ComparedFrame] = {}
     for frame in frames:
         if not frame.digest:
             continue
@@ -73,9 +73,9 @@ def _same_bytes(frames: Sequence[Seen]) -> Iterator[Fault]:
             yield Fault(kind, frame.name, f"as {other.name}")
 
 
-def _same_labels(frames: Sequence[Seen]) -> Iterator[Fault]:
+def _same_labels(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     """Only where the pictures are known to differ."""
-    first: dict[bytes, Seen] = {}
+    first: dict[bytes, ComparedFrame] = {}
     for frame in frames:
         if not frame.label_digest:
             continue
@@ -84,14 +84,16 @@ def _same_labels(frames: Sequence[Seen]) -> Iterator[Fault]:
             yield Fault(kinds.LABEL_TWICE, frame.name, f"as {other.name}")
 
 
-def _alike(frames: Sequence[Seen]) -> Iterator[Fault]:
+def _alike(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     train, val = ([f for f in frames if f.part == part] for part in (0, 1))
     for own in (train, val):
         yield from _alike_among(own, own, kinds.PICTURE_ALIKE)
     yield from _alike_among(val, train, kinds.LEAK_ALIKE)
 
 
-def _alike_among(ones: Sequence[Seen], others: Sequence[Seen], kind: Kind) -> Iterator[Fault]:
+def _alike_among(
+    ones: Sequence[ComparedFrame], others: Sequence[ComparedFrame], kind: FaultKind
+) -> Iterator[Fault]:
     """Of each frame the one it resembles most, if it does; in one list only those before it."""
     pairs = _likest(_stacked(ones), _stacked(others), earlier=ones is others)
     for index, other_index, likeness in pairs:
@@ -101,7 +103,7 @@ def _alike_among(ones: Sequence[Seen], others: Sequence[Seen], kind: Kind) -> It
             yield Fault(kind, one.name, f"as {other.name}, correlation {likeness:.4f}")
 
 
-def _stacked(frames: Sequence[Seen]) -> Stack:
+def _stacked(frames: Sequence[ComparedFrame]) -> Stack:
     """A row a frame; zeros, which resemble nothing, where there is no thumbnail."""
     stack = np.zeros((len(frames), THUMBNAIL**2), np.float32)
     for row, frame in zip(stack, frames, strict=True):
@@ -123,7 +125,7 @@ def _likest(ones: Stack, others: Stack, *, earlier: bool) -> Iterator[tuple[int,
             yield start + index, int(best[index]), float(values[index])
 
 
-def _neighbours(frames: Sequence[Seen]) -> Iterator[Fault]:
+def _neighbours(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     """Validation frames within NEAR_S of a training frame of the same clip, others than it."""
     moments: dict[str, list[tuple[float, str]]] = {}
     for frame in frames:

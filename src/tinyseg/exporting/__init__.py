@@ -7,5 +7,10 @@ files.py        what an exported file says about itself; reads it without a runt
 int8.py         large sums in 8 bits, for OpenVINO
 write.py        a run -> an exported file, with its notes
 kept.py         exported files that were made before
+extras.py       packages that only some need, named where they are missing
 runtimes.py     an exported file as a Network
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

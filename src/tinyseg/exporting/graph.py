@@ -26,11 +26,10 @@ from torch import nn
 from torch.export import Dim, export
 
 from tinyseg.errors import WeightsError
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting.extras import require
 from tinyseg.exporting.network import Choose, Dense, Maps, Prepare
 from tinyseg.exporting.operators import OPSET, in_onnx
-from tinyseg.model.backbones import STRIDES
-from tinyseg.model.detector import Detector
+from tinyseg.model import STRIDES, Detector
 
 OUTPUTS = ("boxes", "scores", "labels", "masks", "image")
 
@@ -58,7 +57,7 @@ every even side, and Resize doubles."""
 
 def to_onnx(detector: Detector) -> Any:
     """The detector as an onnx.ModelProto; raises WeightsError for one that cannot be exported."""
-    needed("onnxscript")
+    require("onnxscript")
     prepare, dense, choose = Prepare(detector), Dense(detector), Choose(detector)
     step = detector.rules.pad_to
     # No side of a map may be 1, which the tracer would take for a fixed one.
@@ -125,7 +124,7 @@ def _of_any_size(dense: Any) -> Any:
 
 def _joined(parts: Sequence[Any]) -> Any:
     """One graph of those that follow each other, what one leaves being what a later one takes."""
-    onnx = needed("onnx")
+    onnx = require("onnx")
     named = [_own_names(part.graph, f"{place}/") for place, part in enumerate(parts)]
     graph = onnx.helper.make_graph(
         [node for part in named for node in part.node],
@@ -169,7 +168,7 @@ def _module_of(node: Any) -> str:
 def halved(model: Any) -> Any:
     """The same numbers in fewer bytes: tensors that half precision holds exactly are kept so, and
     made float32 where they are read. Weights that were given away in half precision are such."""
-    onnx = needed("onnx")
+    onnx = require("onnx")
     casts, tensors = [], []
     for tensor in model.graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting.extras import require
 
 View = UInt8[np.ndarray, "_h _w 3"]
 
@@ -22,7 +22,7 @@ PARTS = ("backbone", "pyramid", "head.convs", "box_layers")
 
 def folded(graph: Any) -> Any:
     """The graph as an openvino.Model whose weights are plain numbers."""
-    openvino = needed("openvino")
+    openvino = require("openvino")
     from openvino.passes import ConstantFolding, Manager
 
     model = openvino.Core().read_model(graph.SerializeToString())
@@ -35,7 +35,7 @@ def folded(graph: Any) -> Any:
 def in_8_bits(model: Any, views: Sequence[View]) -> Any:
     """The model with PARTS quantised."""
     os.environ.setdefault("NNCF_CI", "1")  # or it tells its makers of each call
-    nncf = needed("nncf")
+    nncf = require("nncf")
     nncf.set_log_level("ERROR")
     exact = [name for op in model.get_ops() if not _is_of_parts(name := op.get_friendly_name())]
     return nncf.quantize(

@@ -23,20 +23,24 @@ from torch.nn import functional
 
 from tinyseg.errors import WeightsError
 from tinyseg.exporting.operators import align, align_by_level, keep_best
-from tinyseg.model.backbones import STRIDES
-from tinyseg.model.box_code import Weights, decode
-from tinyseg.model.box_head import CODE_WEIGHTS as BOX_WEIGHTS
-from tinyseg.model.box_head import LEAST_SIDE as LEAST_BOX
-from tinyseg.model.box_head import POOL_SIZE as BOX_POOL
-from tinyseg.model.detector import Detector
-from tinyseg.model.folding import NormedConv
-from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
-from tinyseg.model.path_aggregation import FusedLevels, pool_all_levels
-from tinyseg.model.proposals import CODE_WEIGHTS as PROPOSAL_WEIGHTS
-from tinyseg.model.proposals import LEAST_SIDE as LEAST_PROPOSAL
-from tinyseg.model.proposals import anchor_shapes
-from tinyseg.model.pyramid import Pyramid
-from tinyseg.model.roi_pool import choose_levels
+from tinyseg.model import (
+    BOX_CODE_WEIGHTS as BOX_WEIGHTS,
+    BOX_POOL_SIZE as BOX_POOL,
+    LEAST_BOX_SIDE as LEAST_BOX,
+    LEAST_PROPOSAL_SIDE as LEAST_PROPOSAL,
+    MASK_POOL_SIZE as MASK_POOL,
+    PROPOSAL_CODE_WEIGHTS as PROPOSAL_WEIGHTS,
+    STRIDES,
+    CodeWeights,
+    Detector,
+    FusedLevels,
+    NormedConv,
+    Pyramid,
+    anchor_shapes,
+    choose_levels,
+    decode_boxes,
+    pool_all_levels,
+)
 
 Detected = tuple[
     Float[Tensor, "n 4"],
@@ -302,11 +306,13 @@ def _fused(
 def _decoded(
     code: Float[Tensor, "*rows 4"],
     references: Float[Tensor, "*rows 4"],
-    weights: Weights,
+    weights: CodeWeights,
     hw: Float[Tensor, " 2"],
 ) -> Float[Tensor, "*rows 4"]:
     """Boxes from corrections, cut to the picture."""
-    boxes = decode(code.reshape(-1, 4), references.reshape(-1, 4), weights).reshape(code.shape)
+    boxes = decode_boxes(code.reshape(-1, 4), references.reshape(-1, 4), weights).reshape(
+        code.shape
+    )
     return boxes.clamp(min=0).minimum(hw.flip(0).repeat(2))
 
 

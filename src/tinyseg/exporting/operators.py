@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms, roi_align
 
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting.extras import require
 
 OPSET = 18
 
@@ -76,7 +76,7 @@ def _(
 @cache
 def in_onnx() -> dict[Callable[..., Any], Callable[..., Any]]:
     """What the exporter writes for each operator; needs onnxscript."""
-    op = needed("onnxscript").opset18
+    op = require("onnxscript").opset18
 
     def keep(boxes: Any, scores: Any, iou: float) -> Any:
         limits = op.Constant(value_floats=[iou]), op.Constant(value_floats=[0.0])

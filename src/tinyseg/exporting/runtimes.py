@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tinyseg.errors import DataError, DeviceError, WeightsError
+from tinyseg.exporting.extras import require
 from tinyseg.exporting.files import ExportedFile, read_exported
-from tinyseg.exporting.needed import needed
 from tinyseg.frame import Instances
 from tinyseg.masks import from_roi_grids
 from tinyseg.network import Network
@@ -92,7 +92,7 @@ OUTPUTS = ["boxes", "scores", "labels", "masks", "image"]
 
 
 def _in_onnxruntime(file: ExportedFile, threads: int | None) -> Run:
-    onnxruntime = needed("onnxruntime")
+    onnxruntime = require("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 3
@@ -105,7 +105,7 @@ OPTIONS: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT"
 
 
 def _in_openvino(file: ExportedFile, threads: int | None) -> Run:
-    openvino = needed("openvino")
+    openvino = require("openvino")
     core = openvino.Core()
     if file.weights is None:
         model = core.read_model(file.model)

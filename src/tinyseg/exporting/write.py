@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tinyseg.exporting.extras import require
 from tinyseg.exporting.files import (
     CHECKSUM,
     FORMATS,
@@ -23,7 +24,6 @@ from tinyseg.exporting.files import (
 )
 from tinyseg.exporting.graph import MOST_PICTURES, MOST_SIDE, halved, to_onnx
 from tinyseg.exporting.kept import SOURCE, kept_path
-from tinyseg.exporting.needed import needed
 from tinyseg.exporting.operators import OPSET
 from tinyseg.files import make_folder, write_whole
 from tinyseg.networks import Exported, Given, given_to_export
@@ -33,7 +33,7 @@ from tinyseg.stored import file_sha256
 def write_onnx(given: Given, target: Path) -> Exported:
     """Write the network as ONNX; raises WeightsError for one that has no such form."""
     model = halved(to_onnx(given.detector))
-    needed("onnx").helper.set_model_props(model, _notes(given, ".onnx"))
+    require("onnx").helper.set_model_props(model, _notes(given, ".onnx"))
     data = sealed(model.SerializeToString())
     write_whole(target, data)
     numbers = sum(prod(tensor.dims) for tensor in model.graph.initializer)
@@ -66,7 +66,7 @@ def _notes(given: Given, ending: str, more: Mapping[str, str] | None = None) -> 
 
 def write_openvino(given: Given, target: Path) -> Exported:
     """Write the network in OpenVINO's form: `target`, an .xml, and a .bin of the same name."""
-    openvino = needed("openvino")
+    openvino = require("openvino")
     model = openvino.Core().read_model(to_onnx(given.detector).SerializeToString())
     return save_openvino(model, given, target)
 
@@ -75,7 +75,7 @@ def save_openvino(
     model: Any, given: Given, target: Path, more: Mapping[str, str] | None = None
 ) -> Exported:
     """Write an openvino.Model that was made of the network, with more notes, all or nothing."""
-    openvino = needed("openvino")
+    openvino = require("openvino")
     for key, text in _notes(given, ".xml", more).items():
         model.set_rt_info(text, ["tinyseg", key])
     with TemporaryDirectory(dir=target.parent) as folder:
@@ -94,7 +94,7 @@ def save_openvino(
 def keep_export(weights: Path, *, tell: Callable[[str], None]) -> tuple[Path, ExportedFile]:
     """Make the ONNX file of a weights file, a run's folder or torchvision's checkpoint, where
     `kept_export` will find it; `tell` is told first."""
-    needed("onnx"), needed("onnxscript")
+    require("onnx"), require("onnxscript")
     path = kept_path(file_sha256(weights))
     tell(f"making the network ready for its runtime, once: {path}")
     make_folder(path.parent)

@@ -21,7 +21,7 @@ from tinyseg.masks.measure import area, intersections, iou, share_inside, union
 from tinyseg.masks.outline import enclosed, one_ring, outlines
 from tinyseg.masks.polygons import from_polygons
 from tinyseg.masks.raster import coverage_at, cut, paint, rasterise, tighten
-from tinyseg.masks.record import MAX_COVERAGE_BYTES, CropMasks
+from tinyseg.masks.record import HALF, MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (
     MAX_FRAME_PIXELS,
     Runs,
@@ -36,6 +36,7 @@ from tinyseg.masks.runs import (
 )
 
 __all__ = [
+    "HALF",
     "MAX_COVERAGE_BYTES",
     "MAX_FRAME_PIXELS",
     "CropMasks",

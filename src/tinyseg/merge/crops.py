@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped, UInt8
 
 from tinyseg import masks as mask_ops
-from tinyseg.masks import CropMasks
-from tinyseg.masks.record import HALF
+from tinyseg.masks import HALF, CropMasks
 
 MAX_POINTS = 2**16
 """Most points at which one mask is sampled for comparing."""
@@ -81,7 +80,7 @@ def coarser(window: Window, step: int) -> Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SampledMasks:
     """Masks with the window of pixels that each lies in, and a crop of each for comparing."""
 
     boxes: Float64[np.ndarray, "n 4"]
@@ -102,7 +101,7 @@ class Sampled:
         return x0, y0, x1, y1
 
 
-def sample(masks: CropMasks, rects: Int64[np.ndarray, "n 4"]) -> Sampled:
+def sample(masks: CropMasks, rects: Int64[np.ndarray, "n 4"]) -> SampledMasks:
     """The masks in what each shares with the rectangle beside it, in whole pixels."""
     inside = windows(masks.boxes)
     inside = np.concatenate(
@@ -114,7 +113,7 @@ def sample(masks: CropMasks, rects: Int64[np.ndarray, "n 4"]) -> Sampled:
     grids = list(masks.grids())
     rows = zip(grids, masks.boxes, inside.tolist(), steps.tolist(), strict=True)
     crops = [crop(grid, box, (x0, y0, x1, y1), step) for grid, box, (x0, y0, x1, y1), step in rows]
-    return Sampled(masks.boxes, grids, inside, crops)
+    return SampledMasks(masks.boxes, grids, inside, crops)
 
 
 def shared_points(a: Crop, b: Crop) -> int:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from tinyseg.masks.record import HALF
-from tinyseg.merge.crops import Sampled, Window, around, meet, part, windows
+from tinyseg.masks import HALF
+from tinyseg.merge.crops import SampledMasks, Window, around, meet, part, windows
 from tinyseg.merge.looks import Table
 from tinyseg.merge.rules import MergeRules
 
@@ -104,7 +104,7 @@ def _cut_by_view(table: Table) -> Bool[np.ndarray, " n"]:
 
 
 def fuse(
-    table: Table, sampled: Sampled, objects: Objects, which: int
+    table: Table, sampled: SampledMasks, objects: Objects, which: int
 ) -> tuple[Window, Bool[np.ndarray, "h w"]]:
     """The window of one object, and its pixels there."""
     members = objects.members[which]

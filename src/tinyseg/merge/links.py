@@ -9,7 +9,7 @@ stays apart.
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from tinyseg.merge.crops import Crop, Sampled, Window, meet, rescaled, shared_points, windows
+from tinyseg.merge.crops import Crop, SampledMasks, Window, meet, rescaled, shared_points, windows
 from tinyseg.merge.looks import Table
 from tinyseg.merge.neighbours import Pairs, meeting_pairs
 
@@ -17,7 +17,7 @@ DOUBT = 4.0
 """Pixels of disagreement that every comparison is charged, so that a few pixels are no evidence."""
 
 
-def groups(table: Table, sampled: Sampled, link_iou: float) -> Int64[np.ndarray, " n"]:
+def groups(table: Table, sampled: SampledMasks, link_iou: float) -> Int64[np.ndarray, " n"]:
     """The object 0, 1, ... of each instance, numbered by first appearance."""
     first, second = meeting_pairs(sampled.windows.astype(np.float64))
     labels, look = table.instances.labels, table.look
@@ -30,7 +30,7 @@ def groups(table: Table, sampled: Sampled, link_iou: float) -> Int64[np.ndarray,
     return _joined(look.tolist(), list(links))
 
 
-def agreements(table: Table, sampled: Sampled, pairs: Pairs) -> Float64[np.ndarray, " k"]:
+def agreements(table: Table, sampled: SampledMasks, pairs: Pairs) -> Float64[np.ndarray, " k"]:
     """IoU of each pair inside what both of their looks look at, less a little for few pixels."""
     first, second = pairs
     rects = windows(table.looks.rects)
@@ -49,7 +49,7 @@ def agreements(table: Table, sampled: Sampled, pairs: Pairs) -> Float64[np.ndarr
 
 
 def _seen_by(
-    sampled: Sampled,
+    sampled: SampledMasks,
     own: Int64[np.ndarray, " n"],
     which: Int64[np.ndarray, " k"],
     rects: Int64[np.ndarray, "k 4"],

@@ -74,7 +74,7 @@ def _best_of_all(compared: list[_Compared], lengths: list[int]) -> Int64[Tensor,
     return torch.cat(chosen)
 
 
-def leave_out(
+def drop_ignored_negatives(
     matched: Int64[Tensor, " n"], ignored_share: Float[Tensor, " n"], *, limit: float = 0.5
 ) -> Int64[Tensor, " n"]:
     """The same matches; negatives that lie by more than `limit` on the ignore region are UNUSED."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tinyseg.errors import RecipeError
-from tinyseg.model.folding import fold_norms
+from tinyseg.model.fast.folding import fold_norms
 
 STRIDES = (4, 8, 16, 32)
 

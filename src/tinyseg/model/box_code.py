@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Weights = tuple[float, float, float, float]
+CodeWeights = tuple[float, float, float, float]
 
 MAX_LOG_RATIO = math.log(1000.0 / 16)
 """A decoded box is at most e^this = 62.5 times as wide or high as its reference."""
 
 
-def encode(
-    boxes: Float[Tensor, "n 4"], references: Float[Tensor, "n 4"], weights: Weights
+def encode_boxes(
+    boxes: Float[Tensor, "n 4"], references: Float[Tensor, "n 4"], weights: CodeWeights
 ) -> Float[Tensor, "n 4"]:
     """Corrections that turn each reference into its box."""
     wh, ref_wh = boxes[:, 2:] - boxes[:, :2], references[:, 2:] - references[:, :2]
@@ -26,8 +26,8 @@ def encode(
     return code * code.new_tensor(weights)
 
 
-def decode(
-    code: Float[Tensor, "n 4"], references: Float[Tensor, "n 4"], weights: Weights
+def decode_boxes(
+    code: Float[Tensor, "n 4"], references: Float[Tensor, "n 4"], weights: CodeWeights
 ) -> Float[Tensor, "n 4"]:
     """Boxes from corrections to their references; not cut to any image."""
     ref_wh = references[:, 2:] - references[:, :2]

@@ -17,8 +17,8 @@ from torchvision.ops import (
     remove_small_boxes,
 )
 
-from tinyseg.model.assign import NEGATIVE, leave_out, match, sample
-from tinyseg.model.box_code import Weights, decode, encode
+from tinyseg.model.assign import NEGATIVE, drop_ignored_negatives, match, sample
+from tinyseg.model.box_code import CodeWeights, decode_boxes, encode_boxes
 from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.proposals import SMOOTH
 from tinyseg.model.rules import BoxRules
@@ -26,15 +26,15 @@ from tinyseg.model.similarity import similarity
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import join_background
 
-CODE_WEIGHTS: Weights = (10.0, 10.0, 5.0, 5.0)
-POOL_SIZE = 7
+BOX_CODE_WEIGHTS: CodeWeights = (10.0, 10.0, 5.0, 5.0)
+BOX_POOL_SIZE = 7
 
-LEAST_SIDE = 1e-2
+LEAST_BOX_SIDE = 1e-2
 """Detections narrower or lower than this many pixels are none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SampledBoxes:
     """The proposals of one image that learn: boxes, the class (0 is background) and object of each.
 
     The first `positives` are the ones with an object.
@@ -45,10 +45,10 @@ class Sampled:
     objects: Int64[Tensor, " n"]
     positives: int
 
-    def with_mask(self, target: Target) -> "Sampled":
+    def with_mask(self, target: Target) -> "SampledBoxes":
         """The positives alone, of the objects that have a mask."""
         kept = target.has_mask[self.objects[: self.positives]].nonzero()[:, 0]
-        return Sampled(self.boxes[kept], self.labels[kept], self.objects[kept], len(kept))
+        return SampledBoxes(self.boxes[kept], self.labels[kept], self.objects[kept], len(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,16 @@ class Candidates:
     scores: Float[Tensor, " n"]
 
 
-def mlp(channels: int, hidden: int) -> nn.Sequential:
+def mlp_head(channels: int, hidden: int) -> nn.Sequential:
     """Two fully connected layers."""
-    first = nn.Linear(channels * POOL_SIZE**2, hidden)
+    first = nn.Linear(channels * BOX_POOL_SIZE**2, hidden)
     return nn.Sequential(nn.Flatten(), first, nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
 
 
-def convolutions(channels: int, hidden: int, *, depth: int = 4) -> nn.Sequential:
+def convolution_head(channels: int, hidden: int, *, depth: int = 4) -> nn.Sequential:
     """`depth` 3 x 3 convolutions with batch norm, then one fully connected layer."""
     layers = [Conv2dNormActivation(channels, channels, 3) for _ in range(depth)]
-    last = nn.Linear(channels * POOL_SIZE**2, hidden)
+    last = nn.Linear(channels * BOX_POOL_SIZE**2, hidden)
     return nn.Sequential(*layers, nn.Flatten(), last, nn.ReLU())
 
 
@@ -106,7 +106,7 @@ class BoxHead(nn.Module):
         return self.classes(seen), self.deltas(seen).unflatten(1, (-1, 4))
 
     @torch.no_grad()
-    def sample(self, proposals: Float[Tensor, "n 4"], target: Target) -> Sampled:
+    def sample(self, proposals: Float[Tensor, "n 4"], target: Target) -> SampledBoxes:
         """Which proposals of an image learn what; its own boxes join the proposals."""
         boxes = torch.cat([proposals, target.boxes])
         iou = self.rules.positive_iou
@@ -118,20 +118,20 @@ class BoxHead(nn.Module):
             best_for_each=False,
             similarity=similarity(self.rules.similarity, self.rules.nwd_scale),
         )
-        matched = leave_out(matched, target.ignored_share(boxes))
+        matched = drop_ignored_negatives(matched, target.ignored_share(boxes))
         share = self.rules.positive_share
         generator, count = target.generator("proposals"), self.rules.sampled
         positive, negative = sample(matched, count=count, positive_share=share, generator=generator)
         background = torch.zeros(len(negative), dtype=torch.int64, device=boxes.device)
         labels = torch.cat([target.labels[matched[positive]], background])
         objects = torch.cat([matched[positive], background + NEGATIVE])
-        return Sampled(boxes[torch.cat([positive, negative])], labels, objects, len(positive))
+        return SampledBoxes(boxes[torch.cat([positive, negative])], labels, objects, len(positive))
 
     def losses(
         self,
         logits: Float[Tensor, "n classes"],
         deltas: Float[Tensor, "n classes 4"],
-        sampled: list[Sampled],
+        sampled: list[SampledBoxes],
         targets: list[Target],
         *,
         normalise: Normalise = own_count,
@@ -149,7 +149,7 @@ class BoxHead(nn.Module):
         boxes = torch.cat([s.boxes[: s.positives] for s in sampled])
         positive = (labels > 0).nonzero()[:, 0]
         code = deltas[positive, labels[positive]]
-        wanted = encode(truth, boxes, CODE_WEIGHTS)
+        wanted = encode_boxes(truth, boxes, BOX_CODE_WEIGHTS)
         box = functional.smooth_l1_loss(code, wanted, beta=SMOOTH, reduction="sum")
         # A batch that lies on the ignore region has no samples.
         return divide(classes, len(labels), normalise), divide(box, len(labels), normalise)
@@ -165,9 +165,9 @@ class BoxHead(nn.Module):
         scores = logits.softmax(dim=1)[:, 1:]
         proposal, label = (scores > self.rules.min_score).nonzero(as_tuple=True)
         score = scores[proposal, label]
-        boxes = decode(deltas[proposal, label + 1], proposals[proposal], CODE_WEIGHTS)
+        boxes = decode_boxes(deltas[proposal, label + 1], proposals[proposal], BOX_CODE_WEIGHTS)
         boxes = clip_boxes_to_image(boxes, image_hw)
-        large = remove_small_boxes(boxes, LEAST_SIDE)
+        large = remove_small_boxes(boxes, LEAST_BOX_SIDE)
         boxes, score, label = boxes[large], score[large], label[large] + 1
         kept = batched_nms(boxes, score, label, self.rules.nms_iou)[: self.rules.detections]
         return Candidates(boxes[kept], label[kept], score[kept])

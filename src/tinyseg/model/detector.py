@@ -20,17 +20,10 @@ from torch.nn import functional
 from tinyseg.frame import Instances
 from tinyseg.masks import from_roi_grids
 from tinyseg.model.backbones import keep_norm_statistics
-from tinyseg.model.box_head import POOL_SIZE as BOX_POOL
-from tinyseg.model.box_head import BoxHead, Candidates, Sampled
-from tinyseg.model.losses import Losses, Normalise, own_count
-from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
-from tinyseg.model.mask_head import MaskHead, mask_loss
-from tinyseg.model.proposals import Proposals, RawProposals
-from tinyseg.model.roi_pool import pool_levels
-from tinyseg.model.rules import InputRules
-from tinyseg.model.sublinear import (
+from tinyseg.model.box_head import BOX_POOL_SIZE as BOX_POOL, BoxHead, Candidates, SampledBoxes
+from tinyseg.model.fast.sublinear import (
     KEEP_ALL,
-    Plan,
+    RecomputePlan,
     RoiGroup,
     keep_all,
     links_of,
@@ -38,6 +31,11 @@ from tinyseg.model.sublinear import (
     roi_groups,
     run_links,
 )
+from tinyseg.model.losses import Losses, Normalise, own_count
+from tinyseg.model.mask_head import MASK_POOL_SIZE as MASK_POOL, MaskHead, mask_loss
+from tinyseg.model.proposals import Proposals, RawProposals
+from tinyseg.model.roi_pool import pool_levels
+from tinyseg.model.rules import InputRules
 from tinyseg.model.targets import Target
 from tinyseg.model.unlabelled import taken_for_unlabelled
 
@@ -85,7 +83,7 @@ class Detector(nn.Module):
         """Whether backbone, pyramid and mask head run in bfloat16."""
         self.normalise: Normalise = own_count
         """Counts that the losses are divided by; training on several processes puts its own."""
-        self.planner: Callable[[Detector, int, tuple[int, int]], Plan] = keep_all
+        self.planner: Callable[[Detector, int, tuple[int, int]], RecomputePlan] = keep_all
         """What a training step on so many views of this height and width runs a second time."""
         self.register_buffer(
             "mean", torch.tensor(rules.mean, dtype=torch.float32).view(1, 3, 1, 1), persistent=False
@@ -140,7 +138,7 @@ class Detector(nn.Module):
         return list(zip(found, torch.split(grids, [len(f.boxes) for f in found]), strict=True))
 
     def _features(
-        self, images: UInt8[Tensor, "b 3 h w"], plan: Plan = KEEP_ALL
+        self, images: UInt8[Tensor, "b 3 h w"], plan: RecomputePlan = KEEP_ALL
     ) -> tuple[tuple[int, int], tuple[int, int], list[Float[Tensor, "b c _h _w"]]]:
         """Height and width before and after padding, and the pyramid's maps, not in bfloat16."""
         height, width = int(images.shape[2]), int(images.shape[3])
@@ -159,7 +157,7 @@ class Detector(nn.Module):
         )
 
     def _stages(
-        self, pixels: Float[Tensor, "b 3 h w"], plan: Plan
+        self, pixels: Float[Tensor, "b 3 h w"], plan: RecomputePlan
     ) -> list[Float[Tensor, "b _c _h _w"]]:
         """The backbone's maps; run link by link if some of them run again."""
         if plan.backbone:
@@ -175,7 +173,7 @@ class Detector(nn.Module):
 
     def _read_boxes(
         self,
-        plan: Plan,
+        plan: RecomputePlan,
         maps: list[Float[Tensor, "b c _h _w"]],
         boxes: list[Float[Tensor, "_n 4"]],
         padded_hw: tuple[int, int],
@@ -192,7 +190,7 @@ class Detector(nn.Module):
 
     def _read_masks(
         self,
-        plan: Plan,
+        plan: RecomputePlan,
         maps: list[Float[Tensor, "b c _h _w"]],
         boxes: list[Float[Tensor, "_n 4"]],
         labels: Int64[Tensor, " n"],
@@ -230,7 +228,7 @@ class Detector(nn.Module):
 
 
 def _unsure(
-    logits: Float[Tensor, "n classes"], sampled: list[Sampled], targets: list[Target]
+    logits: Float[Tensor, "n classes"], sampled: list[SampledBoxes], targets: list[Target]
 ) -> list[Float[Tensor, "_k 4"]]:
     """Boxes that may hold an object which nobody labelled."""
     return taken_for_unlabelled(

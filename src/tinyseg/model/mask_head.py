@@ -6,12 +6,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import Conv2dNormActivation
 
-from tinyseg.model.box_head import Sampled
+from tinyseg.model.box_head import SampledBoxes
 from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.path_aggregation import fuse_after
 from tinyseg.model.targets import Target
 
-POOL_SIZE = 14
+MASK_POOL_SIZE = 14
 MASK_SIZE = 28
 
 
@@ -55,7 +55,7 @@ class MaskHead(nn.Module):
 
 def mask_loss(
     logits: Float[Tensor, "n 28 28"],
-    drawn: list[Sampled],
+    drawn: list[SampledBoxes],
     targets: list[Target],
     *,
     normalise: Normalise = own_count,

@@ -19,20 +19,20 @@ from torchvision.ops import (
     remove_small_boxes,
 )
 
-from tinyseg.model.assign import leave_out, match, sample
-from tinyseg.model.box_code import Weights, decode, encode
+from tinyseg.model.assign import drop_ignored_negatives, match, sample
+from tinyseg.model.box_code import CodeWeights, decode_boxes, encode_boxes
+from tinyseg.model.fast.sparse_gradient import sparse_conv
 from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.rules import ProposalRules
 from tinyseg.model.similarity import similarity
-from tinyseg.model.sparse_gradient import sparse_conv
 from tinyseg.model.targets import Target
 
 SMOOTH = 1 / 9
 """Where the box loss turns from square to linear."""
 
-CODE_WEIGHTS: Weights = (1.0, 1.0, 1.0, 1.0)
+PROPOSAL_CODE_WEIGHTS: CodeWeights = (1.0, 1.0, 1.0, 1.0)
 
-LEAST_SIDE = 1e-3
+LEAST_PROPOSAL_SIDE = 1e-3
 """Proposals narrower or lower than this many pixels are none."""
 
 
@@ -146,12 +146,14 @@ class Proposals(nn.Module):
         for level, anchors in enumerate(raw.anchors):
             wanted = min(self.rules.kept_before_nms[mode], len(anchors))
             best, index = raw.scores[level][image].topk(wanted)
-            boxes.append(decode(raw.deltas[level][image][index], anchors[index], CODE_WEIGHTS))
+            boxes.append(
+                decode_boxes(raw.deltas[level][image][index], anchors[index], PROPOSAL_CODE_WEIGHTS)
+            )
             scores.append(best.sigmoid())
             levels.append(torch.full_like(index, level))
         box, score, level_of = torch.cat(boxes), torch.cat(scores), torch.cat(levels)
         box = clip_boxes_to_image(box, image_hw)
-        large = remove_small_boxes(box, LEAST_SIDE)
+        large = remove_small_boxes(box, LEAST_PROPOSAL_SIDE)
         box, score, level_of = box[large], score[large], level_of[large]
         kept = batched_nms(box, score, level_of, self.rules.nms_iou)[: self.rules.kept[mode]]
         return box[kept]
@@ -182,10 +184,10 @@ class Proposals(nn.Module):
                 best_for_each=True,
                 similarity=alike,
             )
-            matched = leave_out(matched, target.ignored_share(visible))
+            matched = drop_ignored_negatives(matched, target.ignored_share(visible))
             if unsure is not None and len(unsure[image]):
                 near = box_iou(unsure[image], anchors).amax(dim=0)
-                matched = leave_out(matched, near, limit=self.rules.negative_iou)
+                matched = drop_ignored_negatives(matched, near, limit=self.rules.negative_iou)
             share = self.rules.positive_share
             generator, count = target.generator("anchors"), self.rules.sampled
             positive, negative = sample(
@@ -195,7 +197,7 @@ class Proposals(nn.Module):
             wanted.append(torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]))
             code.append(deltas[image][positive])
             truth = target.boxes[matched[positive]]
-            wanted_code.append(encode(truth, anchors[positive], CODE_WEIGHTS))
+            wanted_code.append(encode_boxes(truth, anchors[positive], PROPOSAL_CODE_WEIGHTS))
         seen, target_logits = torch.cat(logits), torch.cat(wanted).to(scores.device)
         objectness = functional.binary_cross_entropy_with_logits(
             seen, target_logits, reduction="sum"

@@ -12,7 +12,7 @@ Measure = Literal["iou", "nwd", "larger"]
 """How alike two boxes are (model/similarity.py)."""
 
 RecomputeChoice = Literal["off", "sqrt", "all"]
-"""What a training step runs a second time instead of keeping it (model/planning.py)."""
+"""What a training step runs a second time instead of keeping it (model/fast/planning.py)."""
 
 READING = ConfigDict(extra="forbid", allow_inf_nan=False)
 """How pydantic reads the rules of the detector's parts from a recipe."""

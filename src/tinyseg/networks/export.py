@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyseg.errors import RecipeError, WeightsError
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks.compact import FOLDED, folded, halved
 from tinyseg.networks.network import keep_as_predicted
 from tinyseg.networks.shared import load_shared

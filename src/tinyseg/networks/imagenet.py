@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tinyseg.errors import WeightsError
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks.weights import read_pickle, read_tensors
 from tinyseg.recipes import Recipe
 

@@ -6,22 +6,26 @@ import torch
 from torch import nn
 
 from tinyseg.labels import index_of
-from tinyseg.model.backbones import STRIDES, TimmBackbone, freeze_stages
-from tinyseg.model.box_head import BoxHead, convolutions, mlp
-from tinyseg.model.context import ContextAttention
-from tinyseg.model.detector import Detector
-from tinyseg.model.mask_head import MaskHead
-from tinyseg.model.path_aggregation import (
+from tinyseg.model import (
+    STRIDES,
+    BoxHead,
+    ContextAttention,
+    Detector,
+    MaskHead,
     PathAggregation,
+    Planner,
+    Proposals,
+    Pyramid,
+    PyramidPooling,
+    TimmBackbone,
+    convolution_head,
+    freeze_stages,
     fuse_after,
     fuse_before,
+    mlp_head,
     pool_all_levels,
+    pool_levels,
 )
-from tinyseg.model.planning import Planner
-from tinyseg.model.proposals import Proposals
-from tinyseg.model.pyramid import Pyramid
-from tinyseg.model.pyramid_pooling import PyramidPooling
-from tinyseg.model.roi_pool import pool_levels
 from tinyseg.recipes import Network, Recipe
 
 LEVELS = len(STRIDES)
@@ -86,7 +90,10 @@ def _pyramid(net: Network, stages: list[int]) -> Pyramid:
 
 def _box_trunk(net: Network) -> nn.Module:
     """The trunk that the recipe names; fused over levels with path aggregation."""
-    trunks = {"mlp": (mlp, 3), "conv": (convolutions, 1)}  # and the length of its first layer
+    trunks = {
+        "mlp": (mlp_head, 3),
+        "conv": (convolution_head, 1),
+    }  # and the length of its first layer
     make, first = trunks[net.box_trunk]
     trunk = make(net.pyramid_channels, net.box_hidden)
     if not net.path_aggregation:

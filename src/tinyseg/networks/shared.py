@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tinyseg.errors import WeightsError
 from tinyseg.labels import WAD_CLASSES, index_of
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks.network import build_detector
 from tinyseg.networks.transfer import coco_classes
 from tinyseg.networks.weights import load_state, read_tensors

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tinyseg.downloads import COCO, IMAGENET, OnProgress, fetch
 from tinyseg.errors import WeightsError
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks.imagenet import load_imagenet, load_timm
 from tinyseg.networks.transfer import transfer_weights
 from tinyseg.recipes import Recipe
-from tinyseg.stored.named import OWN, own_weights
+from tinyseg.stored import OWN, own_weights
 
 FROM_IMAGENET = "imagenet"
 

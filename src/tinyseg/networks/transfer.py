@@ -17,8 +17,7 @@ from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
 from tinyseg.errors import WeightsError
 from tinyseg.labels import index_of
-from tinyseg.model.detector import Detector
-from tinyseg.model.path_aggregation import unfused_name
+from tinyseg.model import Detector, unfused_name
 from tinyseg.networks.weights import our_names, read_own, read_tensors
 from tinyseg.recipes import Recipe
 from tinyseg.stored import weights_file

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from tinyseg.errors import WeightsError
 from tinyseg.files import write_whole
-from tinyseg.model.backbones import set_norm_eps
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector, set_norm_eps
 from tinyseg.networks.compact import FOLDED, as_float32, unfolded
 from tinyseg.networks.network import build_detector
 from tinyseg.recipes import Recipe

@@ -11,50 +11,6 @@ stream.py       many frames: decoding, networks and merging at the same time
 results.py      a folder of finished frames, which a later call goes on with
 """
 
-from tinyseg.predict.backends import Backend, choose_backend
-from tinyseg.predict.batches import BatchLimits
-from tinyseg.predict.ensemble import (
-    EnsembleFile,
-    MemberFile,
-    is_ensemble,
-    load,
-    load_members,
-    read_ensemble,
-    write_ensemble,
-)
-from tinyseg.predict.members import Member, load_adapted, load_member, member_of
-from tinyseg.predict.plan_choice import choose_plan, default_plan, named_plan
-from tinyseg.predict.predictor import Predictor, load_predictor
-from tinyseg.predict.results import Results, backend_of, folder_for
-from tinyseg.predict.sources import Shot, Source, find_sources, read_shots
-from tinyseg.predict.stream import stream
+import lazy_loader
 
-__all__ = [
-    "Backend",
-    "BatchLimits",
-    "EnsembleFile",
-    "Member",
-    "MemberFile",
-    "Predictor",
-    "Results",
-    "Shot",
-    "Source",
-    "backend_of",
-    "choose_backend",
-    "choose_plan",
-    "default_plan",
-    "find_sources",
-    "folder_for",
-    "is_ensemble",
-    "load",
-    "load_adapted",
-    "load_member",
-    "load_members",
-    "load_predictor",
-    "member_of",
-    "named_plan",
-    "read_ensemble",
-    "read_shots",
-    "stream",
-    "write_ensemble",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

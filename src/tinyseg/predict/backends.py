@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from tinyseg.errors import DataError
-from tinyseg.exporting.needed import is_there, needed
+from tinyseg.exporting import is_there, require
 
 BACKENDS = ("torch", "openvino", "onnxruntime")
 AUTO = "auto"
@@ -71,7 +71,7 @@ def choose_backend(
         expected = " | ".join((AUTO, *BACKENDS))
         raise DataError("no such backend", where="--backend", expected=expected, got=name)
     if name != "torch":
-        needed(name)
+        require(name)
         if device not in ("auto", "cpu"):
             rule = f"{name} runs on the processor: a GPU takes torch"
             raise DataError(rule, where="--device", expected="cpu", got=device)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 
 from tinyseg.frame import Instances
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.network import Device, Network
 from tinyseg.networks import keep_as_predicted
 from tinyseg.recipes import Recipe

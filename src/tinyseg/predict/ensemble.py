@@ -27,7 +27,7 @@ from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole
 from tinyseg.predict.backends import IN_TORCH, Backend
 from tinyseg.predict.members import Member, load_adapted, load_member
-from tinyseg.recipes.section import Section
+from tinyseg.recipes import Section
 from tinyseg.stored import WEIGHTS_NAME, file_sha256
 from tinyseg.views import LocationPrior, Plan
 

@@ -13,9 +13,7 @@ from pathlib import Path
 from tinyseg.adapters import load_yolo_seg
 from tinyseg.calibrate import Calibration, calibration_from_json
 from tinyseg.errors import OutputError, RecipeError, WeightsError
-from tinyseg.exporting.files import ExportedFile, is_exported, read_exported
-from tinyseg.exporting.kept import kept_export
-from tinyseg.exporting.runtimes import open_exported
+from tinyseg.exporting import ExportedFile, is_exported, kept_export, open_exported, read_exported
 from tinyseg.frame import Instances
 from tinyseg.network import Network
 from tinyseg.predict.backends import IN_TORCH, Backend
@@ -103,7 +101,7 @@ def _ready(path: Path, backend: Backend) -> Member:
 
 
 def _exported_now(path: Path, backend: Backend) -> tuple[Path, ExportedFile]:
-    from tinyseg.exporting.write import keep_export  # torch takes seconds to import
+    from tinyseg.exporting import keep_export  # torch takes seconds to import
 
     return keep_export(path, tell=backend.tell)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from tinyseg.data.names import file_below
+from tinyseg.data import file_below
 from tinyseg.errors import PredictionsError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.predict.backends import BACKENDS

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.data.names import names_of
-from tinyseg.errors import DataError, ImageError, TinysegError, told_few
+from tinyseg.data import names_of
+from tinyseg.errors import DataError, ImageError, TinysegError, first_few
 from tinyseg.fields import read_text
 from tinyseg.image import MAX_PIXELS, is_picture, read_image
 
@@ -95,10 +95,10 @@ def _expand(word: str, tell: Tell) -> list[Path]:
             "no picture or video of this name",
             path=word,
             expected=_hint(word, entries),
-            got=told_few(others) if others else None,
+            got=first_few(others) if others else None,
         )
     if others:
-        tell(f"files in {word} that are neither picture nor video: {told_few(others)}")
+        tell(f"files in {word} that are neither picture nor video: {first_few(others)}")
     return found
 
 

@@ -48,7 +48,7 @@ class _Frame:
     info: FrameInfo
 
 
-def stream(
+def predict_shots(
     predictor: Predictor,
     shots: Iterable[Shot],
     *,

@@ -4,21 +4,17 @@ recipe.py     Recipe; changing keys by dotted names; reading plain values
 network.py    the network's parts        sampling.py   the views
 training.py   the run                memory.py     what is computed twice
 prediction.py the use
+section.py    what all of these have in common
 presets.py    functions that return a Recipe, by name
 """
 
 from tinyseg.recipes.memory import Memory
 from tinyseg.recipes.network import Network
 from tinyseg.recipes.prediction import Predict
-from tinyseg.recipes.presets import (
-    RECIPES,
-    find_recipe,
-    lite,
-    mask_rcnn_r50,
-    mask_rcnn_r50_v2,
-)
+from tinyseg.recipes.presets import RECIPES, find_recipe, lite, mask_rcnn_r50, mask_rcnn_r50_v2
 from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_settings
 from tinyseg.recipes.sampling import AnySource, Mosaic, Sampling, Tile, Whole
+from tinyseg.recipes.section import Section
 from tinyseg.recipes.training import Train
 
 __all__ = [
@@ -30,6 +26,7 @@ __all__ = [
     "Predict",
     "Recipe",
     "Sampling",
+    "Section",
     "Tile",
     "Train",
     "Whole",

@@ -2,7 +2,7 @@
 
 from pydantic import PositiveFloat, field_validator, model_validator
 
-from tinyseg.model.rules import RecomputeChoice
+from tinyseg.model import RecomputeChoice
 from tinyseg.recipes.section import Section
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from tinyseg.model.rules import BoxRules, InputRules, ProposalRules
+from tinyseg.model import BoxRules, InputRules, ProposalRules
 from tinyseg.recipes.section import Section
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tinyseg.errors import RecipeError
-from tinyseg.model.rules import BoxRules, InputRules, ProposalRules
+from tinyseg.model import BoxRules, InputRules, ProposalRules
 from tinyseg.recipes.network import Network
 from tinyseg.recipes.recipe import Recipe
 from tinyseg.recipes.sampling import VTR, Sampling

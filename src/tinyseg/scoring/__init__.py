@@ -1,1 +1,107 @@
-"""How good predictions are: average precision by COCO's rules, and its table."""
+"""How good predictions are: average precision by COCO's rules, and what it consists of.
+
+pairs.py         a frame's predictions and labels -> who could be matched with whom
+matches.py       COCO's greedy matching over many frames, and average precision from it
+score.py         the figures: AP, AP50, AP75, by size; Scores           table.py
+tally.py         sums of many shards that give the same figures as all frames at once
+breakdown.py     by size, row and class (slices.py), by error, at outlines   breakdown_table.py
+  error_kinds.py what kind of error each is      worth.py     what each kind costs in AP
+  shapes.py, outlines.py  how well outlines fit
+bootstrap.py     intervals over resampled frames    compare.py which of two is better
+                                                    interval_table.py
+wad_rule.py      the challenge's own rule, and its table in wad_table.py
+"""
+
+from tinyseg.scoring.bootstrap import (
+    FEW_FRAMES,
+    RESAMPLES,
+    Intervals,
+    Span,
+    draw_frames,
+    intervals,
+    resampled_precision,
+)
+from tinyseg.scoring.breakdown import Breakdown, break_down
+from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
+from tinyseg.scoring.compare import ALL_CLASSES, ANY_CLASS, ComparedRow, Comparison, compare_scores
+from tinyseg.scoring.error_kinds import ERRORS, ErrorKind, FrameErrors, Rects
+from tinyseg.scoring.interval_table import (
+    comparison_table,
+    comparison_to_json,
+    intervals_table,
+    intervals_to_json,
+)
+from tinyseg.scoring.matches import (
+    RECALLS,
+    Within,
+    average_precision,
+    gather,
+    match,
+    precision_curves,
+)
+from tinyseg.scoring.pairs import FramePairs, Sides, pair_frames, refuse_missing
+from tinyseg.scoring.score import Averages, Scores, score_frames, score_pairs, scores_of
+from tinyseg.scoring.shapes import ShapeRules
+from tinyseg.scoring.slices import SLICE_PRECISION, slice_count
+from tinyseg.scoring.table import scores_table, scores_to_json
+from tinyseg.scoring.tally import Remainder, Tally
+from tinyseg.scoring.wad_rule import WadScores, pooled_interval, score_wad
+from tinyseg.scoring.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
+from tinyseg.scoring.worth import KindWorth
+
+__all__ = [
+    "ALL_CLASSES",
+    "ANY_CLASS",
+    "ERRORS",
+    "FEW_FRAMES",
+    "READINGS",
+    "RECALLS",
+    "RESAMPLES",
+    "SLICE_PRECISION",
+    "Averages",
+    "Breakdown",
+    "ComparedRow",
+    "Comparison",
+    "ErrorKind",
+    "FrameErrors",
+    "FramePairs",
+    "Intervals",
+    "KindWorth",
+    "Rects",
+    "Remainder",
+    "Scores",
+    "ShapeRules",
+    "Sides",
+    "Span",
+    "Tally",
+    "WadScores",
+    "Within",
+    "average_precision",
+    "break_down",
+    "breakdown_tables",
+    "breakdown_to_json",
+    "compare_scores",
+    "comparison_table",
+    "comparison_to_json",
+    "draw_frames",
+    "gather",
+    "intervals",
+    "intervals_table",
+    "intervals_to_json",
+    "match",
+    "pair_frames",
+    "pooled_interval",
+    "precision_curves",
+    "refuse_missing",
+    "resampled_precision",
+    "score_frames",
+    "score_pairs",
+    "score_wad",
+    "scores_of",
+    "scores_table",
+    "scores_to_json",
+    "slice_count",
+    "sweep_table",
+    "wad_classes_table",
+    "wad_to_json",
+]

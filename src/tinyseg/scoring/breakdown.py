@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyseg.scoring.bootstrap import nothing
-from tinyseg.scoring.errors import FrameErrors, Rects, judge
+from tinyseg.scoring.error_kinds import FrameErrors, Rects, find_errors
 from tinyseg.scoring.outlines import OutlineFigures, outline_figures
 from tinyseg.scoring.pairs import FramePairs
 from tinyseg.scoring.shapes import ShapeRules
-from tinyseg.scoring.slices import BUCKETS, PRECISION, Slices, slice_pairs
+from tinyseg.scoring.slices import BUCKETS, SLICE_PRECISION, Slices, slice_pairs
 from tinyseg.scoring.worth import KindWorth, worth_of_kinds
 
 
@@ -32,12 +32,12 @@ class Breakdown:
     views_known: bool
 
 
-def breakdown(
+def break_down(
     pairs: Sequence[FramePairs],
     classes: Sequence[str],
     *,
     buckets: Mapping[str, tuple[float, float]] | None = None,
-    precision: float = PRECISION,
+    precision: float = SLICE_PRECISION,
     shapes: ShapeRules | None = None,
     views: Mapping[str, Rects] | None = None,
     max_detections: int = 300,
@@ -59,7 +59,7 @@ def breakdown(
         max_detections=max_detections,
         tick=tick,
     )
-    errors = judge(pairs, len(classes), views=views, max_detections=max_detections)
+    errors = find_errors(pairs, len(classes), views=views, max_detections=max_detections)
     outlines = outline_figures(
         pairs,
         errors,

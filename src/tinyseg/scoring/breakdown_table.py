@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from rich.table import Table
 
 from tinyseg.scoring.breakdown import Breakdown
-from tinyseg.scoring.errors import FrameErrors, Kind
+from tinyseg.scoring.error_kinds import ErrorKind, FrameErrors
 from tinyseg.scoring.matches import NOTHING
 from tinyseg.scoring.outlines import OutlineFigures
 from tinyseg.scoring.pairs import FramePairs, Sides
@@ -54,10 +54,10 @@ def _rows(
 ) -> list[dict[str, object]]:
     """What is wrong on one side, with the row of its partner on the other."""
     rows: list[dict[str, object]] = []
-    for place in np.flatnonzero(kinds > Kind.IGNORED).tolist():
+    for place in np.flatnonzero(kinds > ErrorKind.IGNORED).tolist():
         other = int(other_rows[place])
         partner = None if other == NOTHING else int(others.index[other])
-        kind = Kind(int(kinds[place])).title
+        kind = ErrorKind(int(kinds[place])).title
         rows.append({"row": int(own.index[place]), "kind": kind, "other": partner})
     return rows
 

@@ -87,7 +87,7 @@ class Comparison:
         return self.drawn < FEW_FRAMES
 
 
-def compare(
+def compare_scores(
     a: Sequence[FramePairs],
     b: Sequence[FramePairs],
     classes: Sequence[str],

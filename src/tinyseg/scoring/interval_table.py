@@ -11,8 +11,7 @@ from rich.table import Table
 
 from tinyseg.scoring.bootstrap import FEW_FRAMES, FIGURES, LEVEL_PERCENT, Intervals, Span
 from tinyseg.scoring.compare import ANY_CLASS, Comparison, Difference
-from tinyseg.scoring.table import FIGURES as HEADS
-from tinyseg.scoring.table import figure_text
+from tinyseg.scoring.table import FIGURES as HEADS, figure_text
 
 
 def few_text(drawn: int, what: str = "frame") -> str:

@@ -74,7 +74,7 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class CandidatePairs:
     """The pairs of a Pool of IoU .5 and above: rows of its two sides, ordered by detection."""
 
     found: Int64[np.ndarray, " k"]
@@ -94,7 +94,7 @@ class Pool:
     found: Members
     scores: Float64[np.ndarray, " found"]
     on_ignore: Float64[np.ndarray, " found"]
-    candidates: Candidates
+    candidates: CandidatePairs
     order: Int64[np.ndarray, " found"]
 
 
@@ -168,7 +168,7 @@ def _candidates(
     pairs: Sequence[FramePairs],
     found_rows: Sequence[Int64[np.ndarray, " _k"]],
     truth_rows: Sequence[Int64[np.ndarray, " _m"]],
-) -> Candidates:
+) -> CandidatePairs:
     found, truth, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
     first_found = first_truth = 0
     for frame, own, theirs in zip(pairs, found_rows, truth_rows, strict=True):
@@ -179,7 +179,7 @@ def _candidates(
         values.append(iou[rows, columns])
         first_found += len(own)
         first_truth += len(theirs)
-    return Candidates(np.concatenate(found), np.concatenate(truth), np.concatenate(values))
+    return CandidatePairs(np.concatenate(found), np.concatenate(truth), np.concatenate(values))
 
 
 def match(pool: Pool, within: Within = EVERYTHING) -> Matches:
@@ -215,7 +215,7 @@ def _take(pool: Pool, judged: Bool[np.ndarray, " truth"]) -> Int64[np.ndarray, "
     return taken
 
 
-def _crossed(pairs: Candidates, found: int, truth: int) -> Bool[np.ndarray, " k"]:
+def _crossed(pairs: CandidatePairs, found: int, truth: int) -> Bool[np.ndarray, " k"]:
     """The pairs that a detection with a choice of labels has a part in, however many steps away.
 
     Masks that do not overlap cannot both have an IoU above .5 with a detection, so there are few.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from tinyseg.scoring.errors import FrameErrors, Kind
+from tinyseg.scoring.error_kinds import ErrorKind, FrameErrors
 from tinyseg.scoring.matches import average_precision, gather, match
 from tinyseg.scoring.pairs import FramePairs
 from tinyseg.scoring.shapes import ShapeRules
@@ -115,7 +115,7 @@ def _true_pairs(
     shapes = frame.shapes
     if shapes is None:
         return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-    right = errors.found[shapes.found] == Kind.RIGHT
+    right = errors.found[shapes.found] == ErrorKind.RIGHT
     right &= errors.target[shapes.found] == shapes.truth
     areas = frame.truth.areas[shapes.truth[right]]
     return areas, shapes.offset_px[right], shapes.growth_px[right]

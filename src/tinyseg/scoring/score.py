@@ -100,7 +100,7 @@ class Scores:
         return Averages.mean([self.classes[p].averages for p in places if p is not None])
 
 
-def score(
+def score_frames(
     predictions: Predictions,
     truth: Iterable[FrameLabels],
     *,

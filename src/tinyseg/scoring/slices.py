@@ -37,7 +37,7 @@ CURVE_AREAS = (0.0, *(2.0**octave for octave in range(4, 18)), LARGEST**2)
 ROW_BANDS = 40
 """The bands of equal height that a frame is cut into: a camera's far objects fill a few of them."""
 
-PRECISION = 0.8
+SLICE_PRECISION = 0.8
 """The precision at which recall is told, unless another is asked for."""
 
 
@@ -102,7 +102,7 @@ def slice_pairs(
     classes: Sequence[str],
     *,
     buckets: Mapping[str, tuple[float, float]] | None = None,
-    precision: float = PRECISION,
+    precision: float = SLICE_PRECISION,
     max_detections: int = 300,
     tick: Callable[[], None] = nothing,
 ) -> Slices:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from tinyseg.scoring.errors import ERRORS, FIXABLE, FrameErrors, Kind
+from tinyseg.scoring.error_kinds import ERRORS, FIXABLE, ErrorKind, FrameErrors
 from tinyseg.scoring.matches import NOTHING, curve_of
 from tinyseg.scoring.pairs import FramePairs
 
@@ -86,7 +86,7 @@ def _worth(
 
 
 def _all_together(ledger: _Ledger, base: float, class_count: int) -> tuple[KindWorth, KindWorth]:
-    false, lost = ~ledger.hit, ledger.truth_kind != Kind.RIGHT
+    false, lost = ~ledger.hit, ledger.truth_kind != ErrorKind.RIGHT
     none = np.zeros(0, np.bool_)
     without_false = replace(ledger, kept=ledger.hit).ap50(class_count)
     without_lost = replace(ledger, asked=~lost).ap50(class_count)
@@ -105,11 +105,11 @@ def _ledger(pairs: Sequence[FramePairs], errors: Sequence[FrameErrors]) -> _Ledg
     kind = _joined([item.found for item in errors])
     scores = np.concatenate([np.zeros(0), *(frame.found.scores for frame in pairs)])
     order = np.argsort(-scores, kind="stable")
-    order = order[kind[order] != Kind.IGNORED]
+    order = order[kind[order] != ErrorKind.IGNORED]
     truth_kind = _joined([item.truth for item in errors])
     return _Ledger(
         _joined([frame.found.labels for frame in pairs])[order],
-        kind[order] == Kind.RIGHT,
+        kind[order] == ErrorKind.RIGHT,
         np.ones(len(order), np.bool_),
         kind[order],
         _joined(targets)[order],
@@ -123,10 +123,10 @@ def _joined(parts: Sequence[Int64[np.ndarray, " _k"]]) -> Int64[np.ndarray, " n"
     return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
-def _fixed(ledger: _Ledger, kind: Kind) -> _Ledger:
+def _fixed(ledger: _Ledger, kind: ErrorKind) -> _Ledger:
     """The ledger as it would be without errors of one kind."""
     wrong = ledger.kind == kind
-    asked = ~((ledger.truth_kind == kind) & (kind in (Kind.MISSED, Kind.SEAM)))
+    asked = ~((ledger.truth_kind == kind) & (kind in (ErrorKind.MISSED, ErrorKind.SEAM)))
     if kind not in FIXABLE:
         return replace(ledger, kept=~wrong, asked=asked)
     right = wrong & _best_on_free_label(ledger)
@@ -139,7 +139,7 @@ def _fixed(ledger: _Ledger, kind: Kind) -> _Ledger:
 def _best_on_free_label(ledger: _Ledger) -> Bool[np.ndarray, " found"]:
     """Of the detections that could be put right the best one on each label that none has found."""
     rows = np.flatnonzero(np.isin(ledger.kind, FIXABLE))
-    rows = rows[ledger.truth_kind[ledger.target[rows]] != Kind.RIGHT]
+    rows = rows[ledger.truth_kind[ledger.target[rows]] != ErrorKind.RIGHT]
     _, first = np.unique(ledger.target[rows], return_index=True)
     best = np.zeros(len(ledger.kind), np.bool_)
     best[rows[first]] = True

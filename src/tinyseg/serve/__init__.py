@@ -12,5 +12,10 @@ body.py      the picture in a request's body       problems.py  errors as proble
 pool.py      the queue, counted in pixels          worker.py    pictures -> answers, in a process
 answers.py   instances -> JSON, label map, overlay guard.py     token, headers, log of each request
 metrics.py   what Prometheus reads                 run.py       uvicorn, slow clients, signals
+openapi.py   what the addresses take and give, with examples
 page/        the page
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,8 +16,7 @@ from tinyseg.exchange import MOST_CLASSES, in_pixels, to_label_map
 from tinyseg.frame import Instances
 from tinyseg.image import jpeg_bytes, png_bytes
 from tinyseg.predictions import FramePredictions, Predictions, to_document
-from tinyseg.report.html.outlines import rings
-from tinyseg.report.overlay import draw_overlay
+from tinyseg.report import draw_overlay, mask_rings
 from tinyseg.serve.records import Form, Job
 from tinyseg.views import View
 
@@ -25,7 +24,7 @@ Image = UInt8[np.ndarray, "_height _width 3"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Answered:
     """What is known of a picture of height and width `hw` once it was looked at; `views` holds the
     views of the first and of the second pass."""
 
@@ -41,7 +40,7 @@ class Found:
         return sum(v.out_hw[0] * v.out_hw[1] for turn in self.views for v in turn)
 
 
-def chosen(found: Instances, form: Form, classes: Sequence[str]) -> Instances:
+def wanted_by(found: Instances, form: Form, classes: Sequence[str]) -> Instances:
     """The instances that the form wants."""
     keep = found.scores >= form.min_score
     if form.classes is not None:
@@ -50,10 +49,10 @@ def chosen(found: Instances, form: Form, classes: Sequence[str]) -> Instances:
 
 
 def body_of(
-    found: Found, job: Job, classes: tuple[str, ...], picture: Callable[[], Image]
+    found: Answered, job: Job, classes: tuple[str, ...], picture: Callable[[], Image]
 ) -> bytes:
     """The answer's bytes; the picture itself is asked for by an overlay alone."""
-    wanted = chosen(found.instances, job.form, classes)
+    wanted = wanted_by(found.instances, job.form, classes)
     if job.form.kind == "jpeg":
         return jpeg_bytes(draw_overlay(picture(), wanted, classes, min_score=0.0))
     if job.form.kind == "png":
@@ -66,7 +65,7 @@ def body_of(
 
 
 def _document(
-    found: Found, wanted: Instances, job: Job, classes: tuple[str, ...]
+    found: Answered, wanted: Instances, job: Job, classes: tuple[str, ...]
 ) -> dict[str, object]:
     frame = FramePredictions(job.name, job.file_name, found.hw, wanted)
     document = to_document(Predictions(classes, (frame,)))
@@ -94,7 +93,7 @@ def _put_masks(
     masks = in_pixels(wanted, hw).masks  # as many as there are rows: those with a pixel
     corners = masks.boxes.astype(int).tolist()
     for row, (x0, y0, _, _), grid in zip(rows, corners, masks.grids(), strict=True):
-        row["segmentation"] = [line.ravel().tolist() for line in rings(grid, (x0, y0))]
+        row["segmentation"] = [line.ravel().tolist() for line in mask_rings(grid, (x0, y0))]
 
 
 def _view(view: View, turn: int) -> dict[str, object]:

@@ -20,13 +20,13 @@ from pydantic import TypeAdapter
 
 from tinyseg.allocator import give_back_memory, keep_freed_memory
 from tinyseg.api import load
-from tinyseg.data.synthetic import render_scene
 from tinyseg.errors import DeviceError, ImageError, TinysegError
-from tinyseg.exporting.files import is_exported, read_exported
+from tinyseg.exporting import is_exported, read_exported
 from tinyseg.image import image_from_bytes, jpeg_bytes
 from tinyseg.merge import Seen
 from tinyseg.predict import Predictor, choose_plan, is_ensemble
-from tinyseg.serve.answers import Found, Image, body_of
+from tinyseg.scenes import render_scene
+from tinyseg.serve.answers import Answered, Image, body_of
 from tinyseg.serve.problems import shortly
 from tinyseg.serve.records import (
     STAGES,
@@ -43,8 +43,7 @@ from tinyseg.serve.records import (
 )
 from tinyseg.serve.settings import Settings
 from tinyseg.stored import Notes, find_weights, read_notes
-from tinyseg.views import FrameInfo, Plan, View, camera_of
-from tinyseg.views.focus import PRIOR_USED
+from tinyseg.views import PRIOR_USED, FrameInfo, Plan, View, camera_of
 
 IDLE_S = 5.0
 """After so long without a job, freed memory goes back to the system."""
@@ -124,7 +123,7 @@ class Bench:
             threads=settings.threads,
         )
         self._plans: OrderedDict[Where, Predictor] = OrderedDict()
-        self._kept: OrderedDict[tuple[bytes, Where, str | None], Found] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, Where, str | None], Answered] = OrderedDict()
         self._gone: set[int] = set()
 
     def about(self) -> About:
@@ -228,12 +227,12 @@ class Bench:
             remarks = predictor.plan.remarks(one.info)
             told = tuple(r for r in remarks if not r.startswith(PRIOR_USED))
             views = _by_pass(seen, predictor, one.info)
-            found = Found(one.info.hw, instances, views, told, one.seconds)
+            found = Answered(one.info.hw, instances, views, told, one.seconds)
             self._keep(one.key, found)
             image = one.image
             self._finish(one.job, found, lambda image=image: image, kept=False)  # type: ignore[misc]
 
-    def _finish(self, job: Job, found: Found, picture: Picture, *, kept: bool) -> None:
+    def _finish(self, job: Job, found: Answered, picture: Picture, *, kept: bool) -> None:
         start = perf_counter()
         try:
             body = body_of(found, job, self.model.names, picture)
@@ -249,7 +248,7 @@ class Bench:
             Answer(job.number, body, kind, seconds, count, pixels, len(found.instances), kept)
         )
 
-    def _keep(self, key: tuple[bytes, Where, str | None], found: Found) -> None:
+    def _keep(self, key: tuple[bytes, Where, str | None], found: Answered) -> None:
         self._kept[key] = found
         size = sum(one.instances.masks.coverage.nbytes for one in self._kept.values())
         while len(self._kept) > 1 and (len(self._kept) > KEPT_FRAMES or size > KEPT_BYTES):

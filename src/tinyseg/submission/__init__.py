@@ -15,20 +15,20 @@ read.py      the file -> Predictions
 """
 
 from tinyseg.submission.check import check
-from tinyseg.submission.findings import Findings, collect, fault_to_json, findings_text
+from tinyseg.submission.findings import CheckResult, collect, fault_to_json, findings_text
 from tinyseg.submission.pictures import Pictures, find_pictures
 from tinyseg.submission.read import read_submission
-from tinyseg.submission.rules import FRAME_HW, HEADER, Fault, Rule
+from tinyseg.submission.rules import FRAME_HW, HEADER, RowFault, Rule
 from tinyseg.submission.source import count_frames, stream_predictions
 from tinyseg.submission.write import Cuts, Written, write_submission
 
 __all__ = [
     "FRAME_HW",
     "HEADER",
+    "CheckResult",
     "Cuts",
-    "Fault",
-    "Findings",
     "Pictures",
+    "RowFault",
     "Rule",
     "Written",
     "check",

@@ -18,7 +18,7 @@ from tinyseg.submission import spans
 from tinyseg.submission.lines import Line, read_lines
 from tinyseg.submission.pictures import Pictures, is_id, is_md5
 from tinyseg.submission.row import Row, text_to_row
-from tinyseg.submission.rules import COLUMNS, HEADER, Fault, Rule, shown
+from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
 from tinyseg.submission.seen import SeenRows, seen_rows
 from tinyseg.submission.suspect import LeftBorder, looks_column_major, looks_one_based
 
@@ -34,7 +34,7 @@ def check(
     *,
     exclusive: bool = False,
     meet: Callable[[int], None] = lambda number: None,
-) -> Iterator[Fault]:
+) -> Iterator[RowFault]:
     """All faults of a submission; `meet` is told the number of each row.
 
     `exclusive`: a pixel may belong to one instance of its frame only. Raises PredictionsError
@@ -66,7 +66,7 @@ class _Checker:
         self.border = LeftBorder()
         self.rows = 0
 
-    def line(self, line: Line) -> Iterator[Fault]:
+    def line(self, line: Line) -> Iterator[RowFault]:
         self.rows += 1
         yield from line.faults
         if line.text is None:
@@ -76,16 +76,16 @@ class _Checker:
             return
         yield from self._instance(line.text, line.number)
 
-    def _header(self, text: str) -> Iterator[Fault]:
+    def _header(self, text: str) -> Iterator[RowFault]:
         """Row 1; where it is not the header but an instance, it is judged as one too."""
         if text == HEADER:
             return
-        yield Fault(Rule.header, 1, got=shown(text))
+        yield RowFault(Rule.header, 1, got=shown(text))
         fields = text.split(",")
         if len(fields) == len(COLUMNS) and fields[1].isdecimal():
             yield from self._instance(text, 1)
 
-    def _instance(self, text: str, number: int) -> Iterator[Fault]:
+    def _instance(self, text: str, number: int) -> Iterator[RowFault]:
         frame = None
         image_id = text.partition(",")[0].replace('"', "")
         if image_id in self.recent or (self._is_frame(image_id) and text != HEADER):
@@ -108,54 +108,54 @@ class _Checker:
         ids = self.pictures.ids
         return is_id(image_id) if ids is None else image_id in ids
 
-    def _arrive(self, image_id: str, number: int) -> Iterator[Fault]:
+    def _arrive(self, image_id: str, number: int) -> Iterator[RowFault]:
         """A row of this frame has come; the frame that is longest ago goes, with its overlaps."""
         if image_id in self.recent:
             return
         if image_id in self.met:
             rule = Rule.apart_overlap if self.exclusive else Rule.apart
-            yield Fault(rule, number, _IMAGE_ID, got=f"{shown(image_id)} again")
+            yield RowFault(rule, number, _IMAGE_ID, got=f"{shown(image_id)} again")
         elif self.pictures.ids is None and not is_md5(image_id):
-            yield Fault(Rule.not_md5, number, _IMAGE_ID, got=shown(image_id))
+            yield RowFault(Rule.not_md5, number, _IMAGE_ID, got=shown(image_id))
         self.met.add(image_id)
         self.recent[image_id] = _Frame(self.pictures.hw(image_id))
         if len(self.recent) > RECENT_FRAMES:
             yield from _overlaps(self.recent.pop(next(iter(self.recent))))
 
-    def _unknown(self, image_id: str, number: int) -> Iterator[Fault]:
+    def _unknown(self, image_id: str, number: int) -> Iterator[RowFault]:
         if is_id(image_id):  # another name is told as such
             expected = self.pictures.some()
-            yield Fault(Rule.unknown_image, number, _IMAGE_ID, expected, shown(image_id))
+            yield RowFault(Rule.unknown_image, number, _IMAGE_ID, expected, shown(image_id))
 
-    def _duplicate(self, row: Row) -> Iterator[Fault]:
+    def _duplicate(self, row: Row) -> Iterator[RowFault]:
         """A row with picture, class and runs of an earlier one, whatever its confidence."""
         first = self.seen.meet(row.content, row.number)
         if first is not None:
-            yield Fault(Rule.duplicate, row.number, got=f"row {first} again")
+            yield RowFault(Rule.duplicate, row.number, got=f"row {first} again")
 
-    def _suspicious(self, runs: Runs, number: int, hw: tuple[int, int]) -> Iterator[Fault]:
+    def _suspicious(self, runs: Runs, number: int, hw: tuple[int, int]) -> Iterator[RowFault]:
         self.border.add(runs, hw[1])
         tests = {Rule.column_major: looks_column_major, Rule.one_based: looks_one_based}
         for rule, looks in tests.items():
             if looks(runs, hw):
-                yield Fault(rule, number, _RUNS)
+                yield RowFault(rule, number, _RUNS)
 
-    def end(self) -> Iterator[Fault]:
+    def end(self) -> Iterator[RowFault]:
         """What only the whole file can tell."""
         for frame in self.recent.values():
             yield from _overlaps(frame)
         if self.rows == 0:
-            yield Fault(Rule.header, 1, got="an empty file")
+            yield RowFault(Rule.header, 1, got="an empty file")
         if self.border.looks_shifted():
             got = f"{self.border.beside} masks begin in column 1 and none in column 0"
-            yield Fault(Rule.one_based, None, _RUNS, got=got)
+            yield RowFault(Rule.one_based, None, _RUNS, got=got)
         for image_id in self.pictures.missing(self.met):
-            yield Fault(Rule.missing_frame, None, _IMAGE_ID, got=image_id)
+            yield RowFault(Rule.missing_frame, None, _IMAGE_ID, got=image_id)
 
 
-def _overlaps(frame: _Frame) -> Iterator[Fault]:
+def _overlaps(frame: _Frame) -> Iterator[RowFault]:
     """Rows of the frame that share pixels with rows before them."""
     for shared in spans.overlaps([runs for _, runs in frame.rows]):
         number, owner = frame.rows[shared.mask][0], frame.rows[shared.owner][0]
         got = f"{shared.pixels} pixels of earlier rows, the first of row {owner}"
-        yield Fault(Rule.overlap, number, _RUNS, expected="0 pixels", got=got)
+        yield RowFault(Rule.overlap, number, _RUNS, expected="0 pixels", got=got)

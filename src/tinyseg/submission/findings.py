@@ -10,39 +10,39 @@ from pathlib import Path
 import orjson
 
 from tinyseg.files import whole_file
-from tinyseg.submission.rules import Fault, Rule
+from tinyseg.submission.rules import RowFault, Rule
 
 
 @dataclass(slots=True)
-class Group:
+class RowFaultGroup:
     """How often a rule is broken, and the first places."""
 
     rule: Rule
     count: int = 0
-    examples: list[Fault] = field(default_factory=list)
+    examples: list[RowFault] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
         """ "fault" or "warning"."""
-        return "warning" if Fault(self.rule).is_warning else "fault"
+        return "warning" if RowFault(self.rule).is_warning else "fault"
 
 
-class Findings:
+class CheckResult:
     """The groups of the faults that have been added, `examples` of each kept."""
 
     def __init__(self, examples: int = 5) -> None:
         self.examples = examples
-        self._groups: dict[Rule, Group] = {}
+        self._groups: dict[Rule, RowFaultGroup] = {}
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: RowFault) -> None:
         """Count one more."""
-        group = self._groups.setdefault(fault.rule, Group(fault.rule))
+        group = self._groups.setdefault(fault.rule, RowFaultGroup(fault.rule))
         group.count += 1
         if group.count <= self.examples:
             group.examples.append(fault)
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[RowFaultGroup]:
         """Faults first, then warnings, each in the order in which they were first met."""
         return sorted(self._groups.values(), key=lambda group: group.kind != "fault")
 
@@ -57,12 +57,14 @@ class Findings:
         return sum(g.count for g in self.groups if g.kind == "warning")
 
 
-def collect(faults: Iterable[Fault], *, json: Path | None = None, examples: int = 5) -> Findings:
+def collect(
+    faults: Iterable[RowFault], *, json: Path | None = None, examples: int = 5
+) -> CheckResult:
     """The faults in groups; every one of them, in order, in the JSON file too.
 
     Raises OutputError where that file cannot be written.
     """
-    findings = Findings(examples)
+    findings = CheckResult(examples)
     if json is None:
         for fault in faults:
             findings.add(fault)
@@ -78,7 +80,7 @@ def collect(faults: Iterable[Fault], *, json: Path | None = None, examples: int 
     return findings
 
 
-def fault_to_json(fault: Fault) -> dict[str, object]:
+def fault_to_json(fault: RowFault) -> dict[str, object]:
     """A fault in plain values; the rule by its short name and in words."""
     return {
         "row": fault.row,
@@ -91,12 +93,12 @@ def fault_to_json(fault: Fault) -> dict[str, object]:
     }
 
 
-def _summary(findings: Findings) -> dict[str, object]:
+def _summary(findings: CheckResult) -> dict[str, object]:
     groups = [{"rule": g.rule.name, "kind": g.kind, "count": g.count} for g in findings.groups]
     return {"faults": findings.faults, "warnings": findings.warnings, "groups": groups}
 
 
-def findings_text(findings: Findings) -> Iterator[str]:
+def findings_text(findings: CheckResult) -> Iterator[str]:
     """Lines for people: a heading a group, with its count, then its first places."""
     for group in findings.groups:
         yield f"{group.kind}: {group.rule.value}: {group.count:,}"
@@ -105,7 +107,7 @@ def findings_text(findings: Findings) -> Iterator[str]:
             yield f"    and {group.count - len(group.examples):,} more"
 
 
-def place_text(fault: Fault) -> str:
+def place_text(fault: RowFault) -> str:
     """Where a fault is, and what was expected and came."""
     row = None if fault.row is None else f"row {fault.row}"
     place = ", ".join(part for part in (row, fault.column) if part is not None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tinyseg.errors import PredictionsError
-from tinyseg.submission.rules import MAX_ROW_BYTES, Fault, Rule
+from tinyseg.submission.rules import MAX_ROW_BYTES, RowFault, Rule
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -25,7 +25,7 @@ class Line:
 
     number: int
     text: str | None
-    faults: tuple[Fault, ...]
+    faults: tuple[RowFault, ...]
 
 
 def read_lines(path: Path) -> Iterator[Line]:
@@ -45,11 +45,11 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
     while raw := file.readline(MAX_ROW_BYTES):
         number += 1
         if number == 1 and raw.startswith(_UTF16_MARKS):
-            yield Line(1, None, (Fault(Rule.encoding, 1, got="a mark of UTF-16"),))
+            yield Line(1, None, (RowFault(Rule.encoding, 1, got="a mark of UTF-16"),))
             return
         if len(raw) == MAX_ROW_BYTES and not raw.endswith(b"\n"):
             size = len(raw) + _pass_over(file)
-            yield Line(number, None, (Fault(Rule.row_bytes, number, got=str(size)),))
+            yield Line(number, None, (RowFault(Rule.row_bytes, number, got=str(size)),))
             continue
         yield _line(number, raw)
 
@@ -68,17 +68,17 @@ def _line(number: int, raw: bytes) -> Line:
     faults = []
     if number == 1 and raw.startswith(_UTF8_MARK):
         raw = raw.removeprefix(_UTF8_MARK)
-        faults.append(Fault(Rule.byte_order_mark, number))
+        faults.append(RowFault(Rule.byte_order_mark, number))
     content = raw.removesuffix(b"\n")
     if len(content) == len(raw):
-        faults.append(Fault(Rule.last_line_end, number))
+        faults.append(RowFault(Rule.last_line_end, number))
     if content.endswith(b"\r"):
         content = content.removesuffix(b"\r")
-        faults.append(Fault(Rule.line_end, number, got="carriage return"))
+        faults.append(RowFault(Rule.line_end, number, got="carriage return"))
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         text = content.decode("utf-8", "replace")
         got = f"byte {content[error.start]:#04x} at {error.start} of the row"
-        faults.append(Fault(Rule.encoding, number, got=got))
+        faults.append(RowFault(Rule.encoding, number, got=got))
     return Line(number, text, tuple(faults))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from tinyseg.data.names import frame_key
+from tinyseg.data import frame_key
 from tinyseg.errors import DataError, PredictionsError
 from tinyseg.fields import read_text
 from tinyseg.image import ENDINGS, image_hw, is_picture

@@ -18,7 +18,7 @@ from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.submission.lines import Line, read_lines
 from tinyseg.submission.pictures import Pictures
 from tinyseg.submission.row import Row, text_to_row
-from tinyseg.submission.rules import COLUMNS, HEADER, Fault, Rule, shown
+from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
 
 _INDICES = {number: index for index, number in enumerate(WAD_IDS)}
 
@@ -49,17 +49,17 @@ def _rows(path: Path, pictures: Pictures) -> Iterator[Row]:
             yield row
 
 
-def _judged(line: Line, pictures: Pictures) -> tuple[Row | None, list[Fault]]:
+def _judged(line: Line, pictures: Pictures) -> tuple[Row | None, list[RowFault]]:
     """The row of a line and all its faults; no row for the header."""
     if line.text is None or line.number == 1:
         wrong = line.text is not None and line.text != HEADER
-        header = [Fault(Rule.header, 1, got=shown(line.text or ""))] if wrong else []
+        header = [RowFault(Rule.header, 1, got=shown(line.text or ""))] if wrong else []
         return None, [*line.faults, *header]
     image_id = line.text.partition(",")[0]
     height, width = pictures.hw(image_id)
     row, faults = text_to_row(line.text, line.number, pixels=height * width)
     if row is not None and pictures.ids is not None and image_id not in pictures.ids:
-        faults.append(Fault(Rule.unknown_image, line.number, COLUMNS[0], got=shown(image_id)))
+        faults.append(RowFault(Rule.unknown_image, line.number, COLUMNS[0], got=shown(image_id)))
     return row, [*line.faults, *faults]
 
 

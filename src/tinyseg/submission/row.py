@@ -12,7 +12,7 @@ import numpy as np
 from tinyseg.labels import WAD_IDS
 from tinyseg.masks import Runs, row_runs_to_text
 from tinyseg.submission.pictures import is_id
-from tinyseg.submission.rules import COLUMNS, HEADER, Fault, Rule, shown
+from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
 
 _IMAGE_ID, _LABEL_ID, _PIXEL_COUNT, _CONFIDENCE, _RUNS = COLUMNS
 
@@ -42,18 +42,18 @@ def row_to_text(image_id: str, label_id: int, confidence: float, runs: Runs) -> 
     return f"{image_id},{label_id},{runs[1].sum()},{score},{row_runs_to_text(*runs)}\n"
 
 
-def text_to_row(text: str, number: int, *, pixels: int) -> tuple[Row | None, list[Fault]]:
+def text_to_row(text: str, number: int, *, pixels: int) -> tuple[Row | None, list[RowFault]]:
     """A row and its faults; no row where it has not five fields. The frame has so many pixels."""
-    faults: list[Fault] = []
+    faults: list[RowFault] = []
     if '"' in text:
-        faults.append(Fault(Rule.quotes, number))
+        faults.append(RowFault(Rule.quotes, number))
         text = text.replace('"', "")
     if text == HEADER:
-        return None, [*faults, Fault(Rule.header_again, number)]
+        return None, [*faults, RowFault(Rule.header_again, number)]
     fields = text.split(",")
     if len(fields) != len(COLUMNS):
         got = f"{len(fields)}: {shown(text)}" if text else "an empty row"
-        return None, [*faults, Fault(Rule.field_count, number, expected="5", got=got)]
+        return None, [*faults, RowFault(Rule.field_count, number, expected="5", got=got)]
     image_id, label_id, pixel_count, confidence, code = fields
     reader = _Reader(number, faults)
     reader.check_image_id(image_id)
@@ -73,13 +73,13 @@ class _Reader:
     """Reads the fields of one row, and writes down what is wrong with them."""
 
     number: int
-    faults: list[Fault]
+    faults: list[RowFault]
 
     def fault(
         self, rule: Rule, column: str, *, expected: object = None, got: object = None
     ) -> None:
         told = [None if value is None else str(value) for value in (expected, got)]
-        self.faults.append(Fault(rule, self.number, column, *told))
+        self.faults.append(RowFault(rule, self.number, column, *told))
 
     def check_image_id(self, text: str) -> None:
         if not is_id(text):

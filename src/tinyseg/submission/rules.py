@@ -69,7 +69,7 @@ WARNINGS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RowFault:
     """A rule that is broken in one place: the row, 1 being the header, and the column.
 
     No row is meant where it is the file as a whole, no column where it is the row.

@@ -10,9 +10,18 @@ sentences for the user; without it these are Python warnings.
 """
 
 from tinyseg.tasks.data_sets import convert, examine
-from tinyseg.tasks.opening import open_given, open_with, place_of, read_all_labels, read_given
+from tinyseg.tasks.opening import (
+    open_given,
+    open_with,
+    parts_at,
+    place_of,
+    predictions_file,
+    read_all_labels,
+    read_given,
+)
 from tinyseg.tasks.pages import ReportChoice, write_report
 from tinyseg.tasks.scores import (
+    MOST_DETECTIONS,
     BreakdownChoice,
     Evaluation,
     Resampling,
@@ -22,6 +31,7 @@ from tinyseg.tasks.scores import (
 )
 
 __all__ = [
+    "MOST_DETECTIONS",
     "BreakdownChoice",
     "Evaluation",
     "ReportChoice",
@@ -33,7 +43,9 @@ __all__ = [
     "examine",
     "open_given",
     "open_with",
+    "parts_at",
     "place_of",
+    "predictions_file",
     "read_all_labels",
     "read_given",
     "write_report",

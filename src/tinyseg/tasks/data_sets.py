@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tinyseg.conversion import Converted, Wanted, kept_classes
-from tinyseg.conversion import convert as run_job
+from tinyseg.conversion import Converted, Wanted, convert as run_job, kept_classes
 from tinyseg.data import TRAIN, Place, class_ids, splits_of
-from tinyseg.doctor import Findings, plan_of
-from tinyseg.doctor import examine as look_at
+from tinyseg.doctor import Findings, examination_of, examine as look_at
 from tinyseg.errors import DataError
 from tinyseg.files import check_folder
 from tinyseg.labels import WAD_CLASSES, index_of
@@ -88,7 +86,7 @@ def examine(
     ['note']
     """
     other = None if val is None else place_of(val)
-    plan = plan_of(place_of(data), other, classes)
+    plan = examination_of(place_of(data), other, classes)
     workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
     with Watch(on_progress=on_progress).stage("looking at frames", len(plan)) as stage:
         return look_at(

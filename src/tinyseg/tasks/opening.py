@@ -19,7 +19,7 @@ from tinyseg.data import (
     split_of_kind,
 )
 from tinyseg.errors import PredictionsError, TinysegError
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting import require
 from tinyseg.fields import read_json
 from tinyseg.frame import FrameLabels
 from tinyseg.labels import judged_classes
@@ -165,8 +165,8 @@ def _read(path: Path | str) -> Predictions | Results:
 
 def _parts(address: str) -> Predictions:
     """What a job on a cluster found."""
-    needed("pyarrow")
-    from tinyseg.cluster.parts import read_parts
+    require("pyarrow")
+    from tinyseg.cluster import read_parts
 
     return read_parts(address)
 

@@ -5,22 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyseg.data import DataSet, Item, Place
-from tinyseg.doctor import Findings, examine, plan_of
+from tinyseg.doctor import Findings, examination_of, examine
 from tinyseg.files import check_output, write_whole
 from tinyseg.frame import Frame, FrameLabels
 from tinyseg.predictions import Predictions
-from tinyseg.report.html.figures import Measured
-from tinyseg.report.html.gather import Choice, Run, page_of, sheets_of, worst_frames
-from tinyseg.report.html.page import to_html
-from tinyseg.report.html.records import Finding, Sheet
-from tinyseg.report.overlay import DRAWN_FROM
-from tinyseg.scoring.bootstrap import intervals
-from tinyseg.scoring.breakdown import breakdown
-from tinyseg.scoring.compare import Comparison, compare
-from tinyseg.scoring.pairs import pair_frames
-from tinyseg.scoring.score import score_pairs
-from tinyseg.scoring.shapes import ShapeRules
-from tinyseg.scoring.tally import Remainder
+from tinyseg.report import (
+    DRAWN_FROM,
+    Finding,
+    JudgedRun,
+    Measured,
+    PageChoice,
+    Sheet,
+    page_of,
+    sheets_of,
+    to_html,
+    worst_frames,
+)
+from tinyseg.scoring import (
+    Comparison,
+    Remainder,
+    ShapeRules,
+    break_down,
+    compare_scores,
+    intervals,
+    pair_frames,
+    score_pairs,
+)
 from tinyseg.tasks.opening import open_given, place_of, read_all_labels
 from tinyseg.tasks.scores import MOST_DETECTIONS, Resampling, tell_left_out
 from tinyseg.watch import OnError, OnProgress, OnRemark, Stage, Watch
@@ -98,7 +108,7 @@ def write_report(
         for one, name in zip(given, names, strict=True)
     ]
     title = f"{place.path.stem}: {' and '.join(names)}"
-    wanted = Choice(title, shown.frames, shown.cut, shown.floor, shown.max_bytes)
+    wanted = PageChoice(title, shown.frames, shown.cut, shown.floor, shown.max_bytes)
     sheets = _sheets(runs, dataset, wanted, watch)
     faults = _examine(place, dataset.classes, watch) if shown.faults else None
     page = page_of(
@@ -133,7 +143,7 @@ def _measured(
     name: str,
     rules: _Judging,
     watch: Watch,
-) -> Run:
+) -> JudgedRun:
     most, drawn = rules.max_detections, rules.resampling
     pairs = pair_frames(
         given,
@@ -156,18 +166,18 @@ def _measured(
             tick=stage.advance,
         )
     scores = score_pairs(pairs, classes=classes, max_detections=most)
-    parts = breakdown(pairs, classes, max_detections=most)
-    return Run.of(Measured(name, tuple(pairs), scores, spans, parts), given)
+    parts = break_down(pairs, classes, max_detections=most)
+    return JudgedRun.of(Measured(name, tuple(pairs), scores, spans, parts), given)
 
 
 def _comparison(
-    runs: Sequence[Run], classes: Sequence[str], rules: _Judging, watch: Watch
+    runs: Sequence[JudgedRun], classes: Sequence[str], rules: _Judging, watch: Watch
 ) -> Comparison | None:
     if len(runs) < 2:
         return None
     a, b = (run.measured.pairs for run in runs)
     with watch.stage("comparing", 2 * len(classes) + 2) as stage:
-        return compare(
+        return compare_scores(
             a,
             b,
             classes,
@@ -179,7 +189,9 @@ def _comparison(
         )
 
 
-def _sheets(runs: Sequence[Run], dataset: DataSet, choice: Choice, watch: Watch) -> list[Sheet]:
+def _sheets(
+    runs: Sequence[JudgedRun], dataset: DataSet, choice: PageChoice, watch: Watch
+) -> list[Sheet]:
     """The chosen frames, read one at a time."""
     places = worst_frames(runs, choice.frames)
     by_name = {item.name: item for item in dataset.items}
@@ -196,7 +208,7 @@ def _read(items: Sequence[Item], stage: Stage) -> Iterator[Frame]:
 
 def _examine(place: Place, classes: Sequence[str], watch: Watch) -> Findings:
     """What the doctor finds without decoding pictures."""
-    plan = plan_of(place, None, classes)
+    plan = examination_of(place, None, classes)
     with watch.stage("looking for faults", len(plan)) as stage:
         return examine(plan, classes, fast=True, on_frame=lambda _: stage.advance())
 

@@ -9,23 +9,42 @@ from rich.table import Table
 
 from tinyseg.data import LISTS_FOLDER, ClipOf, Place, clips_from_lists, clips_from_pattern
 from tinyseg.errors import DataError, PredictionsError, RecipeError
-from tinyseg.exporting.needed import needed
+from tinyseg.exporting import require
 from tinyseg.predictions import Predictions
-from tinyseg.scoring.bootstrap import RESAMPLES, Intervals, intervals
-from tinyseg.scoring.breakdown import Breakdown, breakdown
-from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
-from tinyseg.scoring.compare import Comparison
-from tinyseg.scoring.compare import compare as compare_pairs
-from tinyseg.scoring.errors import Rects
-from tinyseg.scoring.interval_table import intervals_table, intervals_to_json
-from tinyseg.scoring.pairs import FramePairs, pair_frames, refuse_missing
-from tinyseg.scoring.score import Scores, score_pairs, scores_of
-from tinyseg.scoring.shapes import ShapeRules
-from tinyseg.scoring.slices import PRECISION, slice_count
-from tinyseg.scoring.table import scores_table, scores_to_json
-from tinyseg.scoring.tally import Remainder, Tally
-from tinyseg.scoring.wad_rule import WadScores, pooled_interval, score_wad
-from tinyseg.scoring.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
+from tinyseg.scoring import (
+    READINGS,
+    RESAMPLES,
+    SLICE_PRECISION,
+    Breakdown,
+    Comparison,
+    FramePairs,
+    Intervals,
+    Rects,
+    Remainder,
+    Scores,
+    ShapeRules,
+    Tally,
+    WadScores,
+    break_down,
+    breakdown_tables,
+    breakdown_to_json,
+    compare_scores,
+    intervals,
+    intervals_table,
+    intervals_to_json,
+    pair_frames,
+    pooled_interval,
+    refuse_missing,
+    score_pairs,
+    score_wad,
+    scores_of,
+    scores_table,
+    scores_to_json,
+    slice_count,
+    sweep_table,
+    wad_classes_table,
+    wad_to_json,
+)
 from tinyseg.tasks.opening import open_for, open_given, parts_at, place_of, read_all_labels
 from tinyseg.views import FrameInfo, read_plan
 from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
@@ -51,7 +70,7 @@ class BreakdownChoice:
     YAML file, so that errors at its views' seams are known."""
 
     buckets: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    precision: float = PRECISION
+    precision: float = SLICE_PRECISION
     boundary_px: int = 1
     plan: Path | None = None
 
@@ -226,7 +245,7 @@ def compare(
     for pairs in (pairs_a, pairs_b):
         tell_left_out(Remainder.of(pairs), max_detections, watch)
     with watch.stage("drawing frames anew", 2 * len(dataset.classes) + 2) as stage:
-        compared = compare_pairs(
+        compared = compare_scores(
             pairs_a,
             pairs_b,
             dataset.classes,
@@ -273,9 +292,9 @@ class PartsScoring:
 
 def score_parts(address: str, place: Place, how: PartsScoring, watch: Watch) -> Scores:
     """Scores of a cluster's results, a shard of them in memory at a time."""
-    needed("pyarrow")
+    require("pyarrow")
     if how.cluster is not None:
-        needed("ray")
+        require("ray")
     from tinyseg.cluster import (
         Judge,
         Shard,
@@ -402,7 +421,7 @@ def _broken_down(
 ) -> Breakdown:
     views = None if choice.plan is None else views_of(choice.plan, pairs)
     with watch.stage("breaking down", slice_count(choice.buckets)) as stage:
-        return breakdown(
+        return break_down(
             pairs,
             classes,
             buckets=choice.buckets,

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from tinyseg.data.dataset import Item
+from tinyseg.data import Item
 from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.frame import Frame
-from tinyseg.model.targets import Target
+from tinyseg.model import Target
 from tinyseg.recipes import Mosaic, Recipe
 from tinyseg.training.augment import jitter_colours
 from tinyseg.training.balance import Draws, draws_from
@@ -27,12 +27,12 @@ from tinyseg.training.chance import rng
 from tinyseg.training.copy_paste import paste_objects
 from tinyseg.training.mosaic import Cell, cell_frame, cells_of, draw_cell, join_cells
 from tinyseg.training.sampler import (
-    Shape,
+    StepShape,
     draw_view,
     frame_of,
     group_frame,
     group_size,
-    learnable,
+    ignore_unlearnable,
     shape_of,
 )
 
@@ -133,7 +133,7 @@ class Portion:
     rounds: int = 1
 
 
-def make_sample(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> Frame:
+def make_sample(frames: FrameStore, index: int, shape: StepShape, recipe: Recipe) -> Frame:
     """Sample `index` of a run: a view of a frame, or of several, in view pixels, colours changed.
 
     Nothing is pasted into mosaics, whose objects are small without it.
@@ -151,18 +151,18 @@ def _make_cell(frames: FrameStore, cell: Cell, source: Mosaic, recipe: Recipe) -
     which = cell_frame(cell, source, draws=frames.draws, seed=seed)
     frame, factor = frames[which], float(frames.draws.zooms[which])
     view = draw_cell(frame, cell, source, rules, seed=seed, factor=factor)
-    seen = view.cut(learnable(frame, view, rules))
+    seen = view.cut(ignore_unlearnable(frame, view, rules))
     chance = rng(seed, cell.index, "cell colour")
     image = jitter_colours(seen.image, chance, strength=rules.colour)
     return replace(seen, image=image)
 
 
-def _make_view(frames: FrameStore, index: int, shape: Shape, recipe: Recipe) -> Frame:
+def _make_view(frames: FrameStore, index: int, shape: StepShape, recipe: Recipe) -> Frame:
     rules, seed = recipe.sampling, recipe.train.seed
     which = frame_of(index, draws=frames.draws, shape=shape, rules=rules, seed=seed)
     frame, zoom = frames[which], float(frames.draws.zooms[which])
     view = draw_view(frame, index, shape, rules, seed=seed, zoom=zoom)
-    seen = view.cut(learnable(frame, view, rules))
+    seen = view.cut(ignore_unlearnable(frame, view, rules))
     chance = rng(seed, index, "paste")
     if chance.random() < rules.copy_paste.share:
         donor = _donor(frames, index, which, shape, recipe, chance)
@@ -177,7 +177,7 @@ def _donor(
     frames: FrameStore,
     index: int,
     which: int,
-    shape: Shape,
+    shape: StepShape,
     recipe: Recipe,
     chance: np.random.Generator,
 ) -> Frame | None:
@@ -221,7 +221,7 @@ def batches(
 
 
 def make_batch(
-    frames: FrameStore, indices: range, shape: Shape, recipe: Recipe, device: torch.device
+    frames: FrameStore, indices: range, shape: StepShape, recipe: Recipe, device: torch.device
 ) -> Batch:
     """These samples of a run, on the device."""
     samples = [make_sample(frames, index, shape, recipe) for index in indices]

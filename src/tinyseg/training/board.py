@@ -20,9 +20,9 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from tinyseg.files import writing
 from tinyseg.frame import Frame
-from tinyseg.model.detector import Detector
-from tinyseg.report.overlay import draw_overlay
-from tinyseg.scoring.score import Averages
+from tinyseg.model import Detector
+from tinyseg.report import draw_overlay
+from tinyseg.scoring import Averages
 from tinyseg.training.log import StepReport
 
 NAME = "tensorboard"

@@ -23,8 +23,7 @@ from typing import Any
 
 import orjson
 from safetensors import SafetensorError
-from safetensors.torch import load as tensors_from_bytes
-from safetensors.torch import save as tensors_to_bytes
+from safetensors.torch import load as tensors_from_bytes, save as tensors_to_bytes
 from torch import Tensor
 
 from tinyseg.errors import TrainingError
@@ -53,7 +52,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NewestCheckpoint:
     """The newest good checkpoint, if any, and the reasons against those that are newer."""
 
     checkpoint: Checkpoint | None
@@ -74,15 +73,15 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
     return place
 
 
-def newest_checkpoint(run: Path) -> Found:
+def newest_checkpoint(run: Path) -> NewestCheckpoint:
     """The newest checkpoint of the run whose every byte is as it was written."""
     refused: list[TrainingError] = []
     for place in reversed(_places(run / FOLDER)):
         try:
-            return Found(read_checkpoint(place), tuple(refused))
+            return NewestCheckpoint(read_checkpoint(place), tuple(refused))
         except TrainingError as error:
             refused.append(error)
-    return Found(None, tuple(refused))
+    return NewestCheckpoint(None, tuple(refused))
 
 
 def has_checkpoints(run: Path) -> bool:

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from tinyseg import boxes as box_math
 from tinyseg.frame import Frame
-from tinyseg.masks.record import HALF
+from tinyseg.masks import HALF
 from tinyseg.recipes import Sampling
 from tinyseg.training.cut_outs import CutOut, cut_out, paste
 from tinyseg.views import View

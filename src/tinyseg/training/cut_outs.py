@@ -13,13 +13,11 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.frame import Frame, Instances
-from tinyseg.masks import CropMasks
-from tinyseg.masks.record import HALF
+from tinyseg.masks import HALF, CropMasks
 from tinyseg.recipes import Sampling
-from tinyseg.views.resample import resample
+from tinyseg.views import resampled
 
 MARGIN = 2
 """Pixels around a cut-out into which its edge is blended."""
@@ -57,7 +55,7 @@ def cut_out(frame: Frame, which: int, *, mirrored: bool, smallest: float) -> Cut
     box = frame.instances.masks.boxes[which]
     rim = max(MARGIN, ceil(MARGIN * min(box[2] - box[0], box[3] - box[1]) / smallest))
     rect = (box[0] - rim, box[1] - rim, box[2] + rim, box[3] + rim)
-    image = resample(frame.image, rect, (round(rect[3] - rect[1]), round(rect[2] - rect[0])))
+    image = resampled(frame.image, rect, (round(rect[3] - rect[1]), round(rect[2] - rect[0])))
     grid = frame.instances.masks.grid(which)
     if mirrored:
         image, grid = np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(grid[:, ::-1])
@@ -185,7 +183,7 @@ def _at_size(
     (height, width), rim = piece.grid.shape, piece.rim
     dx, dy = MARGIN * width / out_w, MARGIN * height / out_h
     rect = (rim - dx, rim - dy, rim + width + dx, rim + height + dy)
-    colours = resample(piece.image, rect, (out_h + 2 * MARGIN, out_w + 2 * MARGIN))
+    colours = resampled(piece.image, rect, (out_h + 2 * MARGIN, out_w + 2 * MARGIN))
     shrinks = out_h <= height and out_w <= width
     way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     weight = cv2.resize(piece.grid, (out_w, out_h), interpolation=way)

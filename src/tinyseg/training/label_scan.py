@@ -138,7 +138,7 @@ def _read(
     return read
 
 
-def told_by_camera(items: Sequence[Item]) -> list[Item]:
+def sampled_by_camera(items: Sequence[Item]) -> list[Item]:
     """Up to PRIOR_FRAMES of the items whose names tell their cameras, evenly over the list."""
     own = [item for item in items if camera_of(item.name) is not None]
     kept = min(len(own), PRIOR_FRAMES)
@@ -153,10 +153,10 @@ def prior_of(
 ) -> LocationPrior | None:
     """The location prior of some of the items, read for it alone; None if no name tells a camera.
 
-    It is that of `told_by_camera`: a histogram so coarse needs no more frames than that, and a run
-    that goes on learns the same.
+    It is that of `sampled_by_camera`: a histogram so coarse needs no more frames than that, and a
+    run that goes on learns the same.
     """
-    read = _read(told_by_camera(items), on_frame, on_skip)
+    read = _read(sampled_by_camera(items), on_frame, on_skip)
     return _prior([one for one in read if one is not None])
 
 

@@ -15,10 +15,10 @@ from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
 from tinyseg.errors import TrainingError
-from tinyseg.model.losses import Normalise, own_count
+from tinyseg.model import Normalise, own_count
 
 
-def launch(device: torch.device) -> Fabric:
+def launch_processes(device: torch.device) -> Fabric:
     """The processes of this run, on one device each; under torchrun the device's kind counts."""
     world = _count("WORLD_SIZE", 1)
     local = _count("LOCAL_WORLD_SIZE", world)

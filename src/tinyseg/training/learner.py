@@ -18,9 +18,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from tinyseg.errors import TrainingError
-from tinyseg.model.detector import Detector
-from tinyseg.model.losses import Losses
-from tinyseg.model.targets import Target
+from tinyseg.model import Detector, Losses, Target
 from tinyseg.networks import load_state
 from tinyseg.recipes import Recipe, Train
 from tinyseg.training.batches import Batch

@@ -24,7 +24,7 @@ from lightning.fabric import Fabric
 
 from tinyseg.errors import OutputError, TinysegError, TrainingError
 from tinyseg.files import make_folder, write_whole
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 from tinyseg.networks import save_weights
 from tinyseg.recipes import Recipe
 from tinyseg.stored import WEIGHTS_NAME
@@ -36,7 +36,7 @@ from tinyseg.training.learner import Learner, NotFiniteError
 from tinyseg.training.log import EVALUATIONS_NAME, LOG_NAME, RECIPE_NAME, Lines, StepReport
 from tinyseg.training.sampler import shape_of
 from tinyseg.training.stop import StopWish
-from tinyseg.training.validation import Validate, worth
+from tinyseg.training.validation import Validate, selection_score
 from tinyseg.views import LocationPrior
 
 STOPPED_NAME = "stopped.json"
@@ -167,8 +167,8 @@ class Keeper:
         averages = validate(network)
         self._evaluations.add({"step": done - 1, "averages": averages})
         self._board.add_scores(done - 1, averages)
-        if self._best is None or worth(averages) >= self._best:  # later if alike
-            self._best = worth(averages)
+        if self._best is None or selection_score(averages) >= self._best:  # later if alike
+            self._best = selection_score(averages)
             self._write(network)
 
     def save(self, done: int) -> None:

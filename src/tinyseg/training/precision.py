@@ -8,7 +8,7 @@ import time
 
 import torch
 
-from tinyseg.model.detector import Detector
+from tinyseg.model import Detector
 
 VIEW_HW = (256, 256)
 ROUNDS = 3

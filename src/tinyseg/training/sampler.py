@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import AnySource, Sampling, Tile, Whole
@@ -27,35 +26,35 @@ SMALLEST_SIDE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class StepShape:
     """What all views of one step have in common."""
 
     source: AnySource
     out_hw: tuple[int, int]
 
 
-def shape_of(step: int, rules: Sampling, seed: int) -> Shape:
+def shape_of(step: int, rules: Sampling, seed: int) -> StepShape:
     """The source and the size of a step's views."""
     generator = rng(seed, step, "shape")
     shares = np.array([source.share for source in rules.sources])
     source = rules.sources[int(generator.choice(len(shares), p=shares / shares.sum()))]
     if not isinstance(source, Whole):
-        return Shape(source, source.view or rules.view)
+        return StepShape(source, source.view or rules.view)
     low, high = source.short_side
     short = int(generator.integers(low, high + 1))
     long = short * max(source.aspect, 1 / source.aspect)
     scale = min((source.longest_side or long) / long, 1.0)
     sides = round(short * scale), round(long * scale)
-    return Shape(source, sides if source.aspect >= 1 else sides[::-1])
+    return StepShape(source, sides if source.aspect >= 1 else sides[::-1])
 
 
-def frame_of(index: int, *, draws: Draws, shape: Shape, rules: Sampling, seed: int) -> int:
+def frame_of(index: int, *, draws: Draws, shape: StepShape, rules: Sampling, seed: int) -> int:
     """Which of the frames sample `index` is cut from."""
     own = draws_from(draws, shape.source.data)
     return group_frame(index // group_size(shape, rules), draws=own, seed=seed)
 
 
-def group_size(shape: Shape, rules: Sampling) -> int:
+def group_size(shape: StepShape, rules: Sampling) -> int:
     """How many samples in a row are cut from one frame."""
     return rules.views_per_frame if isinstance(shape.source, Tile) else 1
 
@@ -67,7 +66,7 @@ def group_frame(group: int, *, draws: Draws, seed: int) -> int:
 
 
 def draw_view(
-    frame: Frame, index: int, shape: Shape, rules: Sampling, *, seed: int, zoom: float = 1.0
+    frame: Frame, index: int, shape: StepShape, rules: Sampling, *, seed: int, zoom: float = 1.0
 ) -> View:
     """The view of sample `index` on its frame; `zoom` is the factor of the frame's data set."""
     generator = rng(seed, index, "view")
@@ -158,7 +157,7 @@ def _start(centre: float, side: int, length: int) -> float:
     return min(max(start, 0.0), float(length - side))
 
 
-def learnable(frame: Frame, view: View, rules: Sampling) -> Frame:
+def ignore_unlearnable(frame: Frame, view: View, rules: Sampling) -> Frame:
     """The frame with the objects that this view shows too little of moved to the ignore region, and
     those that it shows next to nothing of left out."""
     masks = frame.instances.masks

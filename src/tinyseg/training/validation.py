@@ -1,8 +1,8 @@
 """How good the weights are on frames that they do not learn from, while they learn.
 
 A network and labelled frames go in, averages come out: predicted as `tinyseg predict` would with
-the recipe's own plan, scored as `tinyseg evaluate` does. `worth` orders them: mask AP, mean over
-the classes that the frames have.
+the recipe's own plan, scored as `tinyseg evaluate` does. `selection_score` orders them: mask AP,
+mean over the classes that the frames have.
 """
 
 import math
@@ -13,12 +13,11 @@ import torch
 from tinyseg.data import Item
 from tinyseg.errors import TinysegError
 from tinyseg.frame import FrameLabels
-from tinyseg.model.detector import Detector
-from tinyseg.predict import Member, Predictor
-from tinyseg.predict.detector_network import DetectorNetwork
+from tinyseg.model import Detector
+from tinyseg.predict import DetectorNetwork, Member, Predictor
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
-from tinyseg.scoring.score import Averages, Scores, score
+from tinyseg.scoring import Averages, Scores, score_frames
 from tinyseg.views import camera_of
 
 OnSkip = Callable[[str, TinysegError], None]
@@ -32,7 +31,7 @@ def refuse(name: str, error: TinysegError) -> None:
     raise error
 
 
-def validation(
+def validate_on(
     items: Sequence[Item], recipe: Recipe, device: torch.device, *, on_skip: OnSkip = refuse
 ) -> Validate:
     """Scores on these frames, read anew each time: they need no memory between evaluations."""
@@ -40,12 +39,12 @@ def validation(
     def validate(detector: Detector) -> Averages:
         member = Member(DetectorNetwork(detector, recipe), recipe.predict)
         predictor = Predictor([member], device=device)
-        return judge(predictor, items, on_skip=on_skip).averages
+        return score_on(predictor, items, on_skip=on_skip).averages
 
     return validate
 
 
-def judge(
+def score_on(
     predictor: Predictor,
     items: Sequence[Item],
     *,
@@ -68,9 +67,9 @@ def judge(
         truth.append(labels)
         on_frame()
     predictions = Predictions(predictor.classes, tuple(found))
-    return score(predictions, truth, classes=predictor.classes)
+    return score_frames(predictions, truth, classes=predictor.classes)
 
 
-def worth(averages: Averages) -> float:
+def selection_score(averages: Averages) -> float:
     """One number, the more the better; frames without a label are worth nothing."""
     return 0.0 if math.isnan(averages.ap) else averages.ap

@@ -12,16 +12,9 @@ plan.py       Plan: parts, flipped or not, as a record that a file holds; made o
     choose.py     as much of it as possible in as few rectangles
 """
 
-from tinyseg.views.focus import Focus
+from tinyseg.views.focus import PRIOR_USED, Focus
 from tinyseg.views.plan import Part, Plan, read_plan, resolved
-from tinyseg.views.planned import (
-    LONGEST_SIDE,
-    SHORT_SIDE,
-    FrameInfo,
-    PlanLike,
-    Planned,
-    camera_of,
-)
+from tinyseg.views.planned import LONGEST_SIDE, SHORT_SIDE, FrameInfo, PlanLike, Planned, camera_of
 from tinyseg.views.plans import Tiles, Whole
 from tinyseg.views.prior import (
     LocationPrior,
@@ -30,13 +23,14 @@ from tinyseg.views.prior import (
     prior_to_json,
     read_prior,
 )
-from tinyseg.views.resample import PADDING
+from tinyseg.views.resample import PADDING, resampled
 from tinyseg.views.view import EVERY_SIZE, View
 
 __all__ = [
     "EVERY_SIZE",
     "LONGEST_SIDE",
     "PADDING",
+    "PRIOR_USED",
     "SHORT_SIDE",
     "Focus",
     "FrameInfo",
@@ -54,5 +48,6 @@ __all__ = [
     "prior_to_json",
     "read_plan",
     "read_prior",
+    "resampled",
     "resolved",
 ]

@@ -63,7 +63,7 @@ def found_share(sizes: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     return np.asarray(np.interp(sizes, at, share))
 
 
-def worth(*, zoom: float, scale: float) -> Float64[np.ndarray, " octaves"]:
+def gain_of_zoom(*, zoom: float, scale: float) -> Float64[np.ndarray, " octaves"]:
     """What seeing an instance of each octave at `zoom` adds to having seen it at `scale`."""
     middles = np.array([low * 2**0.5 for low in (4.0, *OCTAVES[1:-1])])
     return np.maximum(found_share(middles * zoom) - found_share(middles * scale), 0.0)

@@ -19,7 +19,7 @@ from pydantic import InstanceOf, PositiveFloat
 from tinyseg.errors import PlanError
 from tinyseg.frame import Instances
 from tinyseg.views.choose import choose_rects
-from tinyseg.views.evidence import Evidence, Grid, worth
+from tinyseg.views.evidence import Evidence, Grid, gain_of_zoom
 from tinyseg.views.hints import hints
 from tinyseg.views.planned import (
     LONGEST_SIDE,
@@ -123,7 +123,9 @@ class Focus(PlanLike):
     def _look(self, info: FrameInfo, found: Instances) -> list[Planned]:
         evidence = SOURCES[self.source](info, found, self._prior())
         (once,) = self.whole.first(info)
-        weights = evidence * worth(zoom=self.zoom, scale=min(once.view.scale_xy))[:, None, None]
+        weights = (
+            evidence * gain_of_zoom(zoom=self.zoom, scale=min(once.view.scale_xy))[:, None, None]
+        )
         side_hw = (self.view[0] / self.zoom, self.view[1] / self.zoom)
         rects = choose_rects(weights, info.hw, side_hw=side_hw, most=self.most, least=LEAST)
         sizes = self.answers_for or EVERY_SIZE

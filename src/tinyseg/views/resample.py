@@ -13,7 +13,7 @@ PADDING = (114, 114, 114)
 """Grey of view pixels that lie outside the frame."""
 
 
-def resample(
+def resampled(
     image: UInt8[np.ndarray, "height width 3"],
     rect: tuple[float, float, float, float],
     out_hw: tuple[int, int],

@@ -19,12 +19,11 @@ from math import inf
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
-from tinyseg import boxes as box_math
-from tinyseg import masks as mask_ops
+from tinyseg import boxes as box_math, masks as mask_ops
 from tinyseg.errors import DataError
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
-from tinyseg.views.resample import resample
+from tinyseg.views.resample import resampled
 
 EVERY_SIZE = (0.0, inf)
 """The range of sizes of a view that answers for everything."""
@@ -78,7 +77,7 @@ class View:
 
     def cut_image(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The pixels of the view: averaged where it shrinks, interpolated where it zooms."""
-        view = resample(image, self.rect, self.out_hw)
+        view = resampled(image, self.rect, self.out_hw)
         return np.ascontiguousarray(view[:, ::-1]) if self.flip else view
 
     def lift(self, instances: Instances) -> Instances:

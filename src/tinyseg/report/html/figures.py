@@ -12,20 +12,28 @@ import numpy as np
 from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart, stack_chart
 from tinyseg.report.html.records import Bar, Chart, Curve, Estimate, Row
 from tinyseg.report.html.svg import figure
-from tinyseg.scoring.bootstrap import Intervals, Span, draw_frames, resampled_precision
-from tinyseg.scoring.breakdown import Breakdown
-from tinyseg.scoring.compare import ALL_CLASSES, ANY_CLASS, ComparedRow, Comparison
-from tinyseg.scoring.errors import ERRORS, Kind
-from tinyseg.scoring.matches import (
+from tinyseg.scoring import (
+    ALL_CLASSES,
+    ANY_CLASS,
+    ERRORS,
     RECALLS,
+    Averages,
+    Breakdown,
+    ComparedRow,
+    Comparison,
+    ErrorKind,
+    FramePairs,
+    Intervals,
+    Scores,
+    Span,
     Within,
     average_precision,
+    draw_frames,
     gather,
     match,
     precision_curves,
+    resampled_precision,
 )
-from tinyseg.scoring.pairs import FramePairs
-from tinyseg.scoring.score import Averages, Scores
 
 OCTAVES = range(1, 10)
 """Sides of the sizes that charts tell apart, as powers of two; beyond them, the last holds all."""
@@ -159,7 +167,7 @@ def _size_curve(run: Measured, bins: Sequence[tuple[float, float, int]]) -> Curv
     return Curve(*zip(*rows, strict=True))
 
 
-FATES = (Kind.RIGHT, Kind.LOCALISATION, Kind.SEAM, Kind.CLASS, Kind.MISSED)
+FATES = (ErrorKind.RIGHT, ErrorKind.LOCALISATION, ErrorKind.SEAM, ErrorKind.CLASS, ErrorKind.MISSED)
 """What can become of a label, in the order in which columns are stacked."""
 
 
@@ -196,8 +204,8 @@ def _worth_chart(runs: Sequence[Measured]) -> Chart:
 def _detections_chart(runs: Sequence[Measured], cut: float) -> Chart:
     """What the detections from `cut` on are."""
     counted = [_detection_kinds(run, cut) for run in runs]
-    shown = [Kind.RIGHT, *(k for k in ERRORS if k is not Kind.MISSED), Kind.IGNORED]
-    words = {Kind.RIGHT: "correct", Kind.IGNORED: "not judged"}
+    shown = [ErrorKind.RIGHT, *(k for k in ERRORS if k is not ErrorKind.MISSED), ErrorKind.IGNORED]
+    words = {ErrorKind.RIGHT: "correct", ErrorKind.IGNORED: "not judged"}
     bars = [
         Bar(words.get(kind, kind.title), None, tuple(Estimate(float(c[kind])) for c in counted))
         for kind in shown

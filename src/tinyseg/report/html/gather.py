@@ -17,8 +17,7 @@ from tinyseg.report.html.figures import Measured, charts, headline, precision_ch
 from tinyseg.report.html.records import Finding, Page, Sheet
 from tinyseg.report.html.sheets import JudgedFrame, sheet_of
 from tinyseg.report.html.words import Told, sentences
-from tinyseg.scoring.compare import Comparison
-from tinyseg.scoring.errors import Kind
+from tinyseg.scoring import Comparison, ErrorKind
 
 MOST_RUNS = 2
 PAGE_SHARE = 0.93
@@ -29,14 +28,14 @@ OUTLINE_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class JudgedRun:
     """One run's figures, and its judged frames in the order of the figures' pairs."""
 
     measured: Measured
     frames: tuple[JudgedFrame, ...]
 
     @staticmethod
-    def of(measured: Measured, predictions: Predictions) -> "Run":
+    def of(measured: Measured, predictions: Predictions) -> "JudgedRun":
         """The run whose figures were made of these predictions."""
         found = {frame.name: frame.instances for frame in predictions.frames}
         rows = zip(measured.pairs, measured.breakdown.errors, strict=True)
@@ -44,7 +43,7 @@ class Run:
             JudgedFrame(found.get(pairs.name, Instances.empty()), pairs, errors)
             for pairs, errors in rows
         ]
-        return Run(measured, tuple(frames))
+        return JudgedRun(measured, tuple(frames))
 
     @property
     def offset_px(self) -> float:
@@ -54,7 +53,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PageChoice:
     """What the user chose: the page's title, most frames with pictures, scores, and size.
 
     The slider begins at score `cut`; detections under `floor` are left out of pictures.
@@ -67,7 +66,7 @@ class Choice:
     max_bytes: int
 
 
-def worst_frames(runs: Sequence[Run], most: int) -> list[int]:
+def worst_frames(runs: Sequence[JudgedRun], most: int) -> list[int]:
     """Places of the frames with the most errors in any run, in the data set's order."""
     _check(runs)
     count = len(runs[0].frames)
@@ -76,7 +75,7 @@ def worst_frames(runs: Sequence[Run], most: int) -> list[int]:
     return sorted(order[:most])
 
 
-def _check(runs: Sequence[Run]) -> None:
+def _check(runs: Sequence[JudgedRun]) -> None:
     if not 1 <= len(runs) <= MOST_RUNS or not runs[0].frames:
         got = f"{len(runs)} runs of {[len(run.frames) for run in runs]} frames"
         raise DataError("a report shows one run or two, of one frame or more", got=got)
@@ -84,11 +83,11 @@ def _check(runs: Sequence[Run]) -> None:
 
 def _errors(frame: JudgedFrame) -> int:
     kinds = np.concatenate([frame.errors.truth, frame.errors.found])
-    return int(np.count_nonzero(kinds > Kind.IGNORED))
+    return int(np.count_nonzero(kinds > ErrorKind.IGNORED))
 
 
 def sheets_of(
-    runs: Sequence[Run], places: Sequence[int], frames: Iterable[Frame], choice: Choice
+    runs: Sequence[JudgedRun], places: Sequence[int], frames: Iterable[Frame], choice: PageChoice
 ) -> list[Sheet]:
     """The sheets of the chosen places, whose frames come in the same order."""
     most = int(choice.max_bytes * PAGE_SHARE * OUTLINE_SHARE / max(len(places), 1))
@@ -99,10 +98,10 @@ def sheets_of(
 
 
 def page_of(
-    runs: Sequence[Run],
+    runs: Sequence[JudgedRun],
     comparison: Comparison | None,
     sheets: Sequence[Sheet],
-    choice: Choice,
+    choice: PageChoice,
     *,
     classes: Sequence[str],
     findings: Sequence[Finding] = (),
@@ -146,7 +145,7 @@ def _frames_note(shown: int, all_frames: int) -> str:
     return f"Of {all_frames:,} frames the {shown:,} with the most errors, here and in the gallery."
 
 
-def _footer(one: Measured, choice: Choice) -> tuple[str, ...]:
+def _footer(one: Measured, choice: PageChoice) -> tuple[str, ...]:
     intervals = one.intervals
     return (
         "AP by COCO's rules on masks, IoU .50 to .95, up to "

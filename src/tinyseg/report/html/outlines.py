@@ -35,12 +35,12 @@ def outlines(masks: CropMasks, frame_hw: tuple[int, int]) -> list[str]:
     pixels = mask_ops.rasterise(masks, frame_hw)
     corners = pixels.boxes.astype(int).tolist()
     return [
-        "".join(_path(ring) for ring in rings(grid, (x0, y0)))
+        "".join(_path(ring) for ring in mask_rings(grid, (x0, y0)))
         for (x0, y0, _, _), grid in zip(corners, pixels.grids(), strict=True)
     ]
 
 
-def rings(
+def mask_rings(
     grid: UInt8[np.ndarray, "h w"], origin_xy: tuple[int, int]
 ) -> list[Float64[np.ndarray, "_k 2"]]:
     """The closed lines around a mask's pixels, x and y of their corners in the frame."""

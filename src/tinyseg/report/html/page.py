@@ -12,9 +12,9 @@ import orjson
 from tinyseg.report.html.pictures import Patch
 from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Page, Sheet
 from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
-from tinyseg.scoring.errors import ERRORS, Kind
+from tinyseg.scoring import ERRORS, ErrorKind
 
-SHARED = ("common.js", "pictures.js", "stage.js")
+SHARED_PARTS = ("common.js", "pictures.js", "stage.js")
 """What the page of `tinyseg serve` has too: one viewer for both."""
 
 SCRIPTS = ("common.js", "page.js", "pictures.js", "stage.js", "gallery.js", "viewer.js")
@@ -33,10 +33,10 @@ def to_html(page: Page) -> bytes:
         "signed_interval": signed_interval,
         "percent": percent,
     }
-    script = "\n".join(part(name) for name in SCRIPTS)
-    text = environment.from_string(part("page.html.j2")).render(
+    script = "\n".join(page_part(name) for name in SCRIPTS)
+    text = environment.from_string(page_part("page.html.j2")).render(
         page=page,
-        style=part("page.css"),
+        style=page_part("page.css"),
         script=f'"use strict";\n{script}',
         data=_in_script(_to_json(page)),
         **words,
@@ -44,7 +44,7 @@ def to_html(page: Page) -> bytes:
     return text.encode()
 
 
-def part(name: str) -> str:
+def page_part(name: str) -> str:
     """A file that stands beside this one."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
@@ -90,7 +90,7 @@ def _shape(shape: Outlined) -> dict[str, object]:
 
 
 def _fate(fate: Fate, right: str) -> dict[str, object]:
-    words = {Kind.RIGHT: right, Kind.IGNORED: "not judged"}
+    words = {ErrorKind.RIGHT: right, ErrorKind.IGNORED: "not judged"}
     kind = words.get(fate.kind, fate.kind.title)
     return {"kind": kind, "error": fate.kind in ERRORS, "iou": round(fate.iou, 4)}
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from tinyseg.report.html.pictures import Picture
-from tinyseg.scoring.errors import Kind
+from tinyseg.scoring import ErrorKind
 
 Box = tuple[int, int, int, int]
 
@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 class Fate:
     """What became of an item, and its IoU with its counterpart, or with the nearest one."""
 
-    kind: Kind
+    kind: ErrorKind
     iou: float
 
 

@@ -14,8 +14,7 @@ from tinyseg.frame import Frame, Instances
 from tinyseg.report.html.outlines import outlines
 from tinyseg.report.html.pictures import picture_of
 from tinyseg.report.html.records import Box, Detected, Fate, Labelled, Outlined, Sheet
-from tinyseg.scoring.errors import ERRORS, FrameErrors, Kind
-from tinyseg.scoring.pairs import FramePairs, Sides
+from tinyseg.scoring import ERRORS, ErrorKind, FrameErrors, FramePairs, Sides
 
 MOST_DRAWN = 300
 """Detections of a frame that are drawn, the best ones."""
@@ -76,7 +75,8 @@ def _fates(
     nearest = iou.max(axis=1, initial=0.0)
     own = np.append(iou, nearest[:, None], axis=1)[np.arange(len(kinds)), partners]
     return [
-        Fate(Kind(kind), value) for kind, value in zip(kinds.tolist(), own.tolist(), strict=True)
+        Fate(ErrorKind(kind), value)
+        for kind, value in zip(kinds.tolist(), own.tolist(), strict=True)
     ]
 
 

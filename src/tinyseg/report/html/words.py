@@ -11,10 +11,7 @@ from dataclasses import dataclass
 
 from tinyseg.report.html.sheets import JudgedFrame
 from tinyseg.report.html.svg import figure, percent
-from tinyseg.scoring.bootstrap import FEW_FRAMES
-from tinyseg.scoring.compare import ALL_CLASSES, Comparison
-from tinyseg.scoring.errors import ERRORS, Kind
-from tinyseg.scoring.worth import KindWorth
+from tinyseg.scoring import ALL_CLASSES, ERRORS, FEW_FRAMES, Comparison, ErrorKind, KindWorth
 
 SMALL_PX = 32.0
 SURE = 0.95
@@ -33,10 +30,10 @@ class Told:
     cut: float
     offset_px: float = math.nan
 
-    def labels(self, under_px: float = math.inf) -> Counter[Kind]:
+    def labels(self, under_px: float = math.inf) -> Counter[ErrorKind]:
         """How many labels with a side under so many pixels are of each kind."""
         return Counter(
-            Kind(kind)
+            ErrorKind(kind)
             for frame in self.frames
             for kind, area in zip(
                 frame.errors.truth.tolist(), frame.pairs.truth.areas.tolist(), strict=True
@@ -44,10 +41,10 @@ class Told:
             if area < under_px**2
         )
 
-    def detections(self) -> Counter[Kind]:
+    def detections(self) -> Counter[ErrorKind]:
         """How many detections from `cut` on are of each kind."""
         return Counter(
-            Kind(kind)
+            ErrorKind(kind)
             for frame in self.frames
             for kind in frame.errors.found[frame.pairs.found.scores >= self.cut].tolist()
         )
@@ -73,7 +70,7 @@ def sentences(runs: Sequence[Told], comparison: Comparison | None) -> tuple[str,
 def _of_both(runs: Sequence[Told], comparison: Comparison) -> str:
     rows = {row.name: row for row in comparison.rows}
     ap = rows[ALL_CLASSES].of("ap")
-    a, b = (run.labels()[Kind.RIGHT] for run in runs)
+    a, b = (run.labels()[ErrorKind.RIGHT] for run in runs)
     way = "higher" if ap.difference >= 0 else "lower"
     sure = max(ap.b_better, 1 - ap.b_better) >= SURE
     verdict = "" if sure else ", which settles nothing"
@@ -90,19 +87,20 @@ def _of_run(run: Told) -> list[str]:
 
 def _of_labels(run: Told) -> str:
     kinds, small = run.labels(), run.labels(SMALL_PX)
-    lost = kinds.total() - kinds[Kind.RIGHT]
+    lost = kinds.total() - kinds[ErrorKind.RIGHT]
     side = f"{SMALL_PX:.0f}\N{SUPERSCRIPT TWO} px"
     text = f"{lost} of {kinds.total()} labelled instances are not found at any score."
     if not small:
         return text
-    return f"{text} Of those smaller than {side}, {small[Kind.RIGHT]} of {small.total()} are found."
+    right = small[ErrorKind.RIGHT]
+    return f"{text} Of those smaller than {side}, {right} of {small.total()} are found."
 
 
 NEAR = {
-    Kind.LOCALISATION: "a prediction of their class on them whose outline is wrong",
-    Kind.SEAM: "a part of them found, cut off at a side",
-    Kind.CLASS: "a prediction of another class on them",
-    Kind.MISSED: "nothing on them that explains it",
+    ErrorKind.LOCALISATION: "a prediction of their class on them whose outline is wrong",
+    ErrorKind.SEAM: "a part of them found, cut off at a side",
+    ErrorKind.CLASS: "a prediction of another class on them",
+    ErrorKind.MISSED: "nothing on them that explains it",
 }
 """What a label that was not found has on it."""
 
@@ -110,7 +108,7 @@ NEAR = {
 def _of_near(run: Told) -> str:
     """What is on the labels that were not found, and how well the outlines of found ones fit."""
     kinds = run.labels()
-    lost = kinds.total() - kinds[Kind.RIGHT]
+    lost = kinds.total() - kinds[ErrorKind.RIGHT]
     near = [f"{kinds[kind]} have {words}" for kind, words in NEAR.items() if kinds[kind]]
     parts = [f"Of the {lost} not found {', '.join(near)}."] if near else []
     if not math.isnan(run.offset_px):
@@ -135,11 +133,11 @@ def _of_costs(run: Told) -> str:
 def _of_detections(run: Told) -> str:
     kinds = run.detections()
     wrong = {kind: kinds[kind] for kind in ERRORS if kinds[kind]}
-    judged = kinds[Kind.RIGHT] + sum(wrong.values())
+    judged = kinds[ErrorKind.RIGHT] + sum(wrong.values())
     score = figure(run.cut)[:-1]
     if not judged:
         return f"No judged prediction reaches a score of {score}."
-    text = f"From a score of {score} on, {kinds[Kind.RIGHT]} of {judged} predictions are right"
+    text = f"From a score of {score} on, {kinds[ErrorKind.RIGHT]} of {judged} predictions are right"
     if not wrong:
         return f"{text}."
     worst = max(wrong, key=lambda kind: wrong[kind])

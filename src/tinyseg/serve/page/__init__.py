@@ -9,8 +9,7 @@ from importlib.resources import files
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from tinyseg.report.html.page import SHARED
-from tinyseg.report.html.page import part as shared
+from tinyseg.report import SHARED_PARTS, page_part as shared
 
 
 def add_page(app: FastAPI) -> None:
@@ -26,7 +25,7 @@ def add_page(app: FastAPI) -> None:
 
     @app.get("/script.js", include_in_schema=False)
     async def script() -> Response:
-        scripts = [*(shared(name) for name in SHARED), _own("app.js")]
+        scripts = [*(shared(name) for name in SHARED_PARTS), _own("app.js")]
         return Response("\n".join(['"use strict";', *scripts]), media_type="text/javascript")
 
 

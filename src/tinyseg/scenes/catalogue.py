@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.data.synthetic import cars, people, vehicles
-from tinyseg.data.synthetic.parts import Point, Solid
+from tinyseg.scenes import cars, people, vehicles
+from tinyseg.scenes.parts import Point, Solid
 
 RIDER = 37
 """Labelled, never scored: the person on a two-wheeler."""

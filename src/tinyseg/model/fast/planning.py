@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from tinyseg.errors import RecipeError
-from tinyseg.model.activations import Profile, Storages, Unit, measure
 from tinyseg.model.detector import Detector
+from tinyseg.model.fast.activations import Profile, Storages, Unit, measure_activations
+from tinyseg.model.fast.sublinear import KEEP_ALL, RecomputePlan, Segment
 from tinyseg.model.rules import RecomputeChoice
-from tinyseg.model.sublinear import KEEP_ALL, Plan, Segment
 
 GB = 10**9
 LIMITS = 48
@@ -36,7 +36,7 @@ view's size alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class MemoryNeed:
     """Bytes of activations in one training step under a plan."""
 
     kept: dict[str, int]
@@ -72,12 +72,12 @@ def plan_sqrt(profile: Profile) -> list[Segment]:
     costs = _Costs(profile)
     sizes = costs.sizes()
     tried = {limit: costs.least_kept(limit) for limit in _some(sizes)}
-    best = min(tried, key=lambda limit: predict(profile, tried[limit]).peak)
+    best = min(tried, key=lambda limit: memory_need(profile, tried[limit]).peak)
     below = max((limit for limit in tried if limit < best), default=0)
     above = min((limit for limit in tried if limit > best), default=best)
     near = [limit for limit in sizes if below < limit < above]
     plans = [*tried.values(), *(costs.least_kept(limit) for limit in near)]
-    return min(plans, key=lambda plan: predict(profile, plan).peak)
+    return min(plans, key=lambda plan: memory_need(profile, plan).peak)
 
 
 def plan_budget(profile: Profile, budget: int) -> list[Segment]:
@@ -97,17 +97,17 @@ def plan_budget(profile: Profile, budget: int) -> list[Segment]:
         got = f"{budget / GB:.2f} GB beside the weights"
         expected = f"at least {needed(profile, least) / GB:.2f} GB"
         raise RecipeError(rule, where="memory.budget_gb", expected=expected, got=got)
-    return min(fitting, key=lambda plan: predict(profile, plan).repeated)
+    return min(fitting, key=lambda plan: memory_need(profile, plan).repeated)
 
 
-CHOICES: dict[RecomputeChoice, Callable[[Profile], list[Segment]]] = {
+RECOMPUTE_CHOICES: dict[RecomputeChoice, Callable[[Profile], list[Segment]]] = {
     "off": plan_off,
     "sqrt": plan_sqrt,
     "all": plan_all,
 }
 
 
-def predict(profile: Profile, segments: Sequence[Segment]) -> Prediction:
+def memory_need(profile: Profile, segments: Sequence[Segment]) -> MemoryNeed:
     """Bytes under the segments, which cover the profile's units."""
     kept: dict[str, int] = {unit.stage: 0 for unit in profile.units}
     seen: set[int] = set()
@@ -126,7 +126,7 @@ def predict(profile: Profile, segments: Sequence[Segment]) -> Prediction:
         on_cpu = max(on_cpu, here + (1 + COPIES) * _gradient(units))
     kept["losses"] = profile.losses
     total = sum(unit.operations for unit in profile.units)
-    return Prediction(kept, largest, repeated / max(total, 1), tensors, on_cpu)
+    return MemoryNeed(kept, largest, repeated / max(total, 1), tensors, on_cpu)
 
 
 def _gradient(units: Sequence[Unit]) -> int:
@@ -136,17 +136,17 @@ def _gradient(units: Sequence[Unit]) -> int:
 
 def needed(profile: Profile, segments: Sequence[Segment]) -> int:
     """Bytes that a step needs at once under the segments, on the profile's device."""
-    found = predict(profile, segments)
+    found = memory_need(profile, segments)
     return found.on_cpu if profile.on_cpu else found.tensors
 
 
-def to_plan(profile: Profile, segments: Sequence[Segment]) -> Plan:
+def to_plan(profile: Profile, segments: Sequence[Segment]) -> RecomputePlan:
     """The plan that a detector follows."""
     if not any(segment.again for segment in segments):
         return KEEP_ALL
     chain = tuple(s for s in segments if s.last <= profile.links)
     parts = {profile.units[s.first].stage: s.again for s in segments if s.first >= profile.links}
-    return Plan(
+    return RecomputePlan(
         chain,
         whole_backbone=parts.get("backbone", False),
         pyramid=parts["pyramid"],
@@ -188,7 +188,7 @@ class _Costs:
 
     def sizes(self) -> list[int]:
         """Sizes of segments, in order, without those that alone are above another plan's peak."""
-        highest = predict(self.profile, plan_all(self.profile)).peak
+        highest = memory_need(self.profile, plan_all(self.profile)).peak
         return sorted({size for size in self.again.values() if size <= highest})
 
     def _boundary(self, first: int) -> int:
@@ -276,23 +276,23 @@ class Planner:
 
     def __init__(self, choice: RecomputeChoice, *, budget_gb: float | None = None) -> None:
         self.choice, self.budget_gb = choice, budget_gb
-        self.plans: dict[tuple[int, int, int, bool], Plan] = {}
+        self.plans: dict[tuple[int, int, int, bool], RecomputePlan] = {}
 
-    def __call__(self, detector: Detector, batch: int, hw: tuple[int, int]) -> Plan:
+    def __call__(self, detector: Detector, batch: int, hw: tuple[int, int]) -> RecomputePlan:
         """The plan for a batch of views; it follows from their rounded size alone."""
         if self.choice == "off" and self.budget_gb is None:
             return KEEP_ALL
         height, width = (side + -side % SIZE_STEP for side in hw)
         key = (batch, height, width, detector.mixed)
         if key not in self.plans:
-            profile = measure(detector, batch=batch, hw=(height, width))
+            profile = measure_activations(detector, batch=batch, hw=(height, width))
             self.plans[key] = to_plan(profile, self.segments(detector, profile))
         return self.plans[key]
 
     def segments(self, detector: Detector, profile: Profile) -> list[Segment]:
         """The choice's segments, or those that fit the budget beside the weights."""
         if self.budget_gb is None:
-            return CHOICES[self.choice](profile)
+            return RECOMPUTE_CHOICES[self.choice](profile)
         return plan_budget(profile, int(self.budget_gb * GB) - bytes_of_weights(detector))
 
 

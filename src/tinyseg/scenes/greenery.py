@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinyseg.data.synthetic.canvas import Canvas, Place, paint
-from tinyseg.data.synthetic.foliage import CROWNS, crown, paint_leaves
-from tinyseg.data.synthetic.item import Item, clear_of_crossing
-from tinyseg.data.synthetic.light import Colour, jitter
-from tinyseg.data.synthetic.parts import stroke
-from tinyseg.data.synthetic.plan import Street
+from tinyseg.scenes.canvas import Canvas, Place, paint
+from tinyseg.scenes.foliage import CROWNS, crown, paint_leaves
+from tinyseg.scenes.item import Item, clear_of_crossing
+from tinyseg.scenes.light import Colour, jitter
+from tinyseg.scenes.parts import stroke
+from tinyseg.scenes.plan import Street
 
 BARK: Colour = (84, 72, 60)
 WHITEWASH: Colour = (214, 214, 208)

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyseg.data.synthetic.bodywork import (
+from tinyseg.scenes.bodywork import (
     GLASS,
     HEADLAMP,
     TYRE,
     underside,
     wheels,
 )
-from tinyseg.data.synthetic.light import Colour, gain, jitter, mix
-from tinyseg.data.synthetic.parts import (
+from tinyseg.scenes.light import Colour, gain, jitter, mix
+from tinyseg.scenes.parts import (
     Loft,
     Point,
     Solid,

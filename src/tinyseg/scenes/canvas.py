@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
-from tinyseg.data.synthetic.camera import NEAR_M, Camera
-from tinyseg.data.synthetic.light import Colour, Light
-from tinyseg.data.synthetic.parts import Part, Solid
+from tinyseg.scenes.camera import NEAR_M, Camera
+from tinyseg.scenes.light import Colour, Light
+from tinyseg.scenes.parts import Part, Solid
 
 BACKGROUND = 255
 IGNORE = 65535

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.data.synthetic.canvas import Canvas, fill
-from tinyseg.data.synthetic.light import Colour, gain, mix
-from tinyseg.data.synthetic.plan import LANE_M, Street
-from tinyseg.data.synthetic.surface import roughen
+from tinyseg.scenes.canvas import Canvas, fill
+from tinyseg.scenes.light import Colour, gain, mix
+from tinyseg.scenes.plan import LANE_M, Street
+from tinyseg.scenes.surface import roughen
 
 FAR_M = 900.0
 ASPHALT: Colour = (92, 95, 100)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tinyseg.data.synthetic.canvas import Canvas, Place, paint
-from tinyseg.data.synthetic.parts import Solid
-from tinyseg.data.synthetic.plan import Street
+from tinyseg.scenes.canvas import Canvas, Place, paint
+from tinyseg.scenes.parts import Solid
+from tinyseg.scenes.plan import Street
 
 
 @dataclass(frozen=True, slots=True)

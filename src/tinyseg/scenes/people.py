@@ -6,8 +6,8 @@ Comes in: a generator, which picks clothes, stride and make. Goes out: a Solid w
 
 import numpy as np
 
-from tinyseg.data.synthetic.light import Colour, gain, jitter
-from tinyseg.data.synthetic.parts import Part, Point, Solid, blob, ring, stroke
+from tinyseg.scenes.light import Colour, gain, jitter
+from tinyseg.scenes.parts import Part, Point, Solid, blob, ring, stroke
 
 SKIN: Colour = (206, 160, 130)
 HAIR: Colour = (28, 24, 24)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.data.synthetic.canvas import BACKGROUND, Canvas, fixed_point
-from tinyseg.data.synthetic.light import Colour, gain
+from tinyseg.scenes.canvas import BACKGROUND, Canvas, fixed_point
+from tinyseg.scenes.light import Colour, gain
 
 _NOISE_SIDE = 512
 _NOISE_SIGMAS = (2.0, 3.0, 4.5)

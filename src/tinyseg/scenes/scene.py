@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8, UInt16
 
-from tinyseg.data.synthetic import backdrop, buildings, clutter, finish, greenery, sky, surface
-from tinyseg.data.synthetic.camera import camera_of
-from tinyseg.data.synthetic.canvas import BACKGROUND, IGNORE, Canvas, Place, new_canvas, paint
-from tinyseg.data.synthetic.catalogue import RIDER, SPECIES
-from tinyseg.data.synthetic.plan import ScenePlan, Thing, draw_plan
+from tinyseg.scenes import backdrop, buildings, clutter, finish, greenery, sky, surface
+from tinyseg.scenes.camera import camera_of
+from tinyseg.scenes.canvas import BACKGROUND, IGNORE, Canvas, Place, new_canvas, paint
+from tinyseg.scenes.catalogue import RIDER, SPECIES
+from tinyseg.scenes.plan import ScenePlan, Thing, draw_plan
 
 MIN_VISIBLE_PX = 9
 """Instances with fewer pixels in view are ignored: nobody could find them, nobody should lose."""

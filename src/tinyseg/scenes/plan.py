@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.data.synthetic.camera import FOCAL_FRAC, Pose
-from tinyseg.data.synthetic.catalogue import SPECIES, Species
-from tinyseg.data.synthetic.light import Light, draw_light
+from tinyseg.scenes.camera import FOCAL_FRAC, Pose
+from tinyseg.scenes.catalogue import SPECIES, Species
+from tinyseg.scenes.light import Light, draw_light
 
 LANE_M = 3.4
 MOST_THINGS = 99

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tinyseg.data.synthetic.canvas import Canvas, Place, blend
-from tinyseg.data.synthetic.light import Colour, gain
+from tinyseg.scenes.canvas import Canvas, Place, blend
+from tinyseg.scenes.light import Colour, gain
 
 CROWNS = 6
 _SIDES = (1024, 512, 256, 128, 64, 32)

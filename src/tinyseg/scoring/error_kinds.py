@@ -23,7 +23,7 @@ from tinyseg.scoring.pairs import FramePairs
 FOUND_IOU, BACKGROUND_IOU = 0.5, 0.1
 
 
-class Kind(IntEnum):
+class ErrorKind(IntEnum):
     """What a detection or a label is; RIGHT and IGNORED are no errors."""
 
     RIGHT = 0
@@ -42,10 +42,10 @@ class Kind(IntEnum):
         return self.name.lower()
 
 
-ERRORS = tuple(kind for kind in Kind if kind > Kind.IGNORED)
+ERRORS = tuple(kind for kind in ErrorKind if kind > ErrorKind.IGNORED)
 """The kinds that are errors."""
 
-FIXABLE = (Kind.LOCALISATION, Kind.CLASS, Kind.SEAM)
+FIXABLE = (ErrorKind.LOCALISATION, ErrorKind.CLASS, ErrorKind.SEAM)
 """The kinds of detections that explain why a label is not found: put right, they would find it."""
 
 Rects = Float64[np.ndarray, "views 4"]
@@ -86,7 +86,7 @@ class FrameErrors:
     taker: Int64[np.ndarray, " truth"]
 
 
-def judge(
+def find_errors(
     pairs: Sequence[FramePairs],
     class_count: int,
     *,
@@ -136,14 +136,16 @@ def _judge_frame(
     same = frame.found.labels[:, None] == frame.truth.labels[None, :]
     kinds, target = _kinds(frame, same)
     cut, cut_label = _cut(frame, same, views, rules)
-    kinds[cut], target[cut] = Kind.SEAM, cut_label[cut]
+    kinds[cut], target[cut] = ErrorKind.SEAM, cut_label[cut]
     right = taken != NOTHING
-    kinds[right], target[right] = Kind.RIGHT, taken[right]
-    kinds[ignored] = Kind.IGNORED
+    kinds[right], target[right] = ErrorKind.RIGHT, taken[right]
+    kinds[ignored] = ErrorKind.IGNORED
     target[ignored] = NOTHING
     truth, taker = _judge_labels(kinds, target, len(frame.truth))
     if views is not None:
-        truth[(truth == Kind.MISSED) & _held_by_none(frame.truth.boxes, views, rules)] = Kind.SEAM
+        truth[(truth == ErrorKind.MISSED) & _held_by_none(frame.truth.boxes, views, rules)] = (
+            ErrorKind.SEAM
+        )
     return FrameErrors(frame.name, kinds, target, truth, taker)
 
 
@@ -151,7 +153,7 @@ def _kinds(
     frame: FramePairs, same: Bool[np.ndarray, "found truth"]
 ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
     """What each detection is if it is false, and the label that says so."""
-    kinds = np.full(len(frame.found), int(Kind.BACKGROUND))
+    kinds = np.full(len(frame.found), int(ErrorKind.BACKGROUND))
     target = np.full(len(frame.found), NOTHING)
     if not frame.iou.size:
         return kinds, target
@@ -161,10 +163,10 @@ def _kinds(
     )
     # The first rule that holds has the last word.
     for kind, holds, labels in (
-        (Kind.BOTH, any_class > BACKGROUND_IOU, label),
-        (Kind.DUPLICATE, own >= FOUND_IOU, own_label),
-        (Kind.CLASS, other >= FOUND_IOU, other_label),
-        (Kind.LOCALISATION, (own >= BACKGROUND_IOU) & (own <= FOUND_IOU), own_label),
+        (ErrorKind.BOTH, any_class > BACKGROUND_IOU, label),
+        (ErrorKind.DUPLICATE, own >= FOUND_IOU, own_label),
+        (ErrorKind.CLASS, other >= FOUND_IOU, other_label),
+        (ErrorKind.LOCALISATION, (own >= BACKGROUND_IOU) & (own <= FOUND_IOU), own_label),
     ):
         kinds[holds], target[holds] = kind, labels[holds]
     return kinds, target
@@ -174,9 +176,9 @@ def _judge_labels(
     kinds: Int64[np.ndarray, " found"], target: Int64[np.ndarray, " found"], count: int
 ) -> tuple[Int64[np.ndarray, " truth"], Int64[np.ndarray, " truth"]]:
     """What each label is, and the best detection that found it or explains why it is not."""
-    truth = np.full(count, int(Kind.MISSED))
+    truth = np.full(count, int(ErrorKind.MISSED))
     taker = np.full(count, NOTHING)
-    for some in (FIXABLE, (Kind.RIGHT,)):
+    for some in (FIXABLE, (ErrorKind.RIGHT,)):
         rows = np.flatnonzero(np.isin(kinds, some))[::-1]
         truth[target[rows]] = kinds[rows]
         taker[target[rows]] = rows

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinyseg.data.synthetic.canvas import Place
-from tinyseg.data.synthetic.item import Item, clear_of_crossing, solid_item
-from tinyseg.data.synthetic.light import Colour, gain, jitter
-from tinyseg.data.synthetic.parts import Part, Point, Solid, blob, box, stroke
-from tinyseg.data.synthetic.plan import Street
+from tinyseg.scenes.canvas import Place
+from tinyseg.scenes.item import Item, clear_of_crossing, solid_item
+from tinyseg.scenes.light import Colour, gain, jitter
+from tinyseg.scenes.parts import Part, Point, Solid, blob, box, stroke
+from tinyseg.scenes.plan import Street
 
 STEEL: Colour = (156, 160, 164)
 WHITE: Colour = (224, 226, 226)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from tinyseg.data.synthetic.light import Colour
+from tinyseg.scenes.light import Colour
 
 Point = tuple[float, float, float]
 

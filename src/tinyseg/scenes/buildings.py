@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from tinyseg.data.synthetic.canvas import Canvas, fill, fixed_point
-from tinyseg.data.synthetic.light import Colour, gain, jitter, mix
-from tinyseg.data.synthetic.plan import Street
+from tinyseg.scenes.canvas import Canvas, fill, fixed_point
+from tinyseg.scenes.light import Colour, gain, jitter, mix
+from tinyseg.scenes.plan import Street
 
 WALLS: list[Colour] = [
     (176, 166, 152),

@@ -1,7 +1,7 @@
 """What all vehicles share: the colours of glass, tyres and lamps, wheels, the dark underside."""
 
-from tinyseg.data.synthetic.light import Colour
-from tinyseg.data.synthetic.parts import Solid, blob, disc
+from tinyseg.scenes.light import Colour
+from tinyseg.scenes.parts import Solid, blob, disc
 
 GLASS: Colour = (38, 46, 54)
 SKY_GLEAM: Colour = (150, 170, 186)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from tinyseg.data.synthetic.canvas import Canvas, Place
-from tinyseg.data.synthetic.plan import LANE_M, Street
+from tinyseg.scenes.canvas import Canvas, Place
+from tinyseg.scenes.plan import LANE_M, Street
 
 _COARSE = 4
 _MAP_M = (44.0, 90.0)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from tinyseg.data.synthetic.canvas import Canvas
+from tinyseg.scenes.canvas import Canvas
 
 _SKY_COARSE = 8
 

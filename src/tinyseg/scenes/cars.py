@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyseg.data.synthetic.bodywork import (
+from tinyseg.scenes.bodywork import (
     GLASS,
     HEADLAMP,
     PLATE,
@@ -17,8 +17,8 @@ from tinyseg.data.synthetic.bodywork import (
     underside,
     wheels,
 )
-from tinyseg.data.synthetic.light import Colour, gain, jitter, mix
-from tinyseg.data.synthetic.parts import (
+from tinyseg.scenes.light import Colour, gain, jitter, mix
+from tinyseg.scenes.parts import (
     Loft,
     Part,
     Point,

@@ -19,11 +19,11 @@ from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from tinyseg.model.box_head import POOL_SIZE as BOX_POOL
+from tinyseg.model.box_head import BOX_POOL_SIZE as BOX_POOL
 from tinyseg.model.detector import Detector
-from tinyseg.model.mask_head import POOL_SIZE as MASK_POOL
+from tinyseg.model.fast.sublinear import ROIS_AT_ONCE, links_of
+from tinyseg.model.mask_head import MASK_POOL_SIZE as MASK_POOL
 from tinyseg.model.roi_pool import align, pool_levels
-from tinyseg.model.sublinear import ROIS_AT_ONCE, links_of
 
 PYRAMID, PROPOSAL_HEAD, BOX_HEAD, MASK_HEAD = "pyramid", "proposal head", "box head", "mask head"
 
@@ -61,7 +61,7 @@ class Profile:
     on_cpu: bool = False
 
 
-def measure(detector: Detector, *, batch: int, hw: tuple[int, int]) -> Profile:
+def measure_activations(detector: Detector, *, batch: int, hw: tuple[int, int]) -> Profile:
     """What a training step on `batch` views of this height and width keeps; the detector is left
     as it is. Sizes are padded as the detector pads them."""
     mode = FakeTensorMode()

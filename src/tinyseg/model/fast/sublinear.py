@@ -34,7 +34,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RecomputePlan:
     """What is run a second time: segments that cover the backbone's links, and the other parts."""
 
     backbone: tuple[Segment, ...] = ()
@@ -46,11 +46,11 @@ class Plan:
     mask_head: bool = False
 
 
-KEEP_ALL = Plan()
+KEEP_ALL = RecomputePlan()
 """Nothing is run twice; the backbone runs whole."""
 
 
-def keep_all(detector: nn.Module, batch: int, hw: tuple[int, int]) -> Plan:
+def keep_all(detector: nn.Module, batch: int, hw: tuple[int, int]) -> RecomputePlan:
     """The planner of a detector that was given none."""
     return KEEP_ALL
 

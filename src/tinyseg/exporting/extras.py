@@ -17,7 +17,7 @@ EXTRAS = {
 """The extra of this package that brings each."""
 
 
-def needed(name: str) -> Any:
+def require(name: str) -> Any:
     """The package of this name; raises WeightsError, with what to install, where it is missing."""
     try:
         return import_module(name)

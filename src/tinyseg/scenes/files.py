@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from tinyseg.data.synthetic.scene import Scene, render_scene
 from tinyseg.errors import DataError
 from tinyseg.files import make_folder, write_whole
+from tinyseg.scenes.scene import Scene, render_scene
 
 JPEG_QUALITY = 92
 

@@ -1,0 +1,14 @@
+from .balance import TrainData as TrainData, needs_labels as needs_labels, plan_draws as plan_draws
+from .batches import FrameStore as FrameStore
+from .census import (
+    CENSUS_FRAMES as CENSUS_FRAMES,
+    check_census as check_census,
+    take_census as take_census,
+)
+from .checkpoint import Checkpoint as Checkpoint, newest_checkpoint as newest_checkpoint
+from .label_scan import SCAN_NAME as SCAN_NAME, sampled_by_camera as sampled_by_camera
+from .launch import launch_processes as launch_processes
+from .log import RECIPE_NAME as RECIPE_NAME, StepReport as StepReport
+from .loop import check_folder as check_folder, open_folder as open_folder, train as train
+from .precision import mixed_pays as mixed_pays
+from .validation import score_on as score_on, validate_on as validate_on
