@@ -27,8 +27,14 @@ from tinyseg import masks as mask_ops
 from tinyseg.frame import Instances
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import CropMasks
-from tinyseg.predictions import FramePredictions, Predictions, join_predictions, write_predictions
-from tinyseg.submission import Cuts, check, collect, stream_predictions, write_submission
+from tinyseg.predictions import (
+    FramePredictions,
+    Predictions,
+    join_predictions,
+    read_predictions,
+    write_predictions,
+)
+from tinyseg.submission import Cuts, check, collect, write_submission
 
 FRAME_HW = (2710, 3384)
 UNITS = ("s", "processor s", "MB")
@@ -70,11 +76,11 @@ def make_predictions(folder: Path, frames: int, count: int) -> Path:
 
 
 def write(predictions: Path, csv: Path) -> None:
-    write_submission(csv, stream_predictions(predictions))
+    write_submission(csv, [read_predictions(predictions)])
 
 
 def write_exclusive(predictions: Path, csv: Path) -> None:
-    write_submission(csv, stream_predictions(predictions), cuts=Cuts(exclusive=True))
+    write_submission(csv, [read_predictions(predictions)], cuts=Cuts(exclusive=True))
 
 
 def check_exclusive(predictions: Path, csv: Path) -> None:

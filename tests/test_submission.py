@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
-from tinyseg.errors import DataError, OutputError, PredictionsError, TinysegError
+from tinyseg.errors import DataError, OutputError, PredictionsError
 from tinyseg.image import write_png
 from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import Runs
 from tinyseg.merge.fuse import Objects
 from tinyseg.merge.resolve import resolve
 from tinyseg.merge.rules import MergeRules
-from tinyseg.predictions import FramePredictions, Predictions, read_predictions, write_predictions
+from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.submission import (
     FRAME_HW,
     HEADER,
@@ -27,11 +27,9 @@ from tinyseg.submission import (
     Pictures,
     Rule,
     check,
-    count_frames,
     find_pictures,
     read_submission,
     spans,
-    stream_predictions,
     write_submission,
 )
 from tinyseg.tasks.opening import read_given
@@ -286,47 +284,6 @@ def test_a_folder_gives_names_and_sizes(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no picture"):
         find_pictures(tmp_path / "empty")
-
-
-# Streams of predictions
-
-
-def test_frames_stream_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One frame at a time, from pieces that cut values anywhere, equals reading all at once."""
-    given = frames_apart(5, np.random.default_rng(0))
-    empty = FramePredictions("empty", "empty.jpg", HW, found_in([], [], []))
-    given = replace(given, frames=(given.frames[0], empty, *given.frames[1:]))
-    write_predictions(tmp_path / "p.json", given)
-    whole = pixels_of(read_predictions(tmp_path / "p.json"))
-    for piece in (1, 7, 100, 2**20):
-        monkeypatch.setattr("tinyseg.submission.source._PIECE", piece)
-        frames = list(stream_predictions(tmp_path / "p.json"))
-        assert [len(f.frames) for f in frames] == [1] * 6
-        assert frames[-1].frames[0].name == "empty"
-        assert {k: v for f in frames for k, v in pixels_of(f).items()} == whole
-    assert count_frames(tmp_path / "p.json") == 6
-
-
-@pytest.mark.parametrize(
-    ("change", "rule"),
-    [
-        (lambda t: t[:-40], "JSON"),
-        (lambda t: "", "JSON"),
-        (lambda t: "[]", "JSON"),
-        (lambda t: t.replace('"images"', '"pictures"'), "needs the list 'images'"),
-        (lambda t: t.replace('"image_id":2', '"image_id":9'), "annotations name an image"),
-        (lambda t: '"image_id":1'.join(t.rsplit('"image_id":3', 1)), "stand together"),
-        (lambda t: t.replace('"score":', '"score":1'), "score"),
-        (lambda t: t.replace('"version":1', '"version":7'), "version"),
-    ],
-)
-def test_bad_streams_are_refused(change: object, rule: str, tmp_path: Path) -> None:
-    write_predictions(tmp_path / "p.json", frames_apart(3, np.random.default_rng(0)))
-    text = (tmp_path / "p.json").read_text()
-    assert callable(change)
-    (tmp_path / "p.json").write_text(change(text))
-    with pytest.raises(TinysegError, match=rf"p\.json.*({rule})"):
-        list(stream_predictions(tmp_path / "p.json"))
 
 
 def test_verbs_that_judge_take_a_submission(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -21,13 +21,11 @@ from tinyseg.submission import (
     Written,
     check as find_faults,
     collect,
-    count_frames,
     find_pictures,
     findings_text,
-    stream_predictions,
     write_submission,
 )
-from tinyseg.tasks import parts_at, predictions_file
+from tinyseg.tasks import parts_at, read_given
 
 _ROWS_A_STEP = 1000
 
@@ -77,38 +75,26 @@ def submit(
     if check is not None or not predictions or out is None:
         rule = "submit takes PREDICTIONS and --out FILE.csv, or --check FILE.csv alone"
         raise PredictionsError(rule)
-    with progress_bar("writing rows", sum(map(_count, predictions))) as bar:
+    given = [_frames_of(one) for one in predictions]
+    with progress_bar("writing rows", sum(count for count, _ in given)) as bar:
         cuts = Cuts(min_score, no_overlaps)
-        frames = chain.from_iterable(map(_stream, predictions))
+        frames = chain.from_iterable(some for _, some in given)
         written = write_submission(out, frames, pictures, cuts=cuts, meet=bar.advance)
     _tell(written, out)
 
 
-def _count(given: str) -> int:
-    """How many frames are given; no mask is read."""
+def _frames_of(given: str) -> tuple[int, Iterable[Predictions]]:
+    """How many frames are given, and they: a cluster's results part by part, a file whole."""
     parts = parts_at(given)
     if parts is None:
-        return count_frames(predictions_file(Path(given)))
+        whole = read_given(Path(given))
+        return len(whole.frames), [whole]
     require("pyarrow")
-    from tinyseg.cluster import names_in
+    from tinyseg.cluster import classes_of, frames_in, names_in
 
-    return sum(map(len, names_in(parts).values()))
-
-
-def _stream(given: str) -> Iterator[Predictions]:
-    """A frame, or a few, at a time."""
-    parts = parts_at(given)
-    if parts is not None:
-        from tinyseg.cluster import classes_of, frames_in
-
-        classes = classes_of(parts)
-        yield from (Predictions(classes, (frame,)) for frame in frames_in(parts))
-        return
-    file = predictions_file(Path(given))
-    try:
-        yield from stream_predictions(file)
-    except PredictionsError as error:
-        raise error.at(path=file) from error.__cause__
+    classes = classes_of(parts)
+    frames = (Predictions(classes, (frame,)) for frame in frames_in(parts))
+    return sum(map(len, names_in(parts).values())), frames
 
 
 def _tell(written: Written, out: Path) -> None:

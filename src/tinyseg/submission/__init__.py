@@ -4,10 +4,8 @@ rules.py     the form, rule by rule; Fault, one place where one is broken
 pictures.py  the test pictures: ImageIds, md5 mapping lists, sizes
 spans.py     which of several masks own a frame's pixels
 row.py       a row's text <-> its fields
-source.py    predictions files -> frames, one at a time
 write.py     frames -> the file
 lines.py     the file -> rows of text
-seen.py      rows that have been met, in memory that does not grow
 suspect.py   runs that keep the rules and are still wrong
 check.py     the file -> every fault in it
 findings.py  faults -> groups, text, JSON
@@ -19,7 +17,6 @@ from tinyseg.submission.findings import CheckResult, collect, fault_to_json, fin
 from tinyseg.submission.pictures import Pictures, find_pictures
 from tinyseg.submission.read import read_submission
 from tinyseg.submission.rules import FRAME_HW, HEADER, RowFault, Rule
-from tinyseg.submission.source import count_frames, stream_predictions
 from tinyseg.submission.write import Cuts, Written, write_submission
 
 __all__ = [
@@ -33,11 +30,9 @@ __all__ = [
     "Written",
     "check",
     "collect",
-    "count_frames",
     "fault_to_json",
     "find_pictures",
     "findings_text",
     "read_submission",
-    "stream_predictions",
     "write_submission",
 ]

@@ -1,4 +1,5 @@
-"""A submission file -> every fault in it, as a stream: memory holds a few frames, not the rows.
+"""A submission file -> every fault in it, as a stream: memory holds a few frames, and of each row
+a digest.
 
 In: the file, what is known of the test pictures, and whether a pixel may have two owners. Out:
 faults in the order of the rows, but overlaps at the end of their frame and those of the file as a
@@ -11,6 +12,7 @@ again later, that is told instead.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 from tinyseg.masks import Runs
@@ -19,7 +21,6 @@ from tinyseg.submission.lines import Line, read_lines
 from tinyseg.submission.pictures import Pictures, is_id, is_md5
 from tinyseg.submission.row import Row, text_to_row
 from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
-from tinyseg.submission.seen import SeenRows, seen_rows
 from tinyseg.submission.suspect import LeftBorder, looks_column_major, looks_one_based
 
 RECENT_FRAMES = 8
@@ -40,12 +41,11 @@ def check(
     `exclusive`: a pixel may belong to one instance of its frame only. Raises PredictionsError
     where the file cannot be read, ImageError where a picture's size is asked for and cannot be.
     """
-    with seen_rows() as seen:
-        checker = _Checker(pictures or Pictures(), seen, exclusive)
-        for line in read_lines(path):
-            meet(line.number)
-            yield from checker.line(line)
-        yield from checker.end()
+    checker = _Checker(pictures or Pictures(), exclusive)
+    for line in read_lines(path):
+        meet(line.number)
+        yield from checker.line(line)
+    yield from checker.end()
 
 
 @dataclass(slots=True)
@@ -57,10 +57,11 @@ class _Frame:
 
 
 class _Checker:
-    """Judges row after row; holds the frames that came last."""
+    """Judges row after row; holds the frames that came last, and 16 bytes of each row."""
 
-    def __init__(self, pictures: Pictures, seen: SeenRows, exclusive: bool) -> None:
-        self.pictures, self.seen, self.exclusive = pictures, seen, exclusive
+    def __init__(self, pictures: Pictures, exclusive: bool) -> None:
+        self.pictures, self.exclusive = pictures, exclusive
+        self.first: dict[bytes, int] = {}
         self.met: set[str] = set()
         self.recent: dict[str, _Frame] = {}
         self.border = LeftBorder()
@@ -129,8 +130,9 @@ class _Checker:
 
     def _duplicate(self, row: Row) -> Iterator[RowFault]:
         """A row with picture, class and runs of an earlier one, whatever its confidence."""
-        first = self.seen.meet(row.content, row.number)
-        if first is not None:
+        digest = blake2b(row.content.encode("utf-8"), digest_size=16).digest()
+        first = self.first.setdefault(digest, row.number)
+        if first != row.number:
             yield RowFault(Rule.duplicate, row.number, got=f"row {first} again")
 
     def _suspicious(self, runs: Runs, number: int, hw: tuple[int, int]) -> Iterator[RowFault]:
