@@ -19,10 +19,10 @@ from tinyseg.scoring.bootstrap import (
     ends,
     intervals,
     resampled,
-    resampled_precision,
     units_of,
 )
 from tinyseg.scoring.compare import Comparison, compare_scores
+from tinyseg.scoring.curves import average_precision, resampled_precision
 from tinyseg.scoring.interval_table import (
     comparison_table,
     comparison_to_json,
@@ -30,7 +30,7 @@ from tinyseg.scoring.interval_table import (
     intervals_to_json,
     signed_text,
 )
-from tinyseg.scoring.matches import IOUS, NOTHING, Matches, average_precision
+from tinyseg.scoring.matches import IOUS, NOTHING, Matches
 from tinyseg.scoring.pairs import FramePairs, pair_frames
 from tinyseg.scoring.score import score_frames
 

@@ -5,7 +5,8 @@ import pytest
 from _drawn import CLASSES, RANGES, Drawn, draw_frame, pycocotools_averages, to_records
 from hypothesis import given, settings, strategies as st
 
-from tinyseg.scoring.matches import Within, average_precision, gather, match
+from tinyseg.scoring.curves import average_precision
+from tinyseg.scoring.matches import Within, gather, match
 from tinyseg.scoring.pairs import pair_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

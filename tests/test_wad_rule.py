@@ -20,7 +20,8 @@ from tinyseg import masks as mask_ops
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.scoring.matches import IOUS, average_precision, gather, match
+from tinyseg.scoring.curves import average_precision
+from tinyseg.scoring.matches import IOUS, gather, match
 from tinyseg.scoring.pairs import FramePairs, Sides, pair_frames
 from tinyseg.scoring.wad_rule import CutScore, WadScores, match_wad, score_wad
 from tinyseg.scoring.wad_table import sweep_table, wad_classes_table, wad_to_json

@@ -1,7 +1,8 @@
 """How good predictions are: average precision by COCO's rules, and what it consists of.
 
 pairs.py         a frame's predictions and labels -> who could be matched with whom
-matches.py       COCO's greedy matching over many frames, and average precision from it
+matches.py       COCO's greedy matching over many frames
+curves.py        precision at each recall, of all frames or of samples of them
 score.py         the figures: AP, AP50, AP75, by size; Scores           table.py
 tally.py         sums of many shards that give the same figures as all frames at once
 breakdown.py     by size, row and class (slices.py), by error, at outlines   breakdown_table.py
@@ -12,18 +13,11 @@ bootstrap.py     intervals over resampled frames    compare.py which of two is b
 wad_rule.py      the challenge's own rule, and its table in wad_table.py
 """
 
-from tinyseg.scoring.bootstrap import (
-    FEW_FRAMES,
-    RESAMPLES,
-    Intervals,
-    Span,
-    draw_frames,
-    intervals,
-    resampled_precision,
-)
+from tinyseg.scoring.bootstrap import FEW_FRAMES, RESAMPLES, Intervals, Span, draw_frames, intervals
 from tinyseg.scoring.breakdown import Breakdown, break_down
 from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
 from tinyseg.scoring.compare import ALL_CLASSES, ANY_CLASS, ComparedRow, Comparison, compare_scores
+from tinyseg.scoring.curves import RECALLS, average_precision, precision_curves, resampled_precision
 from tinyseg.scoring.error_kinds import ERRORS, ErrorKind, FrameErrors, Rects
 from tinyseg.scoring.interval_table import (
     comparison_table,
@@ -31,14 +25,7 @@ from tinyseg.scoring.interval_table import (
     intervals_table,
     intervals_to_json,
 )
-from tinyseg.scoring.matches import (
-    RECALLS,
-    Within,
-    average_precision,
-    gather,
-    match,
-    precision_curves,
-)
+from tinyseg.scoring.matches import Within, gather, match
 from tinyseg.scoring.pairs import FramePairs, Sides, pair_frames, refuse_missing
 from tinyseg.scoring.score import Averages, Scores, score_frames, score_pairs, scores_of
 from tinyseg.scoring.shapes import ShapeRules

@@ -18,10 +18,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Float64, Int64
 
 from tinyseg.errors import DataError
-from tinyseg.scoring.matches import IOUS, RECALLS, Matches, Within, gather, match
+from tinyseg.scoring.curves import resampled_precision
+from tinyseg.scoring.matches import Within, gather, match
 from tinyseg.scoring.pairs import FramePairs
 from tinyseg.scoring.score import Averages
 from tinyseg.scoring.tally import AREA_RANGES
@@ -42,10 +43,6 @@ FIGURES = tuple(field.name for field in fields(Averages))
 
 def nothing() -> None:
     """Called where nobody follows the work."""
-
-
-_BLOCK_SUMS = 2**19
-"""So many detections times samples are scored at once: more do not stay in a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,98 +204,3 @@ def _of_label(
     )
     columns = [whole[:, 0], whole[:, 5], *(own.mean(axis=1) for own in sizes), whole.mean(axis=1)]
     return np.stack(columns, axis=1)
-
-
-def resampled_precision(
-    matches: Matches, weights: Int64[np.ndarray, "samples frames"]
-) -> Float64[np.ndarray, "samples ious"]:
-    """What `average_precision` gives for each row of weights, many rows at a time."""
-    instances = weights @ matches.instances
-    needed, blocks = _needed(instances), _blocks(weights, len(matches.frame))
-    out = np.zeros((len(weights), len(IOUS)))
-    for place, (hit, ignored) in enumerate(
-        zip(matches.true_positive, matches.ignored, strict=True)
-    ):
-        if hit.any():
-            out[:, place] = _areas(_runs(matches.frame[~ignored], hit[~ignored]), blocks, needed)
-    out[instances == 0] = np.nan
-    return out
-
-
-def _needed(instances: Int64[np.ndarray, " samples"]) -> Int64[np.ndarray, "samples recalls"]:
-    """The fewest true positives that reach each recall, as floating-point division decides it."""
-    total = np.maximum(instances, 1)[:, None].astype(np.float64)
-    count = np.ceil(RECALLS * total)
-    count -= (count > 0) & ((count - 1) / total >= RECALLS)
-    count += count / total < RECALLS
-    return count.astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """Judged detections, best first, cut behind every true positive that a false one follows.
-
-    In a run false ones come first, then true ones, so precision is highest at its end. `frames`
-    and `ends` are those of all detections and how many there are up to each run's end, `true_*` of
-    true ones.
-    """
-
-    frames: Int64[np.ndarray, " n"]
-    ends: Int64[np.ndarray, " runs"]
-    true_frames: Int64[np.ndarray, " t"]
-    true_ends: Int64[np.ndarray, " runs"]
-
-
-def _runs(frame: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> _Runs:
-    ends = np.flatnonzero(hit & ~np.append(hit[1:], False)) + 1
-    last = ends[-1]
-    true_ends = np.cumsum(hit)[ends - 1]
-    return _Runs(frame[:last], ends, frame[:last][hit[:last]], true_ends)
-
-
-def _blocks(
-    weights: Int64[np.ndarray, "samples frames"], detections: int
-) -> list[Int32[np.ndarray, "_some frames"]]:
-    """The weights, some samples at a time: fewer where there are many detections."""
-    block = max(8, _BLOCK_SUMS // max(1, detections))
-    return [weights[i : i + block].astype(np.int32) for i in range(0, len(weights), block)]
-
-
-def _areas(
-    runs: _Runs,
-    blocks: Sequence[Int32[np.ndarray, "_some frames"]],
-    needed: Int64[np.ndarray, "samples recalls"],
-) -> list[float]:
-    """Average precision of each sample."""
-    out: list[float] = []
-    for weights in blocks:
-        seen = _cumulated(runs.frames, runs.ends, weights)
-        true = _cumulated(runs.true_frames, runs.true_ends, weights)
-        own = needed[len(out) : len(out) + len(true)]
-        out += _block_areas(true / np.maximum(seen, 1), true, own)
-    return out
-
-
-def _cumulated(
-    frames: Int64[np.ndarray, " n"],
-    ends: Int64[np.ndarray, " runs"],
-    weights: Int32[np.ndarray, "samples frames"],
-) -> Int64[np.ndarray, "samples runs"]:
-    """How often the detections up to each run's end count, for each sample."""
-    counts = np.cumsum(np.take(weights, frames, axis=1), axis=1, dtype=np.int32)
-    return counts[:, ends - 1].astype(np.int64)
-
-
-def _block_areas(
-    precision: Float64[np.ndarray, "samples runs"],
-    true: Int64[np.ndarray, "samples runs"],
-    needed: Int64[np.ndarray, "samples recalls"],
-) -> list[float]:
-    """The mean over recalls of the best precision at any point that has found at least as much."""
-    out = []
-    for own_precision, own_true, own_needed in zip(precision, true, needed, strict=True):
-        reached = np.searchsorted(own_true, own_needed)
-        reached = reached[: np.searchsorted(reached, len(own_true))]
-        best = np.maximum.reduceat(own_precision, reached)
-        out.append(float(np.maximum.accumulate(best[::-1]).sum()) / len(RECALLS))
-    return out

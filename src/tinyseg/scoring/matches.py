@@ -1,9 +1,8 @@
-"""COCO's greedy matching over many frames, and the average precision that follows from it.
+"""COCO's greedy matching over many frames: which detections are right, at each IoU.
 
 A Pool holds the detections and labels of one class (or of all, taken as one) of all frames in flat
 arrays, with the pairs of IoU .5 and above; `match` decides for one range of areas and rows who is
-a true positive at each IoU; `average_precision` needs no more than that, so that resampled frames
-are scored by weights, without matching again.
+a true positive at each IoU. Average precision (`curves`) needs no more than that.
 
 The rules are pycocotools' own, ties included (Lin et al., Microsoft COCO, 2014): best score first;
 a detection takes the free label of the highest IoU, one that counts before one that does not; a
@@ -16,16 +15,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64, Real
+from jaxtyping import Bool, Float64, Int64, Real
 
 from tinyseg.errors import PredictionsError
 from tinyseg.scoring.pairs import FramePairs, Sides, which_of_class
 
 IOUS = np.linspace(0.5, 0.95, 10)
 """The IoU thresholds .50:.05:.95."""
-
-RECALLS = np.linspace(0.0, 1.0, 101)
-"""The recalls at which precision is read."""
 
 NOTHING = -1
 """In place of a label's row where a detection takes none."""
@@ -289,100 +285,3 @@ def _choose(
     values = np.where(counting | others, iou, -1.0)
     last_best = len(iou) - 1 - values[:, ::-1].argmax(axis=1)
     return np.where(values.max(axis=1) >= 0, last_best, NOTHING)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranking:
-    """What every sample of frames shares; frames of detections best first, one list a level.
-
-    `judged` holds the distinct lists of frames of judged detections, `use` which of them a level
-    has; `hits` are the true positives' places in it and `hit_frames` their frames.
-    """
-
-    instances: Int64[np.ndarray, " frames"]
-    judged: list[Int64[np.ndarray, " _judged"]]
-    use: list[int]
-    hits: list[Int64[np.ndarray, " _true"]]
-    hit_frames: list[Int64[np.ndarray, " _true"]]
-
-
-def _rank(matches: Matches) -> _Ranking:
-    ranking = _Ranking(matches.instances, [], [], [], [])
-    before: Bool[np.ndarray, " n"] | None = None
-    for true_positive, ignored in zip(matches.true_positive, matches.ignored, strict=True):
-        if before is None or not np.array_equal(ignored, before):
-            ranking.judged.append(matches.frame[~ignored])
-            before = ignored
-        ranking.use.append(len(ranking.judged) - 1)
-        ranking.hits.append(np.flatnonzero(true_positive[~ignored]))
-        ranking.hit_frames.append(matches.frame[true_positive])
-    return ranking
-
-
-def precision_curves(
-    matches: Matches, frame_weights: Int64[np.ndarray, " frames"] | None = None
-) -> Float64[np.ndarray, "ious recalls"]:
-    """Precision at each of the IOUS and RECALLS, made to fall; nan where nothing is to be found.
-
-    `frame_weights` says how often each frame counts: a bootstrap's sample.
-    """
-    weights = np.ones(len(matches.instances), np.int64) if frame_weights is None else frame_weights
-    return _curves(_rank(matches), weights)
-
-
-def average_precision(
-    matches: Matches, frame_weights: Int64[np.ndarray, " frames"] | None = None
-) -> Float64[np.ndarray, " ious"]:
-    """Average precision at each of the IOUS; nan where nothing is to be found."""
-    return np.asarray(precision_curves(matches, frame_weights).mean(axis=1))
-
-
-def _curves(
-    ranking: _Ranking, weights: Int64[np.ndarray, " frames"]
-) -> Float64[np.ndarray, "ious recalls"]:
-    instances = int(weights @ ranking.instances)
-    if not instances:
-        return np.full((len(ranking.use), len(RECALLS)), np.nan)
-    needed = _needed(instances)
-    small = weights.astype(np.int32)
-    totals = [np.cumsum(small[frames], dtype=np.int32) for frames in ranking.judged]
-    levels = zip(ranking.use, ranking.hits, ranking.hit_frames, strict=True)
-    curves = [
-        _curve(np.cumsum(small[frames], dtype=np.int32), totals[use][hits], needed)
-        for use, hits, frames in levels
-    ]
-    return np.stack(curves)
-
-
-def _needed(instances: int) -> Int64[np.ndarray, " recalls"]:
-    """The fewest true positives that reach each recall, as floating-point division decides it."""
-    count = np.ceil(RECALLS * instances).astype(np.int64)
-    count -= (count > 0) & ((count - 1) / instances >= RECALLS)
-    count += count / instances < RECALLS
-    return count
-
-
-def _curve(
-    true: Int32[np.ndarray, " hits"],
-    judged: Int32[np.ndarray, " hits"],
-    needed: Int64[np.ndarray, " recalls"],
-) -> Float64[np.ndarray, " recalls"]:
-    """Precision at each recall: the best at any point that has found at least as much.
-
-    The counts are those at each true positive; up to the next one precision only falls.
-    """
-    out = np.zeros(len(needed))
-    reached = np.searchsorted(true, needed.astype(np.int32))
-    reached = reached[reached < len(true)]
-    if len(reached):
-        best = np.maximum.reduceat(true / np.maximum(judged, 1), reached)
-        out[: len(reached)] = np.maximum.accumulate(best[::-1])[::-1]
-    return out
-
-
-def curve_of(
-    true_positive: Bool[np.ndarray, " n"], instances: int
-) -> Float64[np.ndarray, " recalls"]:
-    """The precision curve of detections, best first, all of them judged, of `instances` labels."""
-    hits = np.flatnonzero(true_positive).astype(np.int32) + np.int32(1)
-    return _curve(np.arange(1, len(hits) + 1, dtype=np.int32), hits, _needed(instances))

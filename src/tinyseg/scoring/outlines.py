@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from tinyseg.scoring.curves import average_precision
 from tinyseg.scoring.error_kinds import ErrorKind, FrameErrors
-from tinyseg.scoring.matches import average_precision, gather, match
+from tinyseg.scoring.matches import gather, match
 from tinyseg.scoring.pairs import FramePairs
 from tinyseg.scoring.shapes import ShapeRules
 

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float64
 
 from tinyseg.errors import DataError
 from tinyseg.scoring.bootstrap import nothing
-from tinyseg.scoring.matches import NOTHING, Pool, Within, average_precision, gather, match
+from tinyseg.scoring.curves import average_precision
+from tinyseg.scoring.matches import NOTHING, Pool, Within, gather, match
 from tinyseg.scoring.pairs import FramePairs
 
 LARGEST = 1e5

@@ -12,7 +12,8 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64, UInt16
 
-from tinyseg.scoring.matches import IOUS, Within, curve_of, gather, match
+from tinyseg.scoring.curves import curve_of
+from tinyseg.scoring.matches import IOUS, Within, gather, match
 from tinyseg.scoring.pairs import FramePairs
 
 AREA_RANGES = {

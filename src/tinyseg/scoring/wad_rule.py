@@ -31,16 +31,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from tinyseg.errors import DataError
-from tinyseg.scoring.bootstrap import (
-    RESAMPLES,
-    ClipOf,
-    draw_units,
-    ends,
-    mean_known,
-    resampled_precision,
-    units_of,
-)
-from tinyseg.scoring.matches import IOUS, NOTHING, Matches, Pool, average_precision, gather
+from tinyseg.scoring.bootstrap import RESAMPLES, ClipOf, draw_units, ends, mean_known, units_of
+from tinyseg.scoring.curves import average_precision, resampled_precision
+from tinyseg.scoring.matches import IOUS, NOTHING, Matches, Pool, gather
 from tinyseg.scoring.pairs import FramePairs
 
 CUTS = tuple(round(0.05 * step, 2) for step in range(20))

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from tinyseg.scoring.curves import curve_of
 from tinyseg.scoring.error_kinds import ERRORS, FIXABLE, ErrorKind, FrameErrors
-from tinyseg.scoring.matches import NOTHING, curve_of
+from tinyseg.scoring.matches import NOTHING
 from tinyseg.scoring.pairs import FramePairs
 
 FALSE_FOUND, FALSE_MISSED = "all false detections", "all labels not found"
