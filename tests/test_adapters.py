@@ -436,9 +436,11 @@ def test_files_of_others_predict_from_the_command_line(onnx_file: Path, tmp_path
         load_adapted(onnx_file, "yolo")
 
 
-def test_the_pages_code_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pages_code_runs_as_it_stands(
+    onnx_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = (Path(__file__).parents[1] / "docs" / "from-sahi.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    code, file_code = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     write_png(tmp_path / "frame.png", picture((700, 900), *FAR[:9]))
 
@@ -448,6 +450,8 @@ def test_the_pages_code_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mo
 
     names: dict[str, Any] = {"detect": detect}
     exec(compile(code, "from-sahi.md", "exec"), names)
+    exec(compile(file_code, "from-sahi.md", "exec"), of_file := dict[str, Any]())
+    assert isinstance(of_file["found"], tinyseg.Detections)
     assert names["focused"].class_names == ["car"] * 9
     assert len(names["tiled"]) == len(names["second"]) == 9
     (line,) = re.findall(r"```sh\n(.*?)\n```", page)

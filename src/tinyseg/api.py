@@ -39,14 +39,14 @@ def load(
     threads: int | None = None,
     on_progress: OnProgress = lambda done, total: None,
 ) -> "Model":
-    """A model that finds instances.
+    """Load a model that finds instances.
 
     `weights` is a run's folder, a weights file, an ensemble's file, the name of published weights
-    (coco-r50), or None for the package's own. `plan` says where it looks: "whole", "tiles",
-    "focus", a plan's file, or a Plan, Whole, Tiles or Focus; None for the weights' own. `budget_mp`
-    is what a focus may spend, in millions of view pixels. `backend` is torch, openvino,
-    onnxruntime or auto, as for `tinyseg predict`; `threads` are those of a runtime. Raises
-    WeightsError, RecipeError or DownloadError.
+    (coco-r50), or None for the package's own. `plan` says which views a picture gets: "whole",
+    "tiles", "focus", a plan's file, or a Plan, Whole, Tiles or Focus; None for the weights' own.
+    `budget_mp` is the budget of a focus, in millions of view pixels. `device` is cpu, cuda, cuda:1
+    ...; None takes a GPU if there is one. `backend` is torch, openvino, onnxruntime or auto;
+    `threads` are those of a runtime. Raises WeightsError, RecipeError or DownloadError.
     """
     named = None if weights is None else str(weights)
     where = "auto" if device is None else str(device)
@@ -67,9 +67,9 @@ def _device(device: str | Device | None, members: Sequence[Member]) -> Device | 
 
 
 class Model:
-    """Networks with a plan; call it with a picture, or with a list of them.
+    """One or several networks with a plan. Call it with a picture, or with a list of pictures.
 
-    `names` is the class list.
+    `names` are the class names, in the order of the labels.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -88,9 +88,11 @@ class Model:
     ) -> Detections | list[Detections]:
         """Detections of one picture, or a list of them for a list of pictures.
 
-        The camera, which a location prior goes by, is read from a path's name (..._Camera_5.jpg)
-        where it is not given; what the plan has to remark, such as a prior that does not fit, is
-        a warning.
+        A picture is a path, the bytes of a file, an RGB array (height, width, 3) of uint8, or a
+        PIL image. Detections with a score below `min_score` are left out. `camera` selects the
+        location prior; by default it is read from a path's name (..._Camera_5.jpg). A prior that
+        does not fit is a warning. Raises ImageError for a file that is no picture, DataError for
+        anything else.
         """
         if isinstance(picture, list | tuple):
             return [self._one(one, camera, min_score) for one in picture]

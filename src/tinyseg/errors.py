@@ -1,8 +1,8 @@
 """The errors of this package: one small family.
 
-Each says which file, where in it, which rule was broken, what was expected and what came, so that
-the reader of a log can mend the input without opening the code. Nothing else leaves the package
-for bad input; an error of another class is a bug.
+Each says which file, where in it, which rule was broken, what was expected and what was found, so
+that the input can be mended without opening the code. Bad input raises nothing else; an error of
+another class is a bug.
 """
 
 from collections.abc import Sequence

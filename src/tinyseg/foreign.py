@@ -38,12 +38,14 @@ def focus(
     prior: LocationPrior | Path | None = None,
     camera: str | None = None,
 ) -> Detections:
-    """The whole picture, then closer looks where small instances may be, merged.
+    """Look at the whole picture, then closer where small instances are expected, and merge.
 
-    `input_hw` is the network's one input size, if it has one: looks are of that size. `budget_mp`
-    is what the closer looks may take in millions of pixels; else .6 of what tiles would, less the
-    first look. `zoom` is how much they magnify: else 1 for a network of one input size, 1.4 for
-    others. A location prior says where instances stand for a camera.
+    `detect` is a function of one picture, or a `Network`; `classes` are names by index or by id.
+    `input_hw` is the network's input height and width, if it has only one: views then have this
+    size. `budget_mp` is the number of pixels of all closer views, in millions; by default .6 of
+    what tiles would take, less the first view. `zoom` is their magnification; by default 1 for a
+    network with one input size, else 1.4. `prior` is a location prior, used for the picture's
+    `camera`. Raises DataError for what `detect` must not return, ImageError for what is no picture.
     """
     name, image = as_image(picture)
     member, hw = _member(detect, classes, input_hw), (image.shape[0], image.shape[1])
@@ -62,8 +64,12 @@ def tiles(
     zoom: float = 1.0,
     whole: bool = True,
 ) -> Detections:
-    """Square tiles over the picture, merged; with `whole` the whole picture besides, for what is
-    larger than half a tile. `overlap` is in the picture's pixels: else a quarter of a tile."""
+    """Look at square tiles over the picture and merge what is found.
+
+    With `whole` the whole picture is looked at too, for what is larger than half a tile. `size` is
+    a tile's side in view pixels (by default the network's input, else 640), `overlap` is in the
+    picture's pixels (by default a quarter of a tile). The other arguments are those of `focus`.
+    """
     name, image = as_image(picture)
     member = _member(detect, classes, input_hw)
     side = min(member.predict.input_hw or (Tiles().size,)) if size is None else size
@@ -80,7 +86,11 @@ def model_of(
     classes: Names | None = None,
     input_hw: tuple[int, int] | None = None,
 ) -> Model:
-    """A Model of anybody's network; `plan` is whole, tiles, focus, or one of `tinyseg.views`."""
+    """A Model of another library's network, for many pictures.
+
+    `plan` is "whole", "tiles", "focus", or a plan of `tinyseg.views`. The other arguments are those
+    of `focus`.
+    """
     member = _member(detect, classes, input_hw)
     if plan == "focus":
         plan = FittedFocus(member)

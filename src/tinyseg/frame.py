@@ -74,12 +74,12 @@ class FrameLabels:
     """What is labelled on a frame of height and width `hw`, without its picture.
 
     `ignore` is the union of its masks: riders, groups, crowds, and pixels nobody labelled; what
-    lies there is not judged. `unlabelled` are the class indices that the data set does not label,
-    so that an object of them may stand in the picture without a label. `left_out` has the class
-    name of every label outside the class list, one for each object. `faults` are objects that are
-    broken and therefore in none of these, each with its reason; `doubts` are what was read and is
-    odd all the same, for the doctor. `places` names each instance as its file does ("annotation
-    17"), where the reader says so.
+    lies there is not scored. `unlabelled` are the class indices that the data set does not label,
+    so that objects of these classes may be in the picture without a label. `left_out` has the class
+    name of every label outside the class list, one for each object. `faults` are broken objects,
+    which are in none of these, each with its reason; `doubts` are objects that were read and are
+    suspicious, for the doctor. `places` names each instance as its file does ("annotation 17"),
+    where the reader says so.
     """
 
     name: str
@@ -95,7 +95,7 @@ class FrameLabels:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture, RGB, with its labelled instances and the region that is not judged.
+    """One picture, RGB, with its labelled instances and the region that is not scored.
 
     `unlabelled` are the class indices of which the picture may show objects without a label.
     """

@@ -1,6 +1,6 @@
-"""How long work says how far it is and what it leaves out, and what it does about bad input.
+"""Progress, remarks and bad input of long work.
 
-In: callbacks of a caller, or none. Out: a Watch, which the functions of tasks/ hand through.
+In: callbacks of a caller, or none. Out: a Watch, which the functions of tasks/ pass on.
 """
 
 import warnings
@@ -25,7 +25,7 @@ class OnError(StrEnum):
 class Progress:
     """How far a stage of long work is: `done` of `total` units, the last of which was `note`.
 
-    `over` is said once a stage, at its end, after an error too.
+    `over` is true once for each stage, at its end, after an error too.
     """
 
     stage: str

@@ -39,9 +39,12 @@ from tinyseg.labels import WAD_CLASSES, canonical
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A data set to be opened: its path; the list of its frames and its split, None for all; its
-    format, the folder of its pictures, and the classes that it labels (names with commas between),
-    where they must be said."""
+    """A data set to open: its path, and what is not recognised from it.
+
+    `listed` is a text file of the frames to keep, `split` one of its splits; None keeps all.
+    `format` is one of FORMATS, `images` the folder of its pictures, `labelled` the classes that it
+    labels, with commas between the names.
+    """
 
     path: Path
     listed: Path | None = None
@@ -57,8 +60,8 @@ class Item:
     where that has no splits.
 
     `load` gives all that can be read, and the broken objects as faults. Reading raises the first
-    fault, or hands each to `on_fault`, the item's own if the caller has none, and goes on without
-    that object.
+    fault; with `on_fault` (the caller's, or the item's own) each fault is passed to it and its
+    object is left out.
     """
 
     name: str
@@ -93,11 +96,11 @@ class Item:
 class DataSet:
     """Items in order, with the class list that their labels index.
 
-    `missing` are the names that are listed (or half there) without both a picture and a label.
-    `unlabelled` are the class indices that no frame labels. `splits` are those that the data set
-    has, `split` the one that was taken, None where all were or there are none. `remarks` are
-    sentences for the user. `ids` are what the files call frames, by name: a number where they have
-    one, else the name; those of frames that were not chosen are there too.
+    `missing` are names that are listed, or found, without both a picture and a label. `unlabelled`
+    are the class indices that no frame labels. `splits` are those that the data set has, `split`
+    the one that was opened, or None. `remarks` are sentences for the user. `ids` are the frames'
+    ids in the files, by name (a number where they have one); they include frames that were not
+    opened.
     """
 
     format: str

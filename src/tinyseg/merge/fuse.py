@@ -1,11 +1,11 @@
-"""The instances of one object, as different looks saw it, become one: mask, box and score.
+"""The instances of one object in several looks (a view and a model) become one.
 
-A pixel is in the mask where the mean coverage over the looks that look there is at least one half:
-so parts on the two sides of a tile's border add up, and duplicates take a vote, in which the surer
-looks count for far more. No pixel is in it that is in none of the masks. Boxes are averaged side by
-side over the looks that see past the side. The score is the surest look's, less where fewer looks
-than could have seen the object did (Solovyev et al. 2021, weighted boxes fusion, average instead:
-a look that is worse at this size would then spoil what a better one saw).
+A pixel is in the mask where the mean coverage over the looks that show it is at least one half: so
+parts on the two sides of a tile's border add up, and duplicates take a vote, weighted by score^4. A
+pixel that is in none of the masks is never in it. Box sides are averaged over the looks that see
+past the side. The score is the highest of the parts, less where fewer looks found the object than
+could have seen it (weighted boxes fusion, Solovyev et al. 2021, averages scores instead: a look
+that is worse at this size would then spoil what a better one saw).
 """
 
 from dataclasses import dataclass

@@ -2,8 +2,8 @@
 
 Pairs come in, a Slice a range goes out. Sizes are sides in pixels, the square root of a mask's
 area; a range's own ends count where they are COCO's (buckets), the upper one does not where ranges
-follow each other (the curve). Labels outside the range are not asked for, and what found them is
-not judged, as COCO does with areas.
+follow each other (the curve). Ground truth outside the range is ignored, and so are detections
+matched to it, as COCO does with areas.
 """
 
 import math

@@ -1,11 +1,12 @@
 """What each kind of error costs: the average precision that would be gained without it.
 
 Pairs and their errors come in, a KindWorth a kind goes out: TIDE's oracles (Bolya et al., 2020,
-section 2.3) at IoU .5, mean over classes. A wrong class or place is put right where its label is
-still to be found and no better detection could be put right on it; else the detection is taken
-away, as are background, both and duplicate; missed labels are not asked for. Seam is put right
-like a place, and its labels that no detection explains are not asked for. A class of which no label
-is asked for any more has an AP of 0. The gains do not add up: errors hide each other.
+section 2.3) at IoU .5, mean over classes. Class and localisation errors are corrected if their
+ground truth is unmatched and they are its best-scoring candidate; otherwise the detection is
+removed, as for background, both and duplicate; missed labels are removed from the ground truth.
+Seam errors are corrected like localisation errors, and their labels that no detection explains are
+removed. A class without any label left has an AP of 0. The gains do not add up: errors hide each
+other.
 """
 
 import math

@@ -30,12 +30,12 @@ def convert(
     on_progress: OnProgress | None = None,
     on_remark: OnRemark | None = None,
 ) -> Converted:
-    """Write a data set in another format, `to` wad, coco, cityscapes, yolo or labelme: wholly, or
-    not at all.
+    """Write a data set in another format, as a whole or not at all.
 
-    Pictures are copied, or with `link` linked to where they are; those that an EXIF tag turns are
-    written as their labels lie. `classes` keeps only these. A Place's split is the one that is
-    written, and of a data set without splits the new split's name. Raises DataError or OutputError.
+    `to` is wad, coco, cityscapes, yolo or labelme. Pictures are copied, or with `link` linked;
+    those with an EXIF orientation are written without it, turned as their labels are. `classes`
+    keeps only these classes. The split of a Place is the one that is written; if the data set has
+    no splits, it names the new one. Raises DataError or OutputError.
 
     >>> tinyseg.convert("scenes", "scenes-coco", "coco", on_remark=print).frames
     2
@@ -78,9 +78,9 @@ def examine(
 ) -> Findings:
     """What is wrong with a data set, and what would help.
 
-    `val`, its validation set, is looked at too, and for leaks; `recipe` is the one that is meant to
-    learn from it. `fast` decodes no picture. `threads` frames are looked at side by side, else as
-    many as there are cores, up to 8. Broken files are findings, not errors.
+    `val`, its validation set, is examined too, and both are checked for leaks. `recipe` is the one
+    that will be trained. With `fast` no picture is decoded. `threads` frames are read at the same
+    time; by default as many as there are cores, up to 8. Broken files are findings, not errors.
 
     >>> sorted({group.kind.severity.value for group in tinyseg.examine("scenes").groups})
     ['note']

@@ -40,9 +40,9 @@ MEGA = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ReportChoice:
-    """What a report shows: at most `frames` frames, those most in error; a slider of scores that
-    begins at `cut`, above `floor`; all in at most `max_bytes`, with the data set's `faults` or
-    without."""
+    """What a report shows: at most `frames` frames, those with the worst errors; a slider of scores
+    that starts at `cut` and ends at `floor`; all in at most `max_bytes`; with `faults`, what the
+    doctor says of the data set."""
 
     frames: int = 20
     cut: float = DRAWN_FROM
@@ -86,8 +86,8 @@ def write_report(
 ) -> WrittenReport:
     """Write one HTML file with figures, errors and frames, to be opened in any browser, offline.
 
-    `predictions` are those of one run, or of two to be shown side by side; the other arguments are
-    those of `evaluate`. Raises OutputError where the file cannot be written.
+    `predictions` are those of one run, or of two to show side by side; the other arguments are
+    those of `evaluate`. Raises OutputError if the file cannot be written.
 
     >>> tinyseg.write_report("found", "scenes", "report.html", on_remark=print).frames
     2

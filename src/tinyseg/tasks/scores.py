@@ -55,8 +55,8 @@ MOST_DETECTIONS = 300
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals are made: the frames, or whole clips (`clip_of` a frame's name), drawn `count`
-    times with replacement; the same seed draws the same."""
+    """How intervals are made: frames are drawn `count` times with replacement, or whole clips if
+    `clip_of` gives the clip of a frame's name. The same seed draws the same."""
 
     count: int = RESAMPLES
     seed: int = 0
@@ -65,9 +65,12 @@ class Resampling:
 
 @dataclass(frozen=True, slots=True)
 class BreakdownChoice:
-    """What a breakdown is to tell: own ranges of sides (square root of the area) in pixels by name,
-    the precision at which recall is read, the least width of boundaries in pixels, and the plan's
-    YAML file, so that errors at its views' seams are known."""
+    """What a breakdown shows.
+
+    `buckets` are ranges of object sides (square root of the area, in pixels) by name; `precision`
+    is where recall is read; `boundary_px` is the least width of boundaries in pixels; `plan` is the
+    plan's YAML file, so that errors at its views' borders are recognised.
+    """
 
     buckets: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     precision: float = SLICE_PRECISION

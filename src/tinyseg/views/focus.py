@@ -50,14 +50,14 @@ PRIOR_USED = "the prior of camera"
 
 @dataclass(frozen=True, slots=True)
 class Focus(PlanLike):
-    """The whole frame, then zoomed views where tiny instances may be, for a budget of millions of
-    view pixels.
+    """The whole frame, then zoomed views where small instances are expected.
 
-    `view` is the height and width of a zoomed view in its own pixels, `answers_for` the sizes that
-    those views answer for. `source` says what they follow from: "prior", "first" (what the first
-    view showed, low scores included) or "both". With "prior" they are first views: nothing has to
-    be waited for. A frame that the prior does not fit has none then, nor one that the whole view
-    magnifies as much. The sides are those of the whole view.
+    `budget_mp` is the pixels of all zoomed views, in millions. `view` is the height and width of a
+    zoomed view in its own pixels, `answers_for` the object sizes that its detections are kept for.
+    `source` says where instances are expected from: "prior" (the location prior), "first" (what the
+    first view showed, low scores included) or "both". With "prior" there is no second pass, and a
+    frame that the prior does not fit gets no zoomed view. `short_side`, `longest_side` and
+    `largest_zoom` are those of the whole view.
     """
 
     __pydantic_config__ = READING

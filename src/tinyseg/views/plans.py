@@ -28,8 +28,12 @@ OVERLAP = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Whole(PlanLike):
-    """The whole frame in one view, its short side brought to `short_side` unless the other side
-    would then be over `longest_side`, or the frame be magnified more than `largest_zoom` times."""
+    """The whole frame in one view.
+
+    Its short side is scaled to `short_side`, unless its long side would then be longer than
+    `longest_side`, or the frame be magnified more than `largest_zoom` times. `answers_for` is the
+    range of object sizes that its detections are kept for; None is every size.
+    """
 
     __pydantic_config__ = READING
 
@@ -60,11 +64,13 @@ class Whole(PlanLike):
 
 @dataclass(frozen=True, slots=True)
 class Tiles(PlanLike):
-    """Square views of size x size view pixels that cover the frame, or its half-open `band` of
-    rows, neighbours sharing at least `overlap` frame pixels: a quarter of a tile unless said.
+    """Square views of `size` x `size` view pixels that cover the frame, or its half-open `band` of
+    rows.
 
-    A view of what is smaller than a tile sticks out to the right and below, and so may the last
-    one, by a part of a pixel. A frame whose rows end above the band has no tiles.
+    Neighbours share at least `overlap` frame pixels; None is a quarter of a tile. `zoom` is view
+    pixels a frame pixel. `answers_for` is the range of object sizes that their detections are kept
+    for; None is every size. A frame smaller than a tile is padded to the right and below. A frame
+    whose rows end above the band has no tiles.
     """
 
     __pydantic_config__ = READING

@@ -1,11 +1,11 @@
 """Which segments to run again (Chen et al. 2016, arXiv 1604.06174, section 4.2), by bytes.
 
-A step's peak is what is kept until the backward pass plus the largest segment that is run again;
-what it needs at once has the gradient on its way in it, and on a CPU what its library copies.
-For each limit of a segment's size one dynamic programme over the boundaries finds the least that
-is kept ("sqrt"), or the fewest operations run twice whose bytes fit a budget. Chen et al. cut by
-the same limit, greedily; the early blocks of a backbone are so heavy that equal counts of blocks
-keep a third more.
+A step's peak is what is kept until the backward pass plus the largest segment that is run again.
+Peak memory also includes the gradient being propagated and, on a CPU, oneDNN's layout copies.
+For each limit of a segment's size, dynamic programming over the boundaries finds the least that is
+kept ("sqrt"), or the fewest operations run twice whose bytes fit a budget. Chen et al. cut by the
+same limit, greedily; the early blocks of a backbone are so heavy that equal counts of blocks keep a
+third more.
 """
 
 import math
