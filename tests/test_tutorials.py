@@ -32,8 +32,8 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Tutorial:
-    """A page, what it takes for granted, options that make its commands small, and files that are
-    there at its end."""
+    """A page, what it takes for granted, what makes its commands small (options by verb, or a text
+    by another), and files that are there at its end."""
 
     page: str
     prepare: Callable[[Path], None]
@@ -62,12 +62,11 @@ def drive(root: Path) -> None:
     for index in range(2):
         writer.write(np.full((96, 128, 3), 60 * index, np.uint8))
     writer.release()
-    shutil.copy(scenes(root / "made", 1)[0], root / "drive/still.jpg")
 
 
 def ensemble(root: Path) -> None:
     (root / "frames").mkdir()
-    for picture in scenes(root / "labelled"):
+    for picture in scenes(root / "labelled", 1):
         shutil.copy(picture, root / "frames")
         shutil.copy(picture, root / "photo.jpg")
     for seed, name in enumerate("ab"):
@@ -81,7 +80,7 @@ ONE_STEP = (
     "--set sampling.sources=native_tiles --set predict.short_side=96 "
     "--set predict.longest_side=128 --set predict.min_score=0.2 --set predict.detections=20"
 )
-SMALL_SCENES = "--count 2 --size 256x192 --zoom 4"
+SMALL_SCENES = "--count 1 --size 256x192 --zoom 4"
 
 TUTORIALS = [
     Tutorial("docs/start.md", photo, made=("found/photo_overlay.jpg", "found.json", "found.jpg")),
@@ -90,12 +89,12 @@ TUTORIALS = [
         "docs/dashcam.md",
         drive,
         {"predict": "--budget 2MP"},
-        made=("found/morning_000001_overlay.jpg", "found-quick/frames/still.json"),
+        made=("found/morning_000001_overlay.jpg", "found-quick/frames/morning_000000.json"),
     ),
     Tutorial(
         "docs/ensembles.md",
         ensemble,
-        {"evaluate": "--resamples 10"},
+        {"evaluate": "--resamples 10", "--scales 600,900": "--scales 160,240"},
         made=("both.yaml", "found-again/predictions.json"),
     ),
     Tutorial(
@@ -124,6 +123,8 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 def run_line(line: str, smaller: dict[str, str]) -> None:
+    for old, new in smaller.items():
+        line = line.replace(old, new) if old.startswith("--") else line
     words = shlex.split(line, comments=True)
     if words[:1] != ["tinyseg"] or words[1:] == ["--version"]:
         return
