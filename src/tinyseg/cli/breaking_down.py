@@ -11,18 +11,24 @@ Buckets = dict[str, tuple[float, float]]
 
 BucketOption = Annotated[
     list[str] | None,
-    typer.Option(help="With --breakdown: an own range of sides in px, such as pole=4:12."),
+    typer.Option(
+        help="With --breakdown: your own size range, NAME=LOW:HIGH, sides in pixels: pole=4:12."
+    ),
 ]
 PrecisionOption = Annotated[
-    float | None, typer.Option(help="With --breakdown: the precision at which recall is told.")
+    float | None, typer.Option(help="With --breakdown: the precision at which recall is reported.")
 ]
 BoundaryOption = Annotated[
     int | None,
-    typer.Option(min=1, help="With --breakdown: least width of boundaries, .02 diagonal."),
+    typer.Option(
+        min=1, help="With --breakdown: least boundary width in pixels; it is .02 of the diagonal."
+    ),
 ]
 SeamsOption = Annotated[
     Path | None,
-    typer.Option(help="With --breakdown: the plan's YAML file, so that its seams are known."),
+    typer.Option(
+        help="With --breakdown: the plan's YAML file, to recognise errors at its views' borders."
+    ),
 ]
 
 

@@ -22,35 +22,38 @@ class Pictures(StrEnum):
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A data set in any format that --data takes.")],
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
-    to: Annotated[str, typer.Option(help=" | ".join(TARGETS))],
+    source: Annotated[Path, typer.Argument(help="Data set, in any format that is read.")],
+    out: Annotated[Path, typer.Option(help="Folder to create.")],
+    to: Annotated[str, typer.Option(help=f"Format to write: {' | '.join(TARGETS)}.")],
     pictures: Annotated[
-        Pictures, typer.Option(help="Copy pictures, or link to where they are.")
+        Pictures, typer.Option(help="Copy the pictures, or link to them.")
     ] = Pictures.copy,
     classes: Annotated[
-        str | None, typer.Option(help="Only these: car,person; else all that the format holds.")
+        str | None,
+        typer.Option(
+            help="Only these classes: car,person; default: all that the new format can hold."
+        ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
-            help="Only this split of the data set; of one without splits the new split's name."
+            help="Only this split; if the data set has no splits, the name of the new one."
         ),
     ] = None,
     polygons: Annotated[
-        bool, typer.Option("--polygons", help="Polygons in COCO and LabelMe: holes are filled.")
+        bool,
+        typer.Option("--polygons", help="Write polygons in COCO and LabelMe; holes are filled."),
     ] = False,
     listed: ListOption = None,
     format: FormatOption = None,
     images: ImagesOption = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
-    """Write a data set in another format: wholly, or not at all.
+    """Write a data set in another format, as a whole or not at all.
 
-    Pictures keep their bytes, but for those that an EXIF tag turns: every tool shows them as their
-    labels lie. converted.yaml says how classes and frames are numbered on both sides, what was done
-    to pictures, and what the format could not hold. All splits are written, each as one of its own
-    where the format has them.
+    All splits are written. Pictures keep their bytes, except those with an EXIF orientation, which
+    are written turned as their labels are. converted.yaml says how classes and frames are numbered
+    on both sides, what was done to pictures, and what the new format could not hold.
 
     Example: tinyseg convert scenes --out scenes-coco --to coco --pictures link
     """

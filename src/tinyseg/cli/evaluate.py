@@ -64,7 +64,7 @@ def evaluate(
     data: DataOption,
     against: Annotated[
         Path | None,
-        typer.Option(help="Predictions B of the same frames: are they better than these?"),
+        typer.Option(help="Predictions B of the same frames: is B better than these?"),
     ] = None,
     listed: ListOption = None,
     split: SplitOption = None,
@@ -73,7 +73,11 @@ def evaluate(
     images: ImagesOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Frames without predictions count as frames where nothing was found.",
+        ),
     ] = False,
     on_error: OnErrorOption = OnError.stop,
     boxes: BoxesOption = False,
@@ -86,7 +90,8 @@ def evaluate(
     resamples: ResamplesOption = None,
     seed: SeedOption = None,
     broken_down: Annotated[
-        bool, typer.Option("--breakdown", help="Also by size, row, class, error and outline.")
+        bool,
+        typer.Option("--breakdown", help="Also by size, row, class, kind of error, and outline."),
     ] = False,
     bucket: BucketOption = None,
     precision: PrecisionOption = None,
@@ -94,12 +99,17 @@ def evaluate(
     plan: SeamsOption = None,
     cluster: Annotated[
         str | None,
-        typer.Option(help="Score a cluster's results by its workers: auto, local, or an address."),
+        typer.Option(
+            help="Score a cluster job's results on a Ray cluster: auto, local, or an address."
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="How many, a core each.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --cluster: worker processes, each on one core.")
+    ] = None,
 ) -> None:
-    """Score predictions: AP by size and class, COCO's rules, ignore regions honoured. With
-    --against, differences with 95 % intervals over resamples of the same frames.
+    """Score predictions against labels: AP by size and class, by COCO's rules, with ignore regions.
+
+    With --against, the differences between two results and their 95 % intervals.
 
     Example: tinyseg evaluate found/predictions.json --data wad --list val.txt --breakdown
     Example: tinyseg evaluate before --against after --data wad --list val.txt --json compared.json

@@ -30,38 +30,41 @@ def export(
     out: Annotated[Path, typer.Option(help="The file to write: .safetensors, .onnx or .xml.")],
     format: Annotated[
         str | None,
-        typer.Option(help=f"{' | '.join(FORMATS)}; by the file's ending if not given."),
+        typer.Option(help=f"{' | '.join(FORMATS)}; default: by the file's ending."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="How it is used by default: predict.plan=focus"),
+        typer.Option("--set", help="Change a default of prediction: predict.plan=focus"),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="What `calibrate` wrote; goes into the file.")
+        Path | None, typer.Option(help="What `calibrate` wrote, to store in the file.")
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="The weights' licence, in words.")] = None,
+    licence: Annotated[str | None, typer.Option(help="The weights' licence, as a text.")] = None,
     card: Annotated[
-        Path | None, typer.Option(help="The model card's fields: YAML, a text by name.")
+        Path | None, typer.Option(help="The model card: a YAML file of names and texts.")
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="For OpenVINO: in 8 bits, by the frames of --data.")
+        bool,
+        typer.Option("--int8", help="For OpenVINO: in 8 bits, with ranges measured on --data."),
     ] = False,
     data: Annotated[
-        Path | None, typer.Option(help="For --int8: a data set whose frames set the ranges.")
+        Path | None, typer.Option(help="With --int8: the data set to measure ranges and loss on.")
     ] = None,
     listed: ListOption = None,
     split: SplitOption = None,
     frames: Annotated[
-        int, typer.Option(min=1, help="For --int8: this many frames of it, evenly spread.")
+        int, typer.Option(min=1, help="With --int8: number of frames, evenly spread over --data.")
     ] = 32,
     most_loss: Annotated[
         float,
-        typer.Option(min=0, help="For --int8: the average precision that may be lost on them."),
+        typer.Option(
+            min=0, help="With --int8: refuse a larger loss of average precision than this."
+        ),
     ] = 0.01,
 ) -> None:
-    """Write a network with all that `predict` needs, and say what is in it.
+    """Write a network as one file with all that `predict` needs, to give away or to run elsewhere.
 
-    As .safetensors in half precision; as ONNX or for OpenVINO with exact numbers, to run in these
+    As .safetensors in half precision; as ONNX or for OpenVINO in full precision, to run there
     without this package. A location prior goes along where the weights have one (`tinyseg prior
     --into`).
 

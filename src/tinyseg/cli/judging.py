@@ -28,34 +28,50 @@ class Draw(StrEnum):
 
 
 RuleOption = Annotated[
-    Rule, typer.Option("--rule", help="wad: also by the challenge's rule, with a score-cut sweep.")
+    Rule,
+    typer.Option(
+        "--rule", help="wad: also by the WAD challenge's rule, with a sweep over score cuts."
+    ),
 ]
 IntervalsOption = Annotated[
-    bool, typer.Option("--intervals", help="Also 95 % intervals over resamples of the frames.")
+    bool, typer.Option("--intervals", help="Also 95 % intervals, from resampled frames.")
 ]
 ClipsOption = Annotated[
     Path | None,
-    typer.Option("--clips", help="Which clips frames are from: video lists, a folder or one."),
+    typer.Option(
+        "--clips",
+        help="Which clip each frame is from: a list of a video's frames, or a folder of lists.",
+    ),
 ]
 ClipPatternOption = Annotated[
     str | None,
-    typer.Option("--clip-pattern", help="... or a regular expression over frame names."),
+    typer.Option(
+        "--clip-pattern",
+        help="A regular expression instead: what its groups match in a frame's name is the clip.",
+    ),
 ]
 ResamplesOption = Annotated[
-    int | None, typer.Option("--resamples", min=1, help="How often to draw; else 1000 times.")
+    int | None, typer.Option("--resamples", min=1, help="Number of resamples; default: 1000.")
 ]
 DrawOption = Annotated[
-    Draw, typer.Option("--draw", help="Resample frames, or whole clips, whose frames are alike.")
+    Draw,
+    typer.Option(
+        "--draw", help="What is resampled: frames, or whole clips, whose frames are alike."
+    ),
 ]
 
 SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="The same seed gives the same intervals.")
+    int | None,
+    typer.Option(
+        "--seed", min=0, help="Seed of the resamples; the same seed gives the same intervals."
+    ),
 ]
 BoxesOption = Annotated[
     bool, typer.Option("--boxes", help="Score boxes instead of masks, by COCO's rules.")
 ]
 DetectionsOption = Annotated[
-    int, typer.Option("--detections", min=1, help="Most of a class that count on a frame.")
+    int,
+    typer.Option("--detections", min=1, help="Most detections of a class that count on a frame."),
 ]
 
 

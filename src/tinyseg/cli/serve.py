@@ -23,38 +23,42 @@ def serve(
     ] = None,
     plan: Annotated[
         str | None,
-        typer.Option(help="whole, tiles, focus, or a plan's YAML file; else the weights' own."),
+        typer.Option(help="whole, tiles, focus, or a plan's YAML file; default: the weights' own."),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
+        str | None, typer.Option(help="Budget of a focus in megapixels of views: 12MP.")
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="The address to listen at; 0.0.0.0 for every one.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8080,
     workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes with the network, each with all of it.")
+        int, typer.Option(min=1, max=64, help="Worker processes, each with a whole network.")
     ] = 1,
     share_batches: Annotated[
         bool,
         typer.Option(
             "--share-batches",
-            help="Pictures that wait go through the network together: for a GPU. Scores then "
-            "differ from predict's in their seventh digit.",
+            help="Waiting pictures share a batch: for a GPU. Scores then differ from predict's in "
+            "their seventh digit.",
         ),
     ] = False,
-    queue: Annotated[str, typer.Option(help="Pixels of pictures that may be here.")] = "120MP",
-    largest: Annotated[str, typer.Option(help="Pixels that one picture may have.")] = "64MP",
+    queue: Annotated[
+        str, typer.Option(help="Pixels of all pictures that may wait or be processed.")
+    ] = "120MP",
+    largest: Annotated[str, typer.Option(help="Most pixels of one picture.")] = "64MP",
     deadline: Annotated[
-        float, typer.Option(min=1, help="Seconds within which a request is answered.")
+        float, typer.Option(min=1, help="Seconds within which a request is answered, or refused.")
     ] = 120.0,
     token_file: Annotated[
         Path | None,
-        typer.Option(help=f"A file with the token to ask for; or the variable {TOKEN}."),
+        typer.Option(help=f"File with the token that clients must send; or set {TOKEN}."),
     ] = None,
     origin: Annotated[
         list[str] | None,
-        typer.Option("--origin", help="A site whose pages may ask (CORS); repeat it."),
+        typer.Option(
+            "--origin", help="Website whose pages may send requests (CORS); may be repeated."
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
@@ -62,7 +66,7 @@ def serve(
     backend: BackendOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Answer pictures with masks over HTTP, and show a page to look with.
+    """Serve predictions over HTTP, with a web page to look at pictures.
 
     Example: tinyseg serve
     Example: tinyseg serve --weights runs/a --plan focus --budget 12MP --port 8000
