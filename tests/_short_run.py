@@ -5,26 +5,35 @@ Imported by the tests and, before any of them starts, by the server that the pro
 
 import multiprocessing
 import os
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import torch
 from _small_frames import items
 
 import tinyseg.training.loop
 import tinyseg.training.validation
 from tinyseg.cli import app
+from tinyseg.errors import TrainingError
 from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.training.batches import FrameStore
-from tinyseg.training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from tinyseg.training.checkpoint import (
+    Checkpoint,
+    newest_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from tinyseg.training.launch import launch_processes
-from tinyseg.training.log import LOG_NAME, TIMES
+from tinyseg.training.log import LOG_NAME, TIMES, StepReport
 
 STEPS = 10
 SMALL = (
@@ -51,8 +60,11 @@ def small_recipe(*settings: str) -> Recipe:
 def server() -> Any:
     """Processes that fork from a server with everything imported: a start costs nothing."""
     context = multiprocessing.get_context("forkserver")
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # for the server's own imports
     context.set_forkserver_preload(["_short_run"])
+    own = [str(Path(__file__).parent), str(Path(tinyseg.__file__).parents[1])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(own))  # for the server's own imports
+        ensure_running()
     return context
 
 
@@ -107,31 +119,50 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def torchrun_names(rank: int, world: int, port: int) -> dict[str, str]:
-    """What torchrun puts into the environment of one process."""
-    counts = {"WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_WORLD_SIZE": 1}
-    places = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "MASTER_PORT": port}
-    numbers = {name: str(value) for name, value in (counts | places).items()}
-    return numbers | {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "test"}
+def torchrun_names(rank: int, world: int, port: int, *, nodes: int = 1) -> dict[str, str]:
+    """What torchrun puts into the environment of one process; each of several nodes has one, and
+    the first of them an address of its own."""
+    local = world // nodes
+    counts = {"WORLD_SIZE": world, "LOCAL_WORLD_SIZE": local, "GROUP_WORLD_SIZE": nodes}
+    places = {"RANK": rank, "LOCAL_RANK": rank % local, "GROUP_RANK": rank // local}
+    numbers = {k: str(v) for k, v in (counts | places | {"MASTER_PORT": port}).items()}
+    address = "127.0.0.1" if nodes == 1 else "127.0.0.2"
+    return numbers | {"MASTER_ADDR": address, "TORCHELASTIC_RUN_ID": "test"}
 
 
 def train_in_double(
-    folder: Path, run: Path, settings: Sequence[str], environment: dict[str, str]
+    folder: Path,
+    run: Path,
+    settings: Sequence[str],
+    environment: dict[str, str],
+    dies_at: int | None = None,
 ) -> None:
-    """A run of small frames in float64, as one of the processes that the environment tells."""
+    """A run of small frames in float64, as one of the processes that the environment tells, from
+    its newest checkpoint on if it has one; where an error of ours ends it, that is written down.
+    After the step `dies_at` it is killed."""
+
+    def die_if_due(report: StepReport) -> None:
+        if report.step == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     os.environ.update(environment)
     torch.set_num_threads(1)
     recipe = small_recipe(*settings)
     torch.manual_seed(0)
     detector = build_detector(recipe).double()
-    tinyseg.training.loop.train(
-        detector,
-        recipe,
-        FrameStore(items(folder)),
-        run,
-        fabric=launch_processes(torch.device("cpu")),
-        on_step=lambda report: None,
-    )
+    try:
+        tinyseg.training.loop.train(
+            detector,
+            recipe,
+            FrameStore(items(folder)),
+            run,
+            fabric=launch_processes(torch.device("cpu")),
+            on_step=die_if_due,
+            start=newest_checkpoint(run).checkpoint,
+        )
+    except TrainingError as error:
+        (run / f"error-{environment.get('RANK', 0)}").write_text(str(error))
+        os._exit(2)  # as a launcher ends what is left
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import cv2
@@ -233,6 +235,33 @@ def test_two_processes_learn_what_one_with_twice_the_batch_does(tmp_path: Path) 
     logs = [(tmp_path / name / "log.jsonl").read_bytes().splitlines() for name in ("one", "two")]
     totals = [[orjson.loads(line)["total"] for line in lines] for lines in logs]
     np.testing.assert_allclose(totals[0], totals[1], rtol=1e-5)
+
+
+def test_a_run_of_two_nodes_goes_on_after_one_was_lost(tmp_path: Path) -> None:
+    """The other one says so and ends; resumed, the run ends as if nothing had been."""
+    items(tmp_path)
+    settings = ("train.steps=8", "train.save_every=2", "train.picture_every=0", "train.batch=1")
+
+    def nodes(run: Path, dies_at: int | None = None) -> list[BaseProcess]:
+        names, port = partial(torchrun_names, nodes=2), free_port()
+        words = (tmp_path, run, settings)
+        return [
+            start(train_in_double, *words, names(0, 2, port)),
+            start(train_in_double, *words, names(1, 2, port), dies_at),
+        ]
+
+    lost = tmp_path / "lost"
+    first, second = nodes(lost, dies_at=4)
+    for process in (first, second):
+        process.join(120)
+    assert (first.exitcode, second.exitcode) == (2, -signal.SIGKILL)
+    told = (lost / "error-0").read_text()
+    assert "step 5: another process of the run is gone" in told
+    assert "--resume" in told
+    assert checkpoint_of(lost, 4).step == 4
+    for process in [*nodes(lost), *nodes(tmp_path / "whole")]:
+        finish(process)
+    assert same(checkpoint_of(lost, 8), checkpoint_of(tmp_path / "whole", 8))
 
 
 @pytest.mark.skipif(TIMES == 1, reason="a start of torchrun takes half a minute")

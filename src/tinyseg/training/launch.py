@@ -1,12 +1,14 @@
 """Devices and processes, by Lightning Fabric: one process, or those that torchrun started.
 
     torchrun --nproc-per-node 4 -m tinyseg train ...
+    torchrun --nnodes 2 --node-rank N --master-addr HOST --master-port 29500 -m tinyseg train ...
 
 Distributed data parallel (Li et al. 2020, PyTorch Distributed) averages gradients over processes.
 Precision is Fabric's 32-true: bfloat16 is the detector's own autocast.
 """
 
 import os
+import re
 
 import torch
 from jaxtyping import Float
@@ -16,6 +18,9 @@ from torch import Tensor
 
 from tinyseg.errors import TrainingError
 from tinyseg.model import Normalise, own_count
+
+LOST = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe", re.IGNORECASE)
+"""What torch's errors say where a peer is gone; gloo's have no class of their own."""
 
 
 def launch_processes(device: torch.device) -> Fabric:
@@ -69,6 +74,12 @@ def from_all_processes(fabric: Fabric, names: list[str]) -> list[str]:
     parts: list[list[str]] = [[] for _ in range(fabric.world_size)]
     torch.distributed.all_gather_object(parts, names)
     return [name for part in parts for name in part]
+
+
+def is_lost_process(error: RuntimeError, fabric: Fabric) -> bool:
+    """Whether the error is that another process of the run does not answer any more."""
+    known = isinstance(error, torch.distributed.DistError) or LOST.search(str(error)) is not None
+    return fabric.world_size > 1 and known
 
 
 def _count(name: str, default: int) -> int:

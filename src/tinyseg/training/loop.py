@@ -31,7 +31,7 @@ from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.training.batches import Batch, FrameStore, Portion, batches, make_sample
 from tinyseg.training.board import Board
 from tinyseg.training.checkpoint import FOLDER, Checkpoint, has_checkpoints, save_checkpoint
-from tinyseg.training.launch import from_all_processes
+from tinyseg.training.launch import from_all_processes, is_lost_process
 from tinyseg.training.learner import Learner, NotFiniteError
 from tinyseg.training.log import EVALUATIONS_NAME, LOG_NAME, RECIPE_NAME, Lines, StepReport
 from tinyseg.training.sampler import shape_of
@@ -192,7 +192,8 @@ class Keeper:
 
 @contextmanager
 def named(step: int, parts: list[Batch], fabric: Fabric, out: Path) -> Iterator[None]:
-    """A step that cannot be taken is told with the frames of its batch, and written down."""
+    """A step that cannot be taken is told with the frames of its batch, and written down; one that
+    another process left, with how to go on."""
     try:
         yield
     except NotFiniteError as error:
@@ -203,6 +204,12 @@ def named(step: int, parts: list[Batch], fabric: Fabric, out: Path) -> Iterator[
             with suppress(OutputError):
                 write_whole(out / STOPPED_NAME, orjson.dumps(note, option=orjson.OPT_INDENT_2))
         raise told from None
+    except RuntimeError as error:
+        if not is_lost_process(error, fabric):
+            raise
+        rule = "another process of the run is gone, with its machine or alone"
+        expected = "the same torchrun on every machine, with --resume: it goes on from a checkpoint"
+        raise TrainingError(rule, path=out, where=f"step {step}", expected=expected) from None
 
 
 def check_folder(out: Path) -> None:
