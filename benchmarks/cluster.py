@@ -1,83 +1,331 @@
-"""A cluster of this machine against `predict` on the same cores: frames a second and start.
+"""Jobs on a cluster: what they cost beside `predict`, how they grow, and a fleet on paper.
 
-    python benchmarks/cluster.py [--pictures DIR] [--frames N] [--cores N] [--plan NAME]
+    python benchmarks/cluster.py overhead [--pictures DIR] [--frames N] [--plan NAME] [--side PX]
+    python benchmarks/cluster.py rows [--counts N,N,...]
+    python benchmarks/cluster.py evaluate [--frames N] [--instances N]
+    python benchmarks/cluster.py simulate [--look SECONDS] [--read SECONDS] ...
 
-Both look at N frames and at 3 N frames, copies of the pictures under names of their own (rendered
-ones of 640 x 512 unless a folder is named); the difference of the two times gives the rate without
-the start, and the rest is the start. `predict` uses all cores as threads of one process; the
-cluster has a worker a core, and a worker with all of them.
+overhead  `predict` and a cluster of this machine look at N and at 3 N frames, copies of the
+          pictures (rendered ones of 640 x 512 unless a folder is named): the difference of the two
+          times is the rate without the start, and the rest is the start.
+rows      results made up, all else real: writing, resuming and scoring so many frames.
+evaluate  scores of so many frames with so many instances each, in parts, here and by workers.
+simulate  1 to 1,000 nodes, from a frame's measured stages and the one process that counts them all.
 """
 
 import argparse
+import heapq
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from _report import machine, table
+from _watched import Watched, watched
 
 TIMES = 3
 """The longer job has so many times the frames of the shorter."""
 
+SMALL_HW = (64, 64)
+BANK = 100
+"""Different made-up frames; the others are like one of these."""
 
-def copies(pictures: list[Path], folder: Path, count: int) -> Path:
-    folder.mkdir()
+MODULE = [sys.executable, "-m", "tinyseg"]
+
+
+def copies(pictures: Sequence[Path], folder: Path, count: int, tail: str = "") -> Path:
+    """So many links to the pictures under names of their own."""
+    folder.mkdir(parents=True)
     for number in range(count):
         source = pictures[number % len(pictures)]
-        shutil.copy(source, folder / f"{number:05}_Camera_5{source.suffix}")
+        os.link(source, folder / f"{number:06}_Camera_5{tail}{source.suffix}")
     return folder
 
 
-def seconds(folder: Path, out: Path, cores: int, *words: str) -> float:
-    """Of one call with so many cores."""
-    call = [sys.executable, "-m", "tinyseg", "predict", str(folder), "--out", str(out), *words]
-    have = sorted(os.sched_getaffinity(0))[:cores]
-    begun = time.perf_counter()
-    subprocess.run(
-        call, check=True, capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, have)
-    )
-    return time.perf_counter() - begun
+# What a cluster costs beside one process.
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--pictures", type=Path)
-    parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--plan", default="whole")
-    asked = parser.parse_args()
+def overhead(asked: argparse.Namespace, root: Path) -> None:
+    """Frames a second, processor seconds a frame, and memory."""
     cores = str(asked.cores)
     ways = {
         "predict": ["--threads", cores],
         "cluster, a worker a core": ["--cluster", "local", "--workers", cores, "--threads", "1"],
         "cluster, one worker": ["--cluster", "local", "--workers", "1", "--threads", cores],
     }
-    with tempfile.TemporaryDirectory() as made:
-        root = Path(made)
-        pictures = asked.pictures
-        if pictures is None:
-            words = ["--count", "8", "--size", "640x512", "--zoom", "3", "--out", str(root / "s")]
-            subprocess.run([sys.executable, "-m", "tinyseg", "synth", *words], check=True)
-            pictures = root / "s" / "train_color"
-        known = sorted(path for path in pictures.iterdir() if path.suffix != ".txt")
-        counts = asked.frames, TIMES * asked.frames
-        folders = {count: copies(known, root / str(count), count) for count in counts}
-        rows, first = [], 0.0
-        for name, own in ways.items():
-            words = [*own, "--plan", asked.plan, "--backend", "torch"]
-            out = root / name.replace(" ", "-")
-            few, many = (
-                seconds(folders[count], out / str(count), asked.cores, *words) for count in counts
-            )
-            rate = (counts[1] - counts[0]) / max(many - few, 1e-9)
-            first = first or rate
-            start = few - counts[0] / rate
-            rows.append((name, f"{rate:.2f}", f"{rate / first:.2f}", f"{start:.1f} s"))
+    known = _pictures(asked.pictures, root)
+    plan = asked.plan
+    if asked.side:
+        plan = root / "plan.yaml"
+        plan.write_text(f"whole: {{short_side: {asked.side}, long_side: {2 * asked.side}}}\n")
+    counts = asked.frames, TIMES * asked.frames
+    folders = {count: copies(known, root / str(count), count) for count in counts}
+    rows, first = [], (0.0, 0.0, 0.0)
+    for name in list(ways)[: asked.ways]:
+        words = [*ways[name], "--plan", str(plan), "--backend", asked.backend]
+        out = root / name.replace(" ", "-")
+        few, many = (
+            _predict(folders[count], out / str(count), asked.cores, words) for count in counts
+        )
+        more = counts[1] - counts[0]
+        rate = more / max(many.seconds - few.seconds, 1e-9)
+        cpu = (many.processor_s - few.processor_s) / more
+        memory = max(many.own_mb.values())
+        first = first if first[0] else (rate, cpu, memory)
+        start = few.seconds - counts[0] / rate
+        cells = [rate, rate / first[0], cpu, first[1] / cpu, memory, memory / first[2], start]
+        rows.append((name, *(f"{value:.3g}" for value in cells)))
     print(f"{machine()}; {asked.cores} cores, {counts[0]} and {counts[1]} frames, {asked.plan}")
-    print(table(("", "frames/s", "of predict", "start"), rows))
+    heads = ("", "frames/s", "of predict", "processor s a frame", "predict's of it")
+    print(table((*heads, "MB of the largest process", "of predict's", "start, s"), rows))
+
+
+def _pictures(folder: Path | None, root: Path) -> list[Path]:
+    if folder is None:
+        words = ["--count", "8", "--size", "640x512", "--zoom", "3", "--out", str(root / "s")]
+        subprocess.run([*MODULE, "synth", *words], check=True, capture_output=True)
+        folder = root / "s" / "train_color"
+    own = root / "pictures"  # on this file system, so that they can be linked
+    own.mkdir()
+    found = sorted(path for path in folder.iterdir() if path.suffix != ".txt")
+    return [Path(shutil.copy(path, own)) for path in found]
+
+
+def _predict(folder: Path, out: Path, cores: int, words: Sequence[str]) -> Watched:
+    have = sorted(os.sched_getaffinity(0))[:cores]
+    call = [*MODULE, "predict", str(folder), "--out", str(out), *words]
+    return watched(call, preexec_fn=lambda: os.sched_setaffinity(0, have))
+
+
+# Made-up results, so that what is measured is all but the network.
+
+
+class MadeUp:
+    """In an Engine's place: finds what it is told to on every frame."""
+
+    classes = ("car", "person")
+    settings: dict[str, object] = {"networks": ["made up"], "plan": "made up"}  # noqa: RUF012
+    threads, device = 1, "cpu"
+
+    def __init__(self, instances: int) -> None:
+        self.instances = instances
+
+    def predictor(self) -> "MadeUp":
+        """Itself."""
+        from tinyseg.frame import Instances
+        from tinyseg.masks import CropMasks
+
+        rng = np.random.default_rng(0)
+        self.found = []
+        for _ in range(BANK):
+            corners = rng.integers(0, 50, (self.instances, 2)).tolist()
+            sides = rng.integers(3, 14, (self.instances, 2)).tolist()
+            grids = [np.full(side, 255, np.uint8) for side in sides]
+            masks = CropMasks.pack_pixels([(x, y) for x, y in corners], grids)
+            labels = rng.integers(0, 2, self.instances)
+            scores = rng.integers(1, 1000, self.instances) / 1000
+            self.found.append(Instances(masks.boxes, masks, labels.astype(np.int64), scores))
+        self.turn = 0
+        return self
+
+    def look(self, images: list[Any], infos: list[Any]) -> list[list[Any]]:
+        """No views."""
+        return [[] for _ in images]
+
+    def merge(self, seen: list[Any], hw: tuple[int, int]) -> Any:
+        """The next in turn."""
+        self.turn += 1
+        return self.found[self.turn % BANK]
+
+
+def _labelled(root: Path, count: int) -> Path:
+    """So many small frames in the WAD's layout."""
+    from tinyseg.image import write_png
+
+    bank = root / "bank"
+    if not bank.exists():
+        bank.mkdir()
+        rng = np.random.default_rng(1)
+        write_png(bank / "picture.png", np.zeros((*SMALL_HW, 3), np.uint8))
+        for number in range(BANK):
+            label = np.full(SMALL_HW, 255, np.uint16)
+            for one in range(8):
+                x, y = 16 * (one % 4), 32 * (one // 4)
+                height, width = rng.integers(4, 15, 2).tolist()
+                label[y : y + height, x : x + width] = rng.choice((33, 36)) * 1000 + one
+            write_png(bank / f"label{number:03}.png", label)
+    data = root / f"data{count}"
+    copies([bank / "picture.png"], data / "train_color", count)
+    labels = sorted(bank.glob("label*.png"))
+    copies(labels, data / "train_label", count, "_instanceIds")
+    return data
+
+
+def rows(asked: argparse.Namespace, root: Path) -> None:
+    """Each count in processes of its own."""
+    told = []
+    for count in map(int, asked.counts.split(",")):
+        data = _labelled(root, count)
+        call = [sys.executable, __file__, "job", "--pictures", str(data / "train_color")]
+        call += ["--out", str(root / f"out{count}"), "--instances", str(asked.instances)]
+        write, again = watched(call), watched(call)
+        score = watched(_evaluate(root / f"out{count}", data))
+        size = sum(p.stat().st_size for p in (root / f"out{count}").rglob("*.parquet"))
+        counting = write.cpu_s.get("ray::Counts", 0.0)
+        cells = [f"{one.seconds:.0f}" for one in (write, again, score)]
+        cells += [f"{one.own_mb['call']:.0f}" for one in (write, again, score)]
+        workers = max(mb for name, mb in write.own_mb.items() if "Looking" in name)
+        cells += [f"{workers:.0f}", f"{1e6 * counting / count:.0f}", f"{size / count:.0f}"]
+        cells.append(f"{1e6 * write.cpu_s['call'] / count:.0f}")
+        told.append((f"{count:,}", *cells))
+        shutil.rmtree(data)
+        shutil.rmtree(root / f"out{count}")
+        heads = ("frames", "write, s", "resume, s", "evaluate, s", "caller, MB", "resume, MB")
+        more = ("evaluate, MB", "worker, MB", "counting, us a frame", "bytes a frame")
+        print(table((*heads, *more, "caller, us a frame"), told), flush=True)
+    print(machine())
+
+
+def job(asked: argparse.Namespace) -> None:
+    """A job of made-up results, in a process of its own."""
+    from typing import cast
+
+    from tinyseg.cluster import Engine, find_frames, predict_on_cluster
+
+    begun = time.perf_counter()
+    listing = find_frames([str(asked.pictures)])
+    listed = time.perf_counter() - begun
+    engine = cast(Engine, MadeUp(asked.instances))
+    done = predict_on_cluster(listing, engine, str(asked.out), cluster="local", workers=1)
+    print(f"listed in {listed:.1f} s; {done}")
+
+
+def _evaluate(parts: Path, data: Path, *words: str) -> list[str]:
+    return [*MODULE, "evaluate", str(parts), "--data", str(data), *words]
+
+
+def evaluate(asked: argparse.Namespace, root: Path) -> None:
+    """The same scores here and by workers."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from tinyseg.cluster.parts import FORMAT, FRAMES, INSTANCES, ROW, VERSION, split
+    from tinyseg.cluster.worker import instance_row
+    from tinyseg.files import write_whole
+    from tinyseg.predictions import FramePredictions, rows_of
+
+    made = MadeUp(asked.instances).predictor()
+    known = []
+    for found in made.found:
+        frame = FramePredictions("", "", SMALL_HW, found)
+        known.append([instance_row(row) for row in rows_of(frame, made.classes)])
+    data, out = _labelled(root, asked.frames), root / "parts"
+    for part in (FRAMES, INSTANCES):
+        (out / part).mkdir(parents=True)
+    about = {"format": FORMAT, "version": VERSION, "classes": list(made.classes)}
+    write_whole(out / "job.json", str(about).replace("'", '"').encode())
+    total = 0
+    for start in range(0, asked.frames, 20):
+        own = []
+        for number in range(start, min(start + 20, asked.frames)):
+            name, instances = f"{number:06}_Camera_5", known[number * 7 % BANK]
+            total += len(instances)
+            hw = {"height": SMALL_HW[0], "width": SMALL_HW[1]}
+            own.append({"frame": name, "path": name, "status": "ok", "instances": instances, **hw})
+        tables = split(pa.Table.from_pylist(own, schema=ROW), "made up", "made up")
+        for part, one in zip((FRAMES, INSTANCES), tables, strict=True):
+            parquet.write_table(one, out / part / f"{start:06}.parquet", compression="zstd")
+    told, figures = [], set()
+    ways = {"one process": [], "2 workers": ["--cluster", "local", "--workers", "2"]}
+    for name, words in ways.items():
+        json = root / "scores.json"
+        one = watched(_evaluate(out, data, "--json", str(json), *words))
+        figures.add(json.read_text())
+        most = max(one.own_mb.values())
+        cells = (one.seconds, one.processor_s, one.own_mb["call"], most)
+        told.append((name, *(f"{value:.0f}" for value in cells)))
+    print(f"{asked.frames:,} frames, {total:,} predictions; {machine()}")
+    print(table(("", "s", "processor s", "caller, MB", "largest process, MB"), told))
+    print(f"figures alike to the last digit: {len(figures) == 1}")
+
+
+# A fleet on paper.
+
+
+def simulate(asked: argparse.Namespace) -> None:
+    """A million frames on 1 to 1,000 nodes: workers take blocks as they are free, one process
+    counts each frame, the store gives so many bytes a second to all together."""
+    told = []
+    rng = np.random.default_rng(0)
+    for nodes in (1, 3, 10, 30, 100, 300, 1000):
+        workers = nodes * asked.cores
+        size = min(max(asked.frames // 2000, 8), 256)
+        size = max(1, min(size, -(-asked.frames // (2 * workers))))
+        blocks = -(-asked.frames // size)
+        mine = asked.read + asked.decode + asked.look + asked.merge
+        # A frame's time varies by a third; a block's sum by that over the root of its frames.
+        spread = rng.normal(1, 1 / 3 / np.sqrt(size), blocks)
+        free = [asked.start] * min(workers, blocks)
+        heapq.heapify(free)
+        counted = bytes_at = end = 0.0
+        for block in range(blocks):
+            begun = heapq.heappop(free)
+            bytes_at = max(bytes_at, begun) + size * asked.megabytes / asked.store
+            done = max(begun + size * mine * max(float(spread[block]), 0.1), bytes_at)
+            counted = max(counted, begun) + size * asked.count_us / 1e6
+            done = max(done, counted)
+            heapq.heappush(free, done)
+            end = max(end, done)
+        busy = asked.frames * mine / (workers * end)
+        a_day = asked.frames / end * 86400
+        hours = f"{end / 3600:.1f}"
+        told.append(
+            (f"{nodes:,}", f"{workers:,}", f"{size}", hours, f"{a_day:,.0f}", f"{busy:.2f}")
+        )
+    print(f"{asked.frames:,} frames; a frame: {vars(asked)}")
+    print(table(("nodes", "workers", "frames a part", "hours", "frames a day", "busy"), told))
+
+
+def main() -> None:
+    """Parse, and run one of them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("what", choices=("overhead", "rows", "evaluate", "simulate", "job"))
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--frames", type=int)
+    parser.add_argument("--cores", type=int)
+    parser.add_argument("--plan", default="whole")
+    parser.add_argument("--side", type=int, help="whole frames at this short side instead")
+    parser.add_argument("--backend", default="torch")
+    parser.add_argument("--ways", type=int, default=3, help="how many of the three")
+    parser.add_argument("--counts", default="12500,25000,50000,100000")
+    parser.add_argument("--instances", type=int, default=10)
+    for name, value, words in (
+        ("read", 0.05, "seconds to fetch a frame"),
+        ("decode", 0.06, "seconds"),
+        ("look", 11.0, "seconds of one core"),
+        ("merge", 0.2, "seconds"),
+        ("count-us", 1000.0, "microseconds of the counting process a frame"),
+        ("megabytes", 2.0, "of a frame's file"),
+        ("store", 5000.0, "megabytes a second that the store gives to all"),
+        ("start", 30.0, "seconds until workers are ready"),
+    ):
+        parser.add_argument(f"--{name}", type=float, default=value, help=words)
+    asked = parser.parse_args()
+    sizes = {"overhead": 40, "evaluate": 40_000, "simulate": 1_000_000}
+    asked.frames = asked.frames or sizes.get(asked.what)
+    asked.cores = asked.cores or (8 if asked.what == "simulate" else os.cpu_count() or 1)
+    if asked.what in ("simulate", "job"):
+        {"simulate": simulate, "job": job}[asked.what](asked)
+        return
+    with tempfile.TemporaryDirectory() as made:
+        {"overhead": overhead, "rows": rows, "evaluate": evaluate}[asked.what](asked, Path(made))
 
 
 if __name__ == "__main__":

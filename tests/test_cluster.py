@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,37 +14,34 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from _tiny_network import network, picture
+from _tiny_network import picture
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
 from tinyseg.errors import DataError, PredictionsError
 from tinyseg.image import write_jpeg, write_png
-from tinyseg.networks import save_weights
-from tinyseg.predict import MemberFile, Predictor, load_members
-from tinyseg.predictions import FramePredictions, rows_of
-from tinyseg.views import Plan, Whole
 
-ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+pytest.importorskip("ray", reason="the extra [ray] is not installed")
 pa = pytest.importorskip("pyarrow")
 
+from _jobs import (  # noqa: E402
+    QUIET,
+    Killer,
+    Paper,
+    engine,
+    expected,
+    local_cluster,
+    tiny_weights,
+    write_pictures,
+    written,
+)
 from pyarrow import csv, parquet  # noqa: E402
 
-from tinyseg.cluster import (  # noqa: E402
-    Engine,
-    find_frames,
-    is_parts,
-    predict_on_cluster,
-    read_parts,
-)
+from tinyseg.cluster import find_frames, is_parts, predict_on_cluster, read_parts  # noqa: E402
 from tinyseg.cluster.job import reached  # noqa: E402
 from tinyseg.cluster.worker import TRIES, Worker  # noqa: E402
 
-# Ray warns of itself.
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}")
-    for kind in ("DeprecationWarning", "FutureWarning", "ResourceWarning", "UserWarning")
-]
+pytestmark = QUIET
 
 FRAMES = 12
 KILLS = int(os.environ.get("TINYSEG_KILLS", "0"))
@@ -54,59 +49,12 @@ KILLS = int(os.environ.get("TINYSEG_KILLS", "0"))
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    detector, recipe = network(3)
-    save_weights(path, detector, recipe)
-    return path
+    return tiny_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for seed in range(FRAMES):
-        write_png(folder / f"{seed:02}_Camera_5.png", picture(seed))
-    return folder
-
-
-def engine(weights: Path, *, side: int = 128, **how: Any) -> Engine:
-    members, _ = load_members(weights)
-    predictor = Predictor(members, Plan.of(Whole(side, 192)))
-    settings = {"networks": [members[0].sha256], "plan": str(side)}
-    return Engine.of(predictor, [MemberFile(weights=weights)], settings, **how)
-
-
-def expected(weights: Path, pictures: Path) -> dict[str, list[dict[str, object]]]:
-    """What one process finds, as it is written."""
-    from tinyseg.image import read_image
-
-    predictor = engine(weights).predictor()
-    found = {}
-    for path in sorted(pictures.iterdir()):
-        image = read_image(path)
-        instances = predictor(image)
-        frame = FramePredictions(path.stem, path.name, image.shape[:2], instances)
-        found[path.stem] = rows_of(frame, predictor.classes)
-    return found
-
-
-def written(out: Path) -> dict[str, list[dict[str, object]]]:
-    """What the parts hold, by frame; each frame once."""
-    predictions = read_parts(str(out))
-    return {frame.name: rows_of(frame, predictions.classes) for frame in predictions.frames}
-
-
-class Paper:
-    """A ledger without a cluster."""
-
-    def __init__(self, tries: Mapping[str, int] | None = None) -> None:
-        self.tries, self.ended = Counter(tries), dict[str, Mapping[str, Any]]()
-
-    def begin(self, frame: str) -> int:
-        self.tries[frame] += 1
-        return self.tries[frame]
-
-    def end(self, frame: str, told: Mapping[str, Any]) -> None:
-        self.ended[frame] = told
+    return write_pictures(tmp_path_factory.mktemp("pictures"), FRAMES)
 
 
 # What a job looks at
@@ -191,21 +139,8 @@ def test_frames_that_fail_are_rows_that_say_why(tmp_path: Path, weights: Path) -
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGTERM)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        try:
-            ray.init(
-                num_cpus=4,
-                include_dashboard=False,
-                log_to_driver=False,
-                object_store_memory=100 * 2**20,
-                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
-            )
-            yield
-        finally:
-            ray.shutdown()
-            signal.signal(signal.SIGTERM, handler)  # Ray leaves its own
+    with local_cluster():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -222,31 +157,6 @@ def done(
     assert killer.killed == 1
     assert (summary.frames, summary.before, summary.failed) == (FRAMES, 0, 0)
     return out
-
-
-def workers() -> Iterator[psutil.Process]:
-    """The processes that hold the networks and look."""
-    for one in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if "_Looking" in " ".join(one.cmdline()) and one.cpu_times().user > 2:
-                yield one
-
-
-class Killer(threading.Thread):
-    """Kills a worker as soon as the first frame is done."""
-
-    def __init__(self, counts: int = 1) -> None:
-        super().__init__(daemon=True)
-        self.counts, self.killed, self.over = counts, 0, threading.Event()
-
-    def run(self) -> None:
-        """Until it is over, or enough are killed."""
-        while not self.over.wait(0.05) and self.killed < self.counts:
-            for one in workers():
-                with suppress(psutil.Error):
-                    one.send_signal(signal.SIGKILL)
-                    self.killed += 1
-                break
 
 
 def test_each_frame_is_there_once_and_as_one_process_finds_it(
@@ -353,10 +263,12 @@ def test_words_that_do_not_fit_a_cluster(pictures: Path, words: list[str], said:
         CliRunner().invoke(app, ["predict", str(pictures), *words], catch_exceptions=False)
 
 
+TARGETS = ("caller", "raylet", "_Looking", "ray::")
 DRIVER = """
 import sys
 from pathlib import Path
-from test_cluster import engine, find_frames, predict_on_cluster
+from _jobs import engine
+from tinyseg.cluster import find_frames, predict_on_cluster
 predict_on_cluster(find_frames([sys.argv[1]]), engine(Path(sys.argv[2])), sys.argv[3],
                    cluster="local", workers=2)
 """
@@ -367,32 +279,34 @@ def test_whatever_is_killed_each_frame_is_there_once(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Worker, node (its raylet), any process of the cluster, or the caller, at random times."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for seed in range(60):
-        write_png(pictures / f"{seed:02}_Camera_5.png", picture(seed))
+    (tmp_path / "pictures").mkdir()
+    pictures = write_pictures(tmp_path / "pictures", 60)
     rng, killed, calls = np.random.default_rng(0), Counter[str](), 0
     place = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
     words = [sys.executable, "-c", DRIVER, str(pictures), str(weights), str(tmp_path / "out")]
     done = False
-    own: list[psutil.Process] = []
     while not done or killed.total() < KILLS:
         if done:  # all is written: a part is lost, and the kills go on
             next((tmp_path / "out/frames").glob("*.parquet")).unlink()
         calls += 1
         driver = subprocess.Popen(words, env=place, stderr=subprocess.DEVNULL)
-        target = ("caller", "raylet", "_Looking", "ray::")[int(rng.integers(4))]
-        over = time.monotonic() + float(rng.uniform(8, 40))
+        target = TARGETS[int(rng.integers(len(TARGETS)))]
+        while driver.poll() is None and not own_processes(driver, "_Looking"):
+            time.sleep(0.2)  # until a worker begins to load the network
+        over = time.monotonic() + float(rng.uniform(0, 20))
         while driver.poll() is None and time.monotonic() < over:
-            time.sleep(0.2)
-        own = []
+            time.sleep(0.1)
+        left: list[psutil.Process] = []
         if driver.poll() is None and killed.total() < KILLS:
-            own = psutil.Process(driver.pid).children(recursive=True)
+            left = psutil.Process(driver.pid).children(recursive=True)
             killed[target] += kill(driver, target)
         done = driver.wait(600) == 0
-        for one in own:  # what a killed caller left behind
+        for one in left:  # what a killed caller left behind
             with suppress(psutil.Error):
                 one.kill()
+        with capsys.disabled():
+            parts = len(list((tmp_path / "out/frames").glob("*.parquet")))
+            print(f"call {calls}: {target}, {parts} parts, {dict(killed)}", flush=True)
     assert written(tmp_path / "out") == expected(weights, pictures)
     with capsys.disabled():
         print(f"\n{killed.total()} kills in {calls} calls: {dict(killed)}; 60 frames, each once")
@@ -400,13 +314,22 @@ def test_whatever_is_killed_each_frame_is_there_once(
 
 def kill(driver: subprocess.Popen[bytes], target: str) -> bool:
     """The caller itself, or one process of its cluster that is called so."""
-    own = psutil.Process(driver.pid)
     if target == "caller":
-        own.kill()
+        driver.kill()
         return True
-    for one in own.children(recursive=True):
+    for one in own_processes(driver, target):
         with suppress(psutil.Error):
-            if target in one.name() or target in " ".join(one.cmdline()):
-                one.kill()
-                return True
+            one.kill()
+            return True
     return False
+
+
+def own_processes(driver: subprocess.Popen[bytes], called: str) -> list[psutil.Process]:
+    """The processes of its cluster that are called so."""
+    found = []
+    with suppress(psutil.Error):
+        for one in psutil.Process(driver.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if called in one.name() or called in " ".join(one.cmdline()):
+                    found.append(one)
+    return found

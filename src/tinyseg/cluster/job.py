@@ -312,7 +312,8 @@ def connected(
             workers = workers or max(1, (os.cpu_count() or 1) // threads)
             # Light tasks are given cores of their own: workers take all that there are.
             many = workers * threads + 2
-            ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
+            with _niceness():
+                ray.init(address="local", num_cpus=many, include_dashboard=False, **QUIET)
         total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         if workers is None and device == "cpu":
             workers = max(1, int((total.get("CPU", 1) - 1) // threads))
@@ -322,6 +323,19 @@ def connected(
             ray.shutdown()
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, handler)  # Ray leaves its own
+
+
+@contextlib.contextmanager
+def _niceness() -> Iterator[None]:
+    """Workers that start run as `predict` does; Ray's own way lets everything else run first."""
+    name = "RAY_worker_niceness"
+    known = os.environ.get(name)
+    os.environ[name] = known or "0"
+    try:
+        yield
+    finally:
+        if known is None:
+            del os.environ[name]
 
 
 def reached(cluster: str) -> bool:
