@@ -2,6 +2,7 @@
 
     python benchmarks/serve_storm.py load --requests 256 --at-once 64   # frames, against predict
     python benchmarks/serve_storm.py hostile --requests 10000           # what no client should send
+    python benchmarks/serve_storm.py schema --requests 100              # schemathesis, by OpenAPI
     python benchmarks/serve_storm.py kills --kills 20                   # kill -9 of the worker
     python benchmarks/serve_storm.py page                               # frames a second, Chromium
 
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +36,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from _png import RGB, png_file
 from _server import Served
 
 from tinyseg.image import jpeg_bytes
@@ -220,16 +223,8 @@ def _damaged(rng: random.Random, picture: bytes) -> bytes:
 
 def _bomb(rng: random.Random) -> bytes:
     """Files that state more than they hold."""
-    import struct
-    import zlib
-
-    width, height = rng.choice(((50_000, 50_000), (65_535, 65_535), (20_001, 2), (7_000, 7_000)))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = b""
-    for kind, data in ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(100_000))), (b"IEND", b"")):
-        crc = struct.pack(">I", zlib.crc32(kind + data))
-        parts += struct.pack(">I", len(data)) + kind + data + crc
-    return b"\x89PNG\r\n\x1a\n" + parts
+    sizes = ((50_000, 50_000), (65_535, 65_535), (20_001, 2), (7_000, 7_000))
+    return png_file(rng.choice(sizes), [zlib.compress(bytes(100_000))], colour_type=RGB)
 
 
 def _deep(depth: int) -> Any:
@@ -389,6 +384,25 @@ def _told(trace: Path) -> None:
     print(f"of a request's paths: {foreign or 'none'}")
 
 
+def schema(options: argparse.Namespace) -> None:
+    """schemathesis makes requests from the OpenAPI document: none may end in a status of 500, and
+    answers have to be as the document says. It is installed by whoever runs this."""
+    found = shutil.which(options.schemathesis)
+    if found is None:
+        raise SystemExit(f"not there: {options.schemathesis}: pip install schemathesis")
+    with tempfile.TemporaryDirectory() as name:
+        server = Served(Path(name) / "log", ["--threads", str(options.threads), "--plan", "whole"])
+        checks = "not_a_server_error,status_code_conformance,content_type_conformance"
+        call = [found, "run", f"{server.url}/v1/openapi.json", "--checks", checks]
+        call += ["--max-examples", str(options.requests), "--seed", str(options.seed)]
+        done = subprocess.run(call, capture_output=True, text=True, cwd=name)
+        log = server.log()
+        server.stop()
+    print(done.stdout[-4000:])
+    print(f"schemathesis ended with status {done.returncode}")
+    print(f"faults in the log: {log.count('a fault in') + log.count('Traceback')}")
+
+
 def kills(options: argparse.Namespace) -> None:
     """kill -9 of the worker while requests come; every one is answered."""
     pictures = frames(3, "640x480")
@@ -497,7 +511,7 @@ def page(options: argparse.Namespace) -> None:
 def main() -> None:
     """Parse, and run one storm."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("storm", choices=("load", "hostile", "kills", "page"))
+    parser.add_argument("storm", choices=("load", "hostile", "schema", "kills", "page"))
     parser.add_argument("--requests", type=int, default=256)
     parser.add_argument("--at-once", type=int, default=64)
     parser.add_argument("--frames", type=int, default=4)
@@ -508,8 +522,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--instances", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--schemathesis", default="schemathesis", help="the command, for schema")
     options = parser.parse_args()
-    {"load": load, "hostile": hostile, "kills": kills, "page": page}[options.storm](options)
+    storms = {"load": load, "hostile": hostile, "schema": schema, "kills": kills, "page": page}
+    storms[options.storm](options)
 
 
 if __name__ == "__main__":

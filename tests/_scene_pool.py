@@ -71,13 +71,11 @@ class ScenePool(Pool):
             WAD_CLASSES, (), "focus", "cpu", "torch", 0, card={"name": "a test's model"}
         )
         self.photo, self.pause_s = photo, pause_s
-        self.jobs: list[Job | Scene] = []
 
     async def run(
         self, job: Job | Scene, pixels: int, tell: Callable[[str, int, int], None]
     ) -> Answer:
         """In stages, as a worker does."""
-        self.jobs.append(job)
         if isinstance(job, Scene):
             return Answer(job.number, self.photo.file, "jpeg")
         for stage, done, of in (("first look", 1, 1), ("closer looks", 1, 3), ("merging", 0, 1)):

@@ -6,6 +6,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from _png import png_file
 from hypothesis import given, settings, strategies as st
 from jaxtyping import UInt8, UInt16
 
@@ -32,13 +33,8 @@ def png_of(body: bytes, hw: tuple[int, int], *, interlaced: bool = False, parts:
     """A 16-bit grey PNG of these filtered rows, its data in several chunks."""
     packed = zlib.compress(body)
     cuts = [len(packed) * i // parts for i in range(parts + 1)]
-    size = hw[1].to_bytes(4, "big") + hw[0].to_bytes(4, "big")
-    chunks = [(b"IHDR", size + bytes([16, 0, 0, 0, interlaced]))]
-    chunks += [(b"IDAT", packed[a:b]) for a, b in pairwise(cuts)]
-    return SIGNATURE + b"".join(
-        len(part).to_bytes(4, "big") + kind + part + zlib.crc32(kind + part).to_bytes(4, "big")
-        for kind, part in [*chunks, (b"IEND", b"")]
-    )
+    pieces = [packed[a:b] for a, b in pairwise(cuts)]
+    return png_file(hw, pieces, bits=16, interlaced=interlaced)
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import simplejpeg
+from _png import png_file
 from jaxtyping import UInt8, UInt16
 from PIL import Image
 
@@ -39,14 +40,7 @@ def label_map(h: int = 20, w: int = 30) -> UInt16[np.ndarray, "h w"]:
 
 def png_bytes(hw: tuple[int, int], bits: int, colour_type: int, pixels: bytes) -> bytes:
     """A PNG written by hand; each row of pixels begins with its filter byte."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        check = zlib.crc32(kind + body)
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
-
-    head = struct.pack(">IIBBBBB", hw[1], hw[0], bits, colour_type, 0, 0, 0)
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
+    return png_file(hw, [zlib.compress(pixels)], bits=bits, colour_type=colour_type)
 
 
 def pillow_bytes(picture: Image.Image, kind: str, **options: object) -> bytes:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import orjson
 import pytest
+from _png import RGB, png_file
 from jaxtyping import UInt8, UInt16
 from PIL import Image
 
@@ -236,15 +237,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, told: str) 
 
 
 def png_of(hw: tuple[int, int]) -> bytes:
-    head = struct.pack(">IIBBBBB", hw[1], hw[0], 8, 2, 0, 0, 0)
-    rows = zlib.compress(bytes(2**20), 9)
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        check = zlib.crc32(kind + body)
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
-
-    parts = (chunk(b"IHDR", head), chunk(b"IDAT", rows), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    return png_file(hw, [zlib.compress(bytes(2**20), 9)], colour_type=RGB)
 
 
 def jpeg_of(hw: tuple[int, int]) -> bytes:

@@ -3,30 +3,23 @@
 Skips where Debian's `chromium` is not installed; playwright brings no browser of its own here.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _browser import NEEDS_CHROMIUM, chromium, quiet_page, until
 from _report_page import made_page
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tinyseg.report.html.page import to_html
 
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the package `chromium`")
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        # Where tests run as root, in a container, Chromium's own sandbox does not start.
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -39,36 +32,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(browser: Browser, written: Path) -> Iterator[Page]:
-    """The opened report; whatever the browser complains of fails the test."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-    complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    opened.on("console", listen)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda request: _check_local(request.url, complaints))
-    opened.goto(written.as_uri())
-    opened.wait_for_selector(".panes canvas[data-drawn]")
-    yield opened
-    opened.close()
-    assert complaints == []
-
-
-def _check_local(url: str, complaints: list[str]) -> None:
-    if not url.startswith(("file:", "data:")):
-        complaints.append(f"asked for {url}")
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for a condition; asked from outside, since the page's own policy forbids to evaluate."""
-    for _ in range(300):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"not within 6 s: {condition}")
+    with quiet_page(browser, written.as_uri(), ("file:", "data:"), height=800) as opened:
+        opened.wait_for_selector(".panes canvas[data-drawn]")
+        yield opened
 
 
 def zoom(page: Page) -> int:

@@ -23,6 +23,7 @@ from tinyseg import Detections, Model, masks as mask_ops
 from tinyseg.client import AsyncClient, Client
 from tinyseg.errors import DataError, ServerError
 from tinyseg.exchange import to_label_map
+from tinyseg.predict import Predictor
 from tinyseg.predictions import FramePredictions, Predictions, from_document, to_document
 from tinyseg.serve.records import Answer, Form, Job, Where
 from tinyseg.serve.settings import Settings
@@ -110,21 +111,41 @@ def test_shared_batches_move_scores_in_their_last_digits_alone(
     ears: tuple[Connection, Connection],
     pictures: list[bytes],
     expected: list[Detections],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    jobs = [Job(n, data, "p", "p", None, Where(), Form()) for n, data in enumerate(pictures)]
-    bench.answer(jobs)
-    answers, told = {}, set()
-    while ears[0].poll():
-        message = ears[0].recv()
-        if isinstance(message, Answer):
-            answers[message.number] = message
-        else:
-            told.add(message.number)
+    together: list[int] = []
+    look = Predictor.look
+
+    def spied(own: Predictor, images: Any, *rest: Any) -> Any:
+        together.append(len(images))
+        return look(own, images, *rest)
+
+    monkeypatch.setattr(Predictor, "look", spied)
+    jobs = [Job(n, data, "p", None, Where(), Form()) for n, data in enumerate(pictures)]
+    with ThreadPoolExecutor(1) as thread:  # a pipe that nobody reads from holds little
+        heard = thread.submit(answers_of, ears[0], len(jobs))
+        bench.answer(jobs)
+        answers, told = heard.result(timeout=60)
+    assert together == [3]
     assert set(answers) == told == {0, 1, 2}
     for number, alone in enumerate(expected):
         rows, own = orjson.loads(answers[number].body)["annotations"], rows_of(alone)
         scores, wanted = ([row["score"] for row in each] for each in (rows, own))
         np.testing.assert_allclose(scores, wanted, rtol=1e-5)
+
+
+def answers_of(pipe: Connection, count: int) -> tuple[dict[int, Answer], set[int]]:
+    """So many answers, and the jobs of which progress was told."""
+    answers: dict[int, Answer] = {}
+    told: set[int] = set()
+    while len(answers) < count:
+        assert pipe.poll(60), "the worker says nothing more"
+        message = pipe.recv()
+        if isinstance(message, Answer):
+            answers[message.number] = message
+        else:
+            told.add(message.number)
+    return answers, told
 
 
 def test_another_form_of_a_picture_needs_no_second_look(

@@ -4,7 +4,6 @@ Skips where Debian's `chromium` is not installed. TINYSEG_SHOTS names a folder f
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +11,13 @@ import cv2
 import numpy as np
 import orjson
 import pytest
+from _browser import NEEDS_CHROMIUM, chromium, quiet_page, until
 from _scene_pool import Photo, ScenePool, photo, serving
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tinyseg.image import image_from_bytes
 
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the package `chromium`")
+pytestmark = NEEDS_CHROMIUM
 
 COUNT = 60
 TINY = COUNT // 3
@@ -44,45 +42,15 @@ def address(pool: ScenePool) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page; whatever the browser complains of, or asks elsewhere, fails the test."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    def check(request: Request) -> None:
-        if not request.url.startswith((address, f"blob:{address}", "data:")):
-            complaints.append(f"asked for {request.url}")
-
-    opened.on("console", listen)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", check)
-    opened.goto(address)
-    until(opened, "document.querySelector('#model').textContent.includes('car')")
-    yield opened
-    opened.close()
-    assert complaints == []
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for a condition; asked from outside, since the page's own policy forbids to evaluate."""
-    for _ in range(500):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"not within 10 s: {condition}")
+    with quiet_page(browser, address, (address, f"blob:{address}", "data:")) as opened:
+        until(opened, "document.querySelector('#model').textContent.includes('car')")
+        yield opened
 
 
 def drop(page: Page, street: Photo, name: str = "street.jpg") -> None:
@@ -257,7 +225,7 @@ def test_several_pictures_make_a_strip(page: Page, street: Photo) -> None:
     assert page.get_attribute(".strip button >> nth=2", "aria-pressed") == "true"
 
 
-def test_a_scene_of_the_server(page: Page, pool: ScenePool) -> None:
+def test_a_scene_of_the_server(page: Page) -> None:
     page.click("#scenes button >> nth=0")
     looked_at(page)
     assert page.locator(".strip button").count() == 1
@@ -284,6 +252,37 @@ def test_the_wheel_zooms_where_it_is(page: Page, street: Photo) -> None:
     page.mouse.move(500, 500, steps=4)
     page.mouse.up()
     assert page.evaluate("stage.view.x") != x
+
+
+def test_two_fingers_zoom_where_they_are(page: Page, street: Photo) -> None:
+    """The frame's point between them stays between them, and moves as they move."""
+    drop(page, street)
+    looked_at(page)
+    place = page.locator(".pane").bounding_box()
+    assert place is not None
+    x, y = place["x"] + 300, place["y"] + 200
+    before = page.evaluate("({ ...stage.view })")
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": px, "y": py, "id": n} for n, (px, py) in enumerate(places)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", (x - 40, y))
+    fingers("touchStart", (x - 40, y), (x + 40, y))
+    for step in range(1, 9):
+        apart = 40 + 10 * step
+        fingers("touchMove", (x - apart + 2 * step, y), (x + apart + 2 * step, y))
+    fingers("touchEnd")
+    until(page, f"stage.view.zoom > {before['zoom'] * 2}")
+    after = page.evaluate("({ ...stage.view })")
+    assert after["zoom"] / before["zoom"] == pytest.approx(3, rel=0.02)
+    assert after["x"] + 316 / after["zoom"] == pytest.approx(
+        before["x"] + 300 / before["zoom"], abs=2
+    )
+    assert after["y"] + 200 / after["zoom"] == pytest.approx(
+        before["y"] + 200 / before["zoom"], abs=2
+    )
 
 
 def test_a_phone(page: Page, street: Photo) -> None:

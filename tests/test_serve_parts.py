@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import struct
 import subprocess
 import sys
 import zlib
@@ -12,16 +11,17 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from _png import png_file
 from starlette.requests import ClientDisconnect, Request
 
-from tinyseg.serve import run as running
+from tinyseg.serve import app as serving, pool as pooling, run as running
 from tinyseg.serve.app import make_app
 from tinyseg.serve.asked import accepted, check_once
 from tinyseg.serve.body import Body, Room, clean_name, picture_of
 from tinyseg.serve.metrics import Metrics
 from tinyseg.serve.pool import Pool
-from tinyseg.serve.problems import KINDS, Problem
-from tinyseg.serve.records import About, Answer, Job, Where
+from tinyseg.serve.problems import KINDS, MEDIA_TYPE, Problem
+from tinyseg.serve.records import About, Answer, Drop, Form, Job, Where
 from tinyseg.serve.settings import Settings
 
 NAMES = ("car", "person")
@@ -29,14 +29,7 @@ NAMES = ("car", "person")
 
 def png(width: int, height: int, pixels: bytes = b"") -> bytes:
     """A PNG that states this size; its pixels are not there unless given."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        crc = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
+    return png_file((height, width), [pixels])
 
 
 GREY = png(3, 2, zlib.compress(b"\0\1\2\3" * 2))
@@ -245,6 +238,172 @@ def test_no_accepted_form(header: str) -> None:
 )
 def test_a_name_is_a_label(given: str | None, name: str) -> None:
     assert clean_name(given) == name
+
+
+class FakeWorker(pooling._Worker):
+    """A worker without a process: what it is sent, and whether it was killed."""
+
+    def __init__(self, batch_pixels: int) -> None:
+        self.about = About(NAMES, (), "whole", "cpu", "torch", batch_pixels)
+        self.group: list[Any] = []
+        self.sent: list[Any] = []
+        self.process, self.pipe = self, self  # type: ignore[assignment]
+        self.killed, self.exitcode = False, -9
+
+    def send(self, message: Any) -> None:
+        """Kept."""
+        self.sent.append(message)
+
+    def kill(self) -> None:
+        """Noted."""
+        self.killed = True
+
+    def close(self) -> None:
+        """A pipe's end."""
+
+
+def jobs_at(pool: Pool, worker: FakeWorker, plans: str) -> list["asyncio.Task[Answer]"]:
+    """Jobs of 100 pixels, one for each letter's plan, that wait for this worker."""
+    pool._workers = [worker]
+    return [
+        asyncio.create_task(pool.run(Job(n, b"", "p", None, Where(plan), Form()), 100, _silent))
+        for n, plan in enumerate(plans)
+    ]
+
+
+def _silent(stage: str, done: int, of: int) -> None:
+    """Nobody wants to know."""
+
+
+def numbers(worker: FakeWorker) -> list[list[int]]:
+    """The groups that the worker was sent."""
+    return [[job.number for job in group] for group in worker.sent if isinstance(group, list)]
+
+
+def test_groups_are_jobs_of_one_plan_as_many_as_fit() -> None:
+    async def go() -> None:
+        pool, worker = Pool(Settings(), Metrics()), FakeWorker(250)
+        tasks = jobs_at(pool, worker, "aaaba")
+        for group in ([0], [1, 2], [3], [4]):  # the first one meets an idle worker
+            await asyncio.sleep(0)
+            assert numbers(worker)[-1] == group
+            for number in group:
+                pool.hear(worker, Answer(number, b"%d" % number, "json"))
+        assert [(await task).body for task in tasks] == [b"0", b"1", b"2", b"3", b"4"]
+        assert (pool.requests, pool.pixels) == (0, 0)
+
+    asyncio.run(go())
+
+
+def test_without_sharing_each_job_is_alone() -> None:
+    async def go() -> None:
+        pool, worker = Pool(Settings(), Metrics()), FakeWorker(0)
+        tasks = jobs_at(pool, worker, "aaa")
+        for number in range(3):
+            await asyncio.sleep(0)
+            pool.hear(worker, Answer(number, b"", "json"))
+        await asyncio.gather(*tasks)
+        assert numbers(worker) == [[0], [1], [2]]
+
+    asyncio.run(go())
+
+
+def test_a_lost_group_is_tried_one_by_one_and_the_guilty_one_is_told() -> None:
+    async def go() -> None:
+        pool, worker = Pool(Settings(), Metrics()), FakeWorker(1000)
+        pool._ending = True  # no process takes the place of a lost one
+        tasks = jobs_at(pool, worker, "aaa")
+        await asyncio.sleep(0)
+        pool.hear(worker, Answer(0, b"", "json"))
+        assert numbers(worker)[-1] == [1, 2]
+        pool._ending = False
+        pool.lost(worker)
+        pool._ending = True
+        second = FakeWorker(1000)
+        pool._workers = [second]
+        pool._feed()
+        assert numbers(second) == [[1]]
+        pool._ending = False
+        pool.lost(second)
+        pool._ending = True
+        with pytest.raises(Problem, match="ask again"):
+            await tasks[1]
+        third = FakeWorker(1000)
+        pool._workers = [third]
+        pool._feed()
+        pool.hear(third, Answer(2, b"", "json"))
+        await tasks[2]
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_worker_that_is_stuck_long_after_the_deadline_is_ended(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "STUCK_S", 0.05)
+
+    async def go() -> bool:
+        pool, worker = Pool(Settings(deadline_s=0.02), Metrics()), FakeWorker(0)
+        (task,) = jobs_at(pool, worker, "a")
+        with pytest.raises(Problem, match="within its time"):
+            await task
+        assert worker.sent[-1] == Drop(0)
+        assert not worker.killed
+        if answers:  # late, but it lives
+            pool.hear(worker, Answer(0, b"", "json"))
+        await asyncio.sleep(0.1)
+        return worker.killed
+
+    assert asyncio.run(go()) is not answers
+
+
+def test_a_stream_that_never_begins_gives_its_room_back(
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is gone before the answer's first byte."""
+    rooms: list[Room] = []
+
+    class Watched(Room):
+        def __init__(self, most: int) -> None:
+            super().__init__(most)
+            rooms.append(self)
+
+    monkeypatch.setattr(serving, "Room", Watched)
+    held: list[int] = []
+
+    async def send(message: Any) -> None:
+        held.append(rooms[0].taken)
+        raise OSError
+
+    bodies = [GREY]
+
+    async def receive() -> Any:
+        if not bodies:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+
+    headers = [(b"accept", b"text/event-stream"), (b"host", b"own")]
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v1/predict"}
+    scope |= {"headers": headers}
+    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http", "server": ("own", 80)}
+    with pytest.raises((OSError, ClientDisconnect)):
+        asyncio.run(make_app(pool)({**scope, "root_path": "", "client": None}, receive, send))
+    assert held
+    assert held[0] == len(GREY)
+    assert rooms[0].taken == 0
+
+
+def test_every_problem_has_an_example_of_its_own_status(pool: FakePool) -> None:
+    document = ask(pool, "GET", "/v1/openapi.json").json()
+    answers = document["paths"]["/v1/predict"]["post"]["responses"]
+    seen = set()
+    for status, answer in answers.items():
+        for kind, example in answer["content"].get(MEDIA_TYPE, {}).get("examples", {}).items():
+            assert example["value"]["status"] == KINDS[kind][0] == int(status)
+            assert example["value"]["type"].endswith(kind)
+            seen.add(kind)
+    assert seen == set(KINDS)
 
 
 def test_names_come_once() -> None:

@@ -13,7 +13,9 @@ Needs httpx (`pip install 'tinyseg[serve]'`), neither torch nor the server's pac
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,36 +37,7 @@ LONGEST_WAIT_S = 60.0
 FIRST_WAIT_S = 1.0
 
 
-class _Asking:
-    """What both clients do alike: requests out of pictures, instances out of answers."""
-
-    def __init__(
-        self, url: str, *, token: str | None = None, timeout_s: float = 300.0, retries: int = 5
-    ) -> None:
-        self.retries = retries
-        self._options: dict[str, Any] = {
-            "base_url": url.rstrip("/") + "/",
-            "timeout": timeout_s,
-            "headers": {} if token is None else {"Authorization": f"Bearer {token}"},
-        }
-
-    @staticmethod
-    def _request(picture: Picture, asked: Mapping[str, object]) -> dict[str, Any]:
-        """The form and the query of a request."""
-        name, content = _file_of(picture)
-        params = {key: str(value) for key, value in asked.items() if value is not None}
-        return {"files": {"image": (name, content)}, "params": params}
-
-    def _wait_s(self, answer: httpx.Response, turn: int) -> float | None:
-        """How long to wait before the next try; None where there is none."""
-        if answer.status_code not in RETRIED or turn >= self.retries:
-            return None
-        named = answer.headers.get("Retry-After", "")
-        wait = float(named) if named.isdigit() else FIRST_WAIT_S * 2**turn
-        return min(wait, LONGEST_WAIT_S)
-
-
-class Client(_Asking):
+class Client:
     """The model behind an address; call it with a picture.
 
     `token` is the server's, if it asks for one; `retries` is how often a busy server is asked
@@ -74,8 +47,7 @@ class Client(_Asking):
     def __init__(
         self, url: str, *, token: str | None = None, timeout_s: float = 300.0, retries: int = 5
     ) -> None:
-        super().__init__(url, token=token, timeout_s=timeout_s, retries=retries)
-        self._http = httpx.Client(**self._options)
+        self._http, self._retries = httpx.Client(**_options(url, token, timeout_s)), retries
 
     def __enter__(self) -> "Client":
         return self
@@ -102,36 +74,26 @@ class Client(_Asking):
         budget_mp: float | None = None,
     ) -> Instances:
         """The instances of a picture, best first; labels are indices into `classes()`."""
-        asked = _asked(min_score, classes, plan, budget_mp)
-        request = self._request(picture, asked)
-        turn = 0
-        try:
-            while True:
-                answer = self._http.post("v1/predict", **request)
-                wait_s = self._wait_s(answer, turn)
-                if wait_s is None:
-                    return _instances(answer)
-                time.sleep(wait_s)
-                turn += 1
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from None
+        request = _request(picture, _asked(min_score, classes, plan, budget_mp))
+        turns = _Turns(self._retries)
+        with _named():
+            while turns.go_on(answer := self._http.post("v1/predict", **request)):
+                time.sleep(turns.wait_s)
+            return _instances(answer)
 
     def classes(self) -> tuple[str, ...]:
         """The class list of the server's model."""
-        try:
+        with _named():
             return _class_list(self._http.get("v1/model"))
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from None
 
 
-class AsyncClient(_Asking):
+class AsyncClient:
     """The same for asyncio: `await client(picture)`."""
 
     def __init__(
         self, url: str, *, token: str | None = None, timeout_s: float = 300.0, retries: int = 5
     ) -> None:
-        super().__init__(url, token=token, timeout_s=timeout_s, retries=retries)
-        self._http = httpx.AsyncClient(**self._options)
+        self._http, self._retries = httpx.AsyncClient(**_options(url, token, timeout_s)), retries
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -159,25 +121,58 @@ class AsyncClient(_Asking):
     ) -> Instances:
         """The instances of a picture, best first; labels are indices into `classes()`."""
         asked = _asked(min_score, classes, plan, budget_mp)
-        request = await asyncio.to_thread(self._request, picture, asked)
-        turn = 0
-        try:
-            while True:
-                answer = await self._http.post("v1/predict", **request)
-                wait_s = self._wait_s(answer, turn)
-                if wait_s is None:
-                    return _instances(answer)
-                await asyncio.sleep(wait_s)
-                turn += 1
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from None
+        request = await asyncio.to_thread(_request, picture, asked)
+        turns = _Turns(self._retries)
+        with _named():
+            while turns.go_on(answer := await self._http.post("v1/predict", **request)):
+                await asyncio.sleep(turns.wait_s)
+            return _instances(answer)
 
     async def classes(self) -> tuple[str, ...]:
         """The class list of the server's model."""
-        try:
+        with _named():
             return _class_list(await self._http.get("v1/model"))
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from None
+
+
+def _options(url: str, token: str | None, timeout_s: float) -> dict[str, Any]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return {"base_url": url.rstrip("/") + "/", "timeout": timeout_s, "headers": headers}
+
+
+@dataclass(slots=True)
+class _Turns:
+    """How often a busy server is still asked again, and after which time."""
+
+    left: int
+    wait_s: float = 0.0
+    own_s: float = FIRST_WAIT_S
+
+    def go_on(self, answer: httpx.Response) -> bool:
+        """Whether to ask again after this answer, when `wait_s` is over."""
+        if answer.status_code not in RETRIED or self.left < 1:
+            return False
+        named = answer.headers.get("Retry-After", "")
+        self.wait_s = min(float(named) if named.isdigit() else self.own_s, LONGEST_WAIT_S)
+        self.left, self.own_s = self.left - 1, 2 * self.own_s
+        return True
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """A server that cannot be reached, or takes too long, as an error that names it."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        late = isinstance(error, httpx.TimeoutException)
+        rule = "the server took too long" if late else "the server cannot be reached"
+        raise ServerError(rule, path=_place(error.request)) from None
+
+
+def _request(picture: Picture, asked: Mapping[str, object]) -> dict[str, Any]:
+    """The form and the query of a request."""
+    name, content = _file_of(picture)
+    params = {key: str(value) for key, value in asked.items() if value is not None}
+    return {"files": {"image": (name, content)}, "params": params}
 
 
 def _asked(
@@ -231,9 +226,3 @@ def _checked(answer: httpx.Response) -> dict[str, Any]:
 
 def _place(about: httpx.Response | httpx.Request) -> str:
     return str(about.url.copy_with(query=None))
-
-
-def _unreachable(error: httpx.HTTPError) -> ServerError:
-    late = isinstance(error, httpx.TimeoutException)
-    rule = "the server took too long" if late else "the server cannot be reached"
-    return ServerError(rule, path=_place(error.request))

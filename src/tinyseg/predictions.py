@@ -99,9 +99,11 @@ def write_predictions(path: Path, predictions: Predictions, *, source: str | Non
     write_whole(path, content)
 
 
-def to_document(predictions: Predictions, *, source: str | None = None) -> dict[str, object]:
-    """What a file of them holds, as plain values for JSON."""
-    return _head(predictions.classes, source) | _to_lists(predictions)
+def to_document(
+    predictions: Predictions, *, source: str | None = None, coded: bool = True
+) -> dict[str, object]:
+    """What a file of them holds, as plain values for JSON; not `coded`, without the masks."""
+    return _head(predictions.classes, source) | _to_lists(predictions, coded=coded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +152,10 @@ def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:
     }
 
 
-def _to_lists(predictions: Predictions) -> dict[str, object]:
+def _to_lists(predictions: Predictions, *, coded: bool) -> dict[str, object]:
     annotations: list[dict[str, object]] = []
     for image_id, frame in enumerate(predictions.frames, start=1):
-        rows = rows_of(frame, predictions.classes)
+        rows = rows_of(frame, predictions.classes, coded=coded)
         start = len(annotations) + 1
         annotations += [
             {"id": i, "image_id": image_id, **row} for i, row in enumerate(rows, start=start)
@@ -168,11 +170,14 @@ def _to_image(image_id: int, frame: FramePredictions) -> dict[str, object]:
     return {"id": image_id, **names, "width": width, "height": height}
 
 
-def rows_of(frame: FramePredictions, classes: Sequence[str]) -> list[dict[str, object]]:
-    """COCO's fields of each instance that has a pixel in the frame, but for the ids."""
+def rows_of(
+    frame: FramePredictions, classes: Sequence[str], *, coded: bool = True
+) -> list[dict[str, object]]:
+    """COCO's fields of each instance that has a pixel in the frame, but for the ids, and not
+    `coded` but for the mask."""
     try:
         pixels = mask_ops.rasterise(frame.instances.masks, frame.hw)
-        codes = mask_ops.to_coco_rle(pixels, frame.hw)
+        codes = mask_ops.to_coco_rle(pixels, frame.hw) if coded else [None] * len(pixels)
     except MaskError as error:
         rule, got = error.rule, error.got
         raise PredictionsError(rule, where=f"frame {frame.name!r}", got=got) from error
@@ -186,7 +191,7 @@ def rows_of(frame: FramePredictions, classes: Sequence[str]) -> list[dict[str, o
             "category_name": classes[label],
             "bbox": box,
             "area": area,
-            "segmentation": {"size": list(frame.hw), "counts": code.decode("ascii")},
+            **_segmentation(frame.hw, code),
             "score": score,
         }
         for label, box, area, code, score in zip(
@@ -194,6 +199,13 @@ def rows_of(frame: FramePredictions, classes: Sequence[str]) -> list[dict[str, o
         )
         if area > 0
     ]
+
+
+def _segmentation(hw: tuple[int, int], code: bytes | None) -> dict[str, object]:
+    """The field of a mask, where it was coded."""
+    if code is None:
+        return {}
+    return {"segmentation": {"size": list(hw), "counts": code.decode("ascii")}}
 
 
 def read_predictions(path: Path) -> Predictions:

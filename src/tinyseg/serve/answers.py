@@ -4,20 +4,21 @@ The JSON is the document that `tinyseg predict` writes for one picture, with the
 looked at, the plan's remarks and the seconds beside. In a worker; no network is needed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import orjson
 from jaxtyping import UInt8
 
+from tinyseg.detections import Detections
 from tinyseg.errors import DataError
 from tinyseg.exchange import MOST_CLASSES, in_pixels, to_label_map
 from tinyseg.frame import Instances
 from tinyseg.image import jpeg_bytes, png_bytes
 from tinyseg.predictions import FramePredictions, Predictions, to_document
 from tinyseg.report import draw_overlay, mask_rings
-from tinyseg.serve.records import Form, Job
+from tinyseg.serve.records import Job
 from tinyseg.views import View
 
 Image = UInt8[np.ndarray, "_height _width 3"]
@@ -40,19 +41,12 @@ class Answered:
         return sum(v.out_hw[0] * v.out_hw[1] for turn in self.views for v in turn)
 
 
-def wanted_by(found: Instances, form: Form, classes: Sequence[str]) -> Instances:
-    """The instances that the form wants."""
-    keep = found.scores >= form.min_score
-    if form.classes is not None:
-        keep &= np.isin(found.labels, [classes.index(name) for name in form.classes])
-    return found.select(np.flatnonzero(keep))
-
-
 def body_of(
     found: Answered, job: Job, classes: tuple[str, ...], picture: Callable[[], Image]
 ) -> bytes:
     """The answer's bytes; the picture itself is asked for by an overlay alone."""
-    wanted = wanted_by(found.instances, job.form, classes)
+    known = Detections(found.instances, classes, found.hw).above(job.form.min_score)
+    wanted = (known if job.form.classes is None else known.of(*job.form.classes)).instances
     if job.form.kind == "jpeg":
         return jpeg_bytes(draw_overlay(picture(), wanted, classes, min_score=0.0))
     if job.form.kind == "png":
@@ -68,10 +62,11 @@ def _document(
     found: Answered, wanted: Instances, job: Job, classes: tuple[str, ...]
 ) -> dict[str, object]:
     frame = FramePredictions(job.name, job.file_name, found.hw, wanted)
-    document = to_document(Predictions(classes, (frame,)))
+    masks = job.form.masks
+    document = to_document(Predictions(classes, (frame,)), coded=masks == "rle")
     rows = document["annotations"]
-    if isinstance(rows, list):
-        _put_masks(rows, wanted, found.hw, job.form)
+    if masks == "polygons" and isinstance(rows, list):
+        _put_rings(rows, wanted, found.hw)
     return {
         **document,
         "views": [_view(v, turn) for turn, views in enumerate(found.views) for v in views],
@@ -80,16 +75,8 @@ def _document(
     }
 
 
-def _put_masks(
-    rows: list[dict[str, object]], wanted: Instances, hw: tuple[int, int], form: Form
-) -> None:
-    """Rings of corners, or nothing, in place of the run lengths."""
-    if form.masks == "rle":
-        return
-    if form.masks == "none":
-        for row in rows:
-            del row["segmentation"]
-        return
+def _put_rings(rows: list[dict[str, object]], wanted: Instances, hw: tuple[int, int]) -> None:
+    """Rings of corners as the rows' masks."""
     masks = in_pixels(wanted, hw).masks  # as many as there are rows: those with a pixel
     corners = masks.boxes.astype(int).tolist()
     for row, (x0, y0, _, _), grid in zip(rows, corners, masks.grids(), strict=True):

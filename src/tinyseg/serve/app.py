@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from importlib.metadata import version
+from math import prod
 from typing import Annotated, Any
 
 import orjson
@@ -18,6 +19,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tinyseg.serve import metrics as prometheus
 from tinyseg.serve.asked import STREAM, Asked, accepted, check_once
@@ -27,10 +29,9 @@ from tinyseg.serve.openapi import PREDICT, RESPONSES
 from tinyseg.serve.page import add_page
 from tinyseg.serve.pool import Pool
 from tinyseg.serve.problems import STATUSES, Problem, shortly
-from tinyseg.serve.records import MEDIA, About, Answer, Job, Scene
+from tinyseg.serve.records import MEDIA, SCENE_HW, About, Answer, Job, Scene
 
 SCENES = 4
-SCENE_PIXELS = 9_170_640
 
 GONE = Response(status_code=499)
 """For a client that is not there to read it."""
@@ -79,11 +80,11 @@ def _add_prediction(app: FastAPI, pool: Pool) -> None:
         try:
             uploaded = await body.read(request)
             pool.check(uploaded.pixels)
-            job = Job(pool.number(), *uploaded.named(), asked.camera, where, form)
+            job = Job(pool.number(), uploaded.data, uploaded.file_name, asked.camera, where, form)
             if kind == "stream":
-                events = _events(pool, job, uploaded.pixels, body)
+                events = _Events(_events(pool, job, uploaded.pixels), body)
                 body = Body(room, pool.settings)  # the stream closes its own
-                return StreamingResponse(events, media_type=STREAM)
+                return events
             work = pool.run(job, uploaded.pixels, _quietly)
             return _answer(await _unless_gone(request, work))
         except ClientDisconnect:
@@ -99,7 +100,7 @@ def _add_prediction(app: FastAPI, pool: Pool) -> None:
             raise Problem("no-such-address", rule, got=number)
         job = Scene(pool.number(), number)
         with contextlib.suppress(ClientDisconnect):
-            return _answer(await _unless_gone(request, pool.run(job, SCENE_PIXELS, _quietly)))
+            return _answer(await _unless_gone(request, pool.run(job, prod(SCENE_HW), _quietly)))
         return GONE
 
 
@@ -182,7 +183,22 @@ async def _until_gone(request: Request) -> None:
         pass
 
 
-async def _events(pool: Pool, job: Job, pixels: int, body: Body) -> AsyncIterator[bytes]:
+class _Events(StreamingResponse):
+    """A stream that gives the body's room back at its end, also where it never began."""
+
+    def __init__(self, events: AsyncIterator[bytes], body: Body) -> None:
+        super().__init__(events, media_type=STREAM)
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The answer, to its end or the client's."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._body.close()
+
+
+async def _events(pool: Pool, job: Job, pixels: int) -> AsyncIterator[bytes]:
     """Server-sent events: each stage, then the result or the problem."""
     news: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -200,7 +216,6 @@ async def _events(pool: Pool, job: Job, pixels: int, body: Body) -> AsyncIterato
         yield _event("problem", orjson.dumps(problem.to_json()))
     finally:
         work.cancel()
-        body.close()
 
 
 def _event(name: str, line: bytes) -> bytes:

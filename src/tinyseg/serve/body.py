@@ -55,10 +55,6 @@ class Uploaded:
     file_name: str
     pixels: int
 
-    def named(self) -> tuple[bytes, str, str]:
-        """The bytes, and the file's name without its ending and with it."""
-        return self.data, self.file_name.rsplit(".", 1)[0] or self.file_name, self.file_name
-
 
 class Body:
     """Reads a request's body into the room that there is; `close` gives the room back."""

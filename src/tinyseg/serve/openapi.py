@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinyseg.serve.problems import KINDS, MEDIA_TYPE, SCHEMA
+from tinyseg.serve.problems import KINDS, MEDIA_TYPE, SCHEMA, Problem
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 
@@ -48,27 +48,49 @@ _ANSWER = {
     "seconds": {"decoding": 0.06, "first look": 1.7, "closer looks": 4.3, "merging": 0.1},
 }
 
-_PROBLEM = {
-    "type": "urn:tinyseg:problem:too-large",
-    "title": "The picture is too large",
-    "status": 413,
-    "detail": "a picture has at most 64000000 pixels (got 20000 x 20000)",
-    "rule": "a picture has at most 64000000 pixels",
-    "got": "20000 x 20000",
+_EXAMPLES = {
+    "bad-request": Problem("bad-request", "a form has one part: the picture's file", got="2 parts"),
+    "no-token": Problem("no-token", "the header Authorization bears the server's token"),
+    "foreign-page": Problem("foreign-page", "requests of pages come from a named origin"),
+    "no-such-address": Problem("no-such-address", "scenes have the numbers 1 ... 4", got=5),
+    "wrong-method": Problem("wrong-method", "addresses and methods are those of /v1/openapi.json"),
+    "not-acceptable": Problem(
+        "not-acceptable", "an answer has one of these forms", expected="image/png", got="text/html"
+    ),
+    "too-slow": Problem(
+        "too-slow", "the body comes within its time, without long pauses", expected="60 s"
+    ),
+    "too-large": Problem("too-large", "a picture has at most 64000000 pixels", got="20000 x 20000"),
+    "no-picture": Problem("no-picture", "a picture is JPEG, PNG ...", got="a web page or XML"),
+    "bad-parameter": Problem(
+        "bad-parameter", "no such class", where="query classes", expected="car", got="lorry"
+    ),
+    "bad-picture": Problem("bad-picture", "the picture is damaged or cut short"),
+    "fault": Problem("fault", "this should not have happened; the log says more"),
+    "busy": Problem(
+        "busy",
+        "pictures in the queue have at most 120000000 pixels together",
+        got="119215000 pixels waiting",
+    ),
+    "late": Problem("late", "an answer is given within its time", expected="120 s"),
+    "worker-lost": Problem(
+        "worker-lost", "the process that looked at the picture ended; ask again"
+    ),
+    "no-memory": Problem("no-memory", "the device's memory does not hold a single view"),
 }
+"""One of each kind; of 503 too, whose answers have Retry-After unless memory is what lacks."""
 
 
 def _problems() -> dict[int | str, dict[str, Any]]:
-    titles: dict[int, list[str]] = {}
-    for status, title in KINDS.values():
-        titles.setdefault(status, []).append(title)
-    return {
-        status: {
-            "description": "; ".join(several),
-            "content": {MEDIA_TYPE: {"schema": SCHEMA, "example": {**_PROBLEM, "status": status}}},
-        }
-        for status, several in titles.items()
-    }
+    found: dict[int | str, dict[str, Any]] = {}
+    for kind, (status, title) in KINDS.items():
+        known = found.setdefault(
+            status, {"description": "", "content": {MEDIA_TYPE: {"schema": SCHEMA, "examples": {}}}}
+        )
+        known["description"] = "; ".join(part for part in (known["description"], title) if part)
+        example = {"summary": title, "value": _EXAMPLES[kind].to_json()}
+        known["content"][MEDIA_TYPE]["examples"][kind] = example
+    return found
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -8,6 +8,9 @@ Masks = Literal["rle", "polygons", "none"]
 
 MEDIA: dict[Kind, str] = {"json": "application/json", "png": "image/png", "jpeg": "image/jpeg"}
 
+SCENE_HW = (2710, 3384)
+"""Of a rendered street scene."""
+
 STAGES = ("first look", "closer looks", "merging")
 """What is told of a picture on its way, in this order."""
 
@@ -33,15 +36,20 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A picture's file and what is asked of it. `name` is a label for the answer, never a path."""
+    """A picture's file and what is asked of it. `file_name` is a label for the answer, never a
+    path."""
 
     number: int
     data: bytes
-    name: str
     file_name: str
     camera: str | None
     where: Where
     form: Form
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.file_name.rsplit(".", 1)[0] or self.file_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from tinyseg.scenes import render_scene
 from tinyseg.serve.answers import Answered, Image, body_of
 from tinyseg.serve.problems import shortly
 from tinyseg.serve.records import (
+    SCENE_HW,
     STAGES,
     About,
     Answer,
@@ -52,8 +53,6 @@ KEPT_FRAMES, KEPT_BYTES = 32, 64_000_000
 """How much of what was found is kept."""
 
 KEPT_PLANS = 16
-
-SCENE_HW = (2710, 3384)
 
 Picture = Callable[[], Image]
 
@@ -108,10 +107,6 @@ class Bench:
     """The networks, and what they do with jobs."""
 
     def __init__(self, pipe: Connection, settings: Settings) -> None:
-        if settings.threads is not None:
-            import torch
-
-            torch.set_num_threads(settings.threads)
         self._pipe, self._shares = pipe, settings.share_batches
         self._path = find_weights(settings.weights, on_progress=lambda done, total: None)
         self.model = load(
@@ -122,6 +117,11 @@ class Bench:
             backend=settings.backend,
             threads=settings.threads,
         )
+        members = self.model.predictor.members
+        if settings.threads is not None and any(one.backend == "torch" for one in members):
+            import torch  # a runtime needs none
+
+            torch.set_num_threads(settings.threads)
         self._plans: OrderedDict[Where, Predictor] = OrderedDict()
         self._kept: OrderedDict[tuple[bytes, Where, str | None], Answered] = OrderedDict()
         self._gone: set[int] = set()

@@ -15,7 +15,6 @@ class Stage {
     this.setPanes(1);
     this.startPointer();
     const own = { ...this.zoomKeys(), ...keys };
-    this.press = (key) => own[key]?.();
     box.addEventListener("keydown", (event) => {
       if (!own[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();

@@ -21,12 +21,21 @@ def add_page(app: FastAPI) -> None:
 
     @app.get("/style.css", include_in_schema=False)
     async def style() -> Response:
-        return Response(shared("page.css") + _own("page.css"), media_type="text/css")
+        return Response(_style(), media_type="text/css")
 
     @app.get("/script.js", include_in_schema=False)
     async def script() -> Response:
-        scripts = [*(shared(name) for name in SHARED_PARTS), _own("app.js")]
-        return Response("\n".join(['"use strict";', *scripts]), media_type="text/javascript")
+        return Response(_script(), media_type="text/javascript")
+
+
+@cache
+def _style() -> str:
+    return shared("page.css") + _own("page.css")
+
+
+@cache
+def _script() -> str:
+    return "\n".join(['"use strict";', *map(shared, SHARED_PARTS), _own("app.js")])
 
 
 @cache
