@@ -1,14 +1,15 @@
 """Where the time of `tinyseg predict` goes, by stage, and whether all backends find the same.
 
-    python benchmarks/predict_time.py [--data DIR [--list FILE]] [--pictures FILE ...]
-        [--weights NAME] [--backends torch openvino onnxruntime] [--exported FILE.xml ...]
-        [--plan whole] [--count N]
+    python benchmarks/predict_time.py [--data DIR [--list FILE] [--split val]]
+        [--pictures FILE ...] [--weights NAME] [--exported FILE.xml ...] [--plan whole] [--count N]
+        [--backends torch openvino onnxruntime openvino-bf16]
 
 After loading, one thread, seconds of the processor a frame: other work on the machine matters
 little. The stages run one after the other here, and every frame goes through all backends before
 the next. Read: bytes to pixels. Cut: pixels of the views. Network: first look, closer looks.
 Choose: where to look closer. Merge: what was seen to the frame's instances. --exported are files of
-the same network, such as one in 8 bits; agreement is with the first backend, for scores from .1.
+the same network, such as one in 8 bits; openvino-bf16 is what OpenVINO would do in bfloat16, which
+the package does not use. Agreement is with the first backend, for scores from .1.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from _report import machine, table
 from tinyseg import masks as mask_ops
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.data import open_data
+from tinyseg.exporting import runtimes
 from tinyseg.frame import Instances
 from tinyseg.image import read_image
 from tinyseg.merge import Seen, merge
@@ -36,6 +38,7 @@ from tinyseg.views import FrameInfo, PlanLike, Planned
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "wad"
 BACKENDS = ("torch", "openvino", "onnxruntime")
+BF16 = "openvino-bf16"
 STAGES = ("read", "cut", "first look", "closer looks", "choose", "merge")
 SURE = 0.1
 
@@ -108,8 +111,10 @@ class Way:
 
 def load_way(name: str, weights: Path, plan: str | None) -> Way:
     """The weights in a backend, or an exported file in OpenVINO."""
-    exported = name not in BACKENDS
-    runs = choose_backend("openvino" if exported else name, device="cpu", threads=1, tell=print)
+    exported = name not in (*BACKENDS, BF16)
+    backend = name if name in BACKENDS else "openvino"
+    runs = choose_backend(backend, device="cpu", threads=1, tell=print)
+    vars(runtimes)["OPTIONS"]["INFERENCE_PRECISION_HINT"] = "bf16" if name == BF16 else "f32"
     member = load_member(Path(name) if exported else weights, backend=runs)
     stages = Stages()
     timed: Member = replace(member, network=TimedNetwork(member.network, stages))
@@ -172,9 +177,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--list", type=Path)
+    parser.add_argument("--split")
     parser.add_argument("--pictures", type=Path, nargs="*")
     parser.add_argument("--weights")
-    parser.add_argument("--backends", nargs="*", default=list(BACKENDS), choices=BACKENDS)
+    parser.add_argument("--backends", nargs="*", default=BACKENDS, choices=(*BACKENDS, BF16))
     parser.add_argument("--exported", type=Path, nargs="*", default=[])
     parser.add_argument("--plan")
     parser.add_argument("--count", type=int, default=20)
@@ -186,7 +192,8 @@ def main() -> None:
     ways = [load_way(name, weights, given.plan) for name in names]
     vars(predictor)["ahead"] = in_turn
     paths = given.pictures or [
-        item.image_path for item in open_data(given.data, listed=given.list).items
+        item.image_path
+        for item in open_data(given.data, listed=given.list, split=given.split).items
     ]
     agreements = {way.name: Agreement() for way in ways[1:]}
     for way in ways:  # a first picture is slower

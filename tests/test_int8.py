@@ -161,9 +161,13 @@ def test_the_verb_tells_what_8_bits_cost(tmp_path: Path, monkeypatch: pytest.Mon
     assert "1 frames, 9 instances: 0.500 in 32 bits, 0.400 in 8" in " ".join(ended.output.split())
 
 
-def test_views_are_few_and_of_all_frames() -> None:
+def test_views_are_few_and_of_all_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantise, "MOST_SIDE", 70)
     network = quantise._Recorded(written("lite").member.network)
     for seed in range(3):
         network.detect(pictures(6, (64, 64), seed=seed))
     assert len(network.views) == 3 * quantise.VIEWS_OF_A_FRAME
     assert not np.array_equal(network.views[0], network.views[1])
+    assert {view.shape for view in network.views} == {(64, 64, 3)}
+    network.detect(pictures(1, (64, 96)))
+    assert network.views[-1].shape == (64, 70, 3)

@@ -37,7 +37,10 @@ from tinyseg.stored import prior_of
 from tinyseg.views import camera_of
 
 VIEWS_OF_A_FRAME, MOST_VIEWS = 4, 64
-"""Views that set the ranges: the first ones of each frame, spread over the frames."""
+"""Views that set the ranges: some of each batch, spread over the frames."""
+
+MOST_SIDE = 1024
+"""Pixels along a side that are taken of a view: all that is computed of it is held at once."""
 
 MOST_LOSS = 0.01
 """Average precision, all classes as one, that 8 bits may cost."""
@@ -57,7 +60,7 @@ class Worth:
 
 
 class _Recorded(Network):
-    """A network that keeps some of the views it sees."""
+    """A network that keeps some of the views it sees, or parts of them."""
 
     def __init__(self, inner: Network) -> None:
         self.inner, self.classes, self.views = inner, inner.classes, list[View]()
@@ -66,8 +69,13 @@ class _Recorded(Network):
     def detect(self, images: Pictures) -> list[Instances]:
         """As the network itself."""
         few = self.rng.permutation(len(images))[:VIEWS_OF_A_FRAME]
-        self.views += [images[place].copy() for place in few.tolist()]
+        self.views += [self._part(images[place]) for place in few.tolist()]
         return self.inner.detect(images)
+
+    def _part(self, view: View) -> View:
+        spare = [max(side - MOST_SIDE, 0) for side in view.shape[:2]]
+        y, x = (int(self.rng.integers(0, most + 1)) for most in spare)
+        return view[y : y + MOST_SIDE, x : x + MOST_SIDE].copy()
 
 
 def write_int8(
