@@ -89,6 +89,7 @@ container-test: .venv/installed  ## the Dockerfile's steps without docker
 
 cluster-storm: .venv/installed  ## a cluster of this machine, 30 of its processes killed on the way
 	TINYSEG_KILLS=30 OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_cluster.py -k killed -s
+	TINYSEG_KILLS=30 OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_cluster_s3.py -s
 
 wheel-test: .venv/installed  ## build the wheel and run it in an environment of its own
 	rm -rf dist .venv-wheel

@@ -36,6 +36,7 @@ from tinyseg.training.launch import launch_processes
 from tinyseg.training.log import LOG_NAME, TIMES, StepReport
 
 STEPS = 10
+PATIENCE_S = 400.0
 SMALL = (
     "network.pyramid_channels=16",
     "network.box_hidden=16",
@@ -75,7 +76,7 @@ def start(target: Callable[..., None], *words: object) -> BaseProcess:
 
 
 def finish(process: BaseProcess) -> None:
-    process.join(120)
+    process.join(PATIENCE_S)
     assert process.exitcode == 0, process.exitcode
 
 

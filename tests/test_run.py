@@ -22,6 +22,7 @@ import orjson
 import pytest
 import torch
 from _short_run import (
+    PATIENCE_S,
     STEPS,
     finish,
     free_port,
@@ -240,7 +241,7 @@ def test_two_processes_learn_what_one_with_twice_the_batch_does(tmp_path: Path) 
 def test_a_run_of_two_nodes_goes_on_after_one_was_lost(tmp_path: Path) -> None:
     """The other one says so and ends; resumed, the run ends as if nothing had been."""
     items(tmp_path)
-    settings = ("train.steps=8", "train.save_every=2", "train.picture_every=0", "train.batch=1")
+    settings = ("train.steps=6", "train.save_every=2", "train.picture_every=0", "train.batch=1")
 
     def nodes(run: Path, dies_at: int | None = None) -> list[BaseProcess]:
         names, port = partial(torchrun_names, nodes=2), free_port()
@@ -251,17 +252,17 @@ def test_a_run_of_two_nodes_goes_on_after_one_was_lost(tmp_path: Path) -> None:
         ]
 
     lost = tmp_path / "lost"
-    first, second = nodes(lost, dies_at=4)
+    first, second = nodes(lost, dies_at=2)
     for process in (first, second):
-        process.join(120)
+        process.join(PATIENCE_S)
     assert (first.exitcode, second.exitcode) == (2, -signal.SIGKILL)
     told = (lost / "error-0").read_text()
-    assert "step 5: another process of the run is gone" in told
+    assert "step 3: another process of the run is gone" in told
     assert "--resume" in told
-    assert checkpoint_of(lost, 4).step == 4
+    assert checkpoint_of(lost, 2).step == 2
     for process in [*nodes(lost), *nodes(tmp_path / "whole")]:
         finish(process)
-    assert same(checkpoint_of(lost, 8), checkpoint_of(tmp_path / "whole", 8))
+    assert same(checkpoint_of(lost, 6), checkpoint_of(tmp_path / "whole", 6))
 
 
 @pytest.mark.skipif(TIMES == 1, reason="a start of torchrun takes half a minute")
