@@ -19,8 +19,8 @@ test: check  ## style, types, then all tests: two files at a time, a thread each
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: .venv/installed  ## style and types only
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs training
+	$(BIN)/ruff format --check src tests benchmarks docs training
 	$(BIN)/mypy
 
 docs: .venv/installed  ## the documents as a site, into site/ (`make test` builds it too)

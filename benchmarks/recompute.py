@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from _report import machine, milliseconds, side_by_side, table
 
-from tinyseg.cli.memory import read_view
+from tinyseg.cli.common import hw_of
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
 from tinyseg.model.detector import Detector
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    view = read_view(arguments.view)
+    view = hw_of(arguments.view)[::-1]
     if arguments.one:
         print(json.dumps(asdict(full_step(arguments.full, arguments.one, view))))
         return
@@ -179,7 +179,7 @@ def main() -> None:
         print(full_table(arguments.full, arguments.view, arguments.threads))
     else:
         print(predicted(arguments.recipes.split(","), view), "\n")
-        print(timed(STEPPED, read_view(arguments.step_view), arguments.steps))
+        print(timed(STEPPED, hw_of(arguments.step_view)[::-1], arguments.steps))
     print(f"\n{machine()}")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ablation import scaled
+from ablation_rows import ROWS, Figures, Row, Work, check_settings, run_rows, to_markdown
 
-from tinyseg.ablate import ROWS, Figures, Row, Work, ablate, check_settings, to_markdown
-from tinyseg.cli.ablate import scaled
 from tinyseg.errors import TrainingError
 from tinyseg.recipes import Recipe, find_recipe, lite
 from tinyseg.scoring.score import Averages
@@ -51,7 +51,7 @@ def run(
     scored: str = "others",
     seeds: Sequence[int] = (0, 1),
 ) -> dict[str, list[Figures]]:
-    return ablate(
+    return run_rows(
         base or lite(),
         ROWS,
         seeds=seeds,

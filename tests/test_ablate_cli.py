@@ -1,21 +1,24 @@
-"""`tinyseg ablate` on small scenes: where rows start, what focus knows, what is refused."""
+"""training/ablation.py on small scenes: where rows start, what focus knows, what is refused."""
 
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import ablation
 import pytest
 import torch
+import typer
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.data import open_data
+from tinyseg.data import Item, open_data
 from tinyseg.errors import TrainingError
 from tinyseg.networks import build_detector, save_weights
 from tinyseg.predict import Predictor
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.scoring.score import Averages
 from tinyseg.stored import WEIGHTS_NAME
+from tinyseg.training import validation
 from tinyseg.views import LocationPrior, Plan, PlanLike, learn_prior
 
 SMALL = (
@@ -53,9 +56,9 @@ def run(scenes: Path, out: Path, *words: str) -> str:
     given = ["--data", str(scenes), "--list", listed, "--val-list", listed, "--out", str(out)]
     sets = [word for setting in SMALL for word in ("--set", setting)]
     sizes = ["--resolution", "0.1", "--seeds", "1", "--device", "cpu"]
-    result = CliRunner().invoke(
-        app, ["ablate", *given, *sets, *sizes, *words], catch_exceptions=False
-    )
+    script = typer.Typer()
+    script.command()(ablation.ablate)
+    result = CliRunner().invoke(script, [*given, *sets, *sizes, *words], catch_exceptions=False)
     return result.output
 
 
@@ -63,16 +66,17 @@ def test_rows_start_from_given_weights_and_focus_knows_the_training_frames(
     scenes: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     priors: list[LocationPrior | Path | None] = []
-    verb = import_module("tinyseg.cli.ablate")  # beside it the package has the verb by that name
-    judge = verb.judge
+    score_on = validation.score_on
 
-    def note_prior(predictor: Predictor, items: object, *, on_frame: object) -> object:
+    def note_prior(
+        predictor: Predictor, items: Sequence[Item], *, on_frame: Callable[[], None]
+    ) -> object:
         assert isinstance(predictor.plan, Plan)
         focus = predictor.plan.parts[0].focus
         priors.append(None if focus is None else focus.prior)
-        return judge(predictor, items, on_frame=on_frame)
+        return score_on(predictor, items, on_frame=on_frame)
 
-    monkeypatch.setattr(verb, "judge", note_prior)
+    monkeypatch.setattr(ablation, "score_on", note_prior)
     rows = ["--only", ROW, "--only", FOCUS]
     said = run(scenes, tmp_path, "--init", str(weights), *rows)
     assert "classes carried over: car" in said
@@ -106,7 +110,6 @@ def test_seeds_and_another_backbone_look_together_at_several_scales(
     scenes: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Training is replaced by a copy, scoring by a note: only who looks, and how, is tested."""
-    verb = import_module("tinyseg.cli.ablate")
     own = tmp_path / "own.safetensors"
     recipe = with_settings(find_recipe("lite"), SMALL)
     save_weights(own, build_detector(recipe), recipe)
@@ -124,8 +127,8 @@ def test_seeds_and_another_backbone_look_together_at_several_scales(
         averages = Averages(*[0.5] * 7)
         return SimpleNamespace(averages=averages, any_class=averages, instances=3)
 
-    monkeypatch.setattr(verb, "fit_on", lambda *words, **more: fit)
-    monkeypatch.setattr(verb, "judge", note_networks)
+    monkeypatch.setattr(ablation, "fit_on", lambda *words, **more: fit)
+    monkeypatch.setattr(ablation, "score_on", note_networks)
     names = ("+ MS", "+ ensemble of 2 seeds", "+ another backbone")
     rows = [word for name in names for word in ("--only", name)]
     given = ["--init", str(weights), "--seeds", "2", *rows]

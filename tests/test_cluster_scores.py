@@ -154,7 +154,7 @@ def test_predictions_of_another_size_are_refused(labelled: Path, tmp_path: Path)
 
 def test_a_cluster_scores_parts_alone(labelled: Path, tmp_path: Path) -> None:
     write_predictions(tmp_path / "found.json", found_of(labelled))
-    with pytest.raises(DataError, match="--cluster: a cluster scores what"):
+    with pytest.raises(DataError, match="cluster: a cluster scores its own"):
         evaluate(tmp_path / "found.json", labelled, cluster="local")
 
 

@@ -203,7 +203,7 @@ def test_pictures_in_a_folder_that_is_named(tmp_path: Path) -> None:
         open_data(tmp_path / "labels.json", images=tmp_path / "none")
     for folder in ("train_color", "train_label"):
         (tmp_path / "wad" / folder).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"--images .*expected coco.*, got wad"):
+    with pytest.raises(DataError, match=r"a folder of pictures is .*expected coco.*, got wad"):
         open_data(tmp_path / "wad", images=where)
 
 

@@ -22,7 +22,7 @@ ORDER = (
     *("views", "merge"),
     *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
-    *("submission", "scoring", "doctor", "report", "detections", "quantise", "training", "ablate"),
+    *("submission", "scoring", "doctor", "report", "detections", "quantise", "training"),
     *("api", "foreign", "progress", "cluster", "tasks", "serve", "client", "cli"),
 )
 """A module imports its own room and those before it, never one after it."""
@@ -165,7 +165,7 @@ for room, names in ROOMS.items():
 NETWORK = {"torch", "torchvision", "timm", "lightning"}
 """What takes seconds to import, and only verbs that run a network need."""
 
-WITH_NETWORK = {"train", "export", "memory", "ablate", "views", "prior"}
+WITH_NETWORK = {"train", "export"}
 """Verbs whose modules import a network's libraries."""
 
 

@@ -23,7 +23,7 @@ from tinyseg.masks import CropMasks
 from tinyseg.networks import Exported, Given, given_to_export
 from tinyseg.predict import Predictor, choose_backend, load_member, named_plan
 from tinyseg.quantise import Worth, write_int8
-from tinyseg.tasks import opening
+from tinyseg.tasks import weights
 
 for package in ("openvino", "onnx", "onnxscript", "nncf"):
     pytest.importorskip(package)
@@ -128,8 +128,8 @@ def test_too_great_a_loss_is_refused_and_leaves_nothing(given: Given, tmp_path: 
     ("words", "match"),
     [
         (("--out", "a.onnx", "--int8", "--data", "."), "8 bits are for OpenVINO"),
-        (("--out", "a.xml", "--int8"), "--int8 and --data belong together"),
-        (("--out", "a.xml", "--data", "."), "--int8 and --data belong together"),
+        (("--out", "a.xml", "--int8"), "a data set, and it is for them alone"),
+        (("--out", "a.xml", "--data", "."), "a data set, and it is for them alone"),
     ],
 )
 def test_words_that_do_not_fit_are_refused(
@@ -153,8 +153,8 @@ def test_the_verb_tells_what_8_bits_cost(tmp_path: Path, monkeypatch: pytest.Mon
     class Opened:
         items = frames
 
-    monkeypatch.setattr(quantise, "write_int8", done)
-    monkeypatch.setattr(opening, "open_with", lambda *words, **named: Opened)
+    monkeypatch.setattr(weights, "write_int8", done)
+    monkeypatch.setattr(weights, "open_with", lambda *words, **named: Opened)
     call = ["export", "tinyseg-lite", "--out", str(tmp_path / "a.xml"), "--int8"]
     ended = CliRunner().invoke(app, [*call, "--data", str(tmp_path), "--frames", "1"])
     assert ended.exit_code == 0, ended.output

@@ -110,7 +110,8 @@ def test_two_frames_of_one_file_name_are_judged_apart(
     run("evaluate", found, "--against", found, "--data", root, "--resamples", "5")
     run("report", found, "--data", root, "--out", tmp_path / "r.html")
     run("show", "--data", root, "--predictions", found, "--out", tmp_path / "seen")
-    run("views", *(root / "images" / n for n in CAMERAS), "--predictions", found, "--out", tmp_path)
+    seen = ("--predictions", found, "--out", tmp_path)
+    run("show", *(root / "images" / n for n in CAMERAS), "--plan", "focus", *seen)
     for folder, ending in ((tmp_path / "seen", "overlay"), (tmp_path, "views")):
         pictures = [(folder / f"{cam}/0001_{ending}.jpg").read_bytes() for cam in ("cam1", "cam2")]
         assert pictures[0] != pictures[1]

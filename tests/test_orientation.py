@@ -310,7 +310,7 @@ def test_show_and_views_draw_upright(tmp_path: Path, orientation: int) -> None:
     assert overlay.shape[1] == HW[1]
     assert off(overlay[20:40], scene()[20:40]) < 6
     assert overlay[6:10, 10:22].mean() > 170
-    run("views", tmp_path / "images/train/a.jpg", "--plan", "whole", "--out", tmp_path / "v")
+    run("show", tmp_path / "images/train/a.jpg", "--plan", "whole", "--out", tmp_path / "v")
     assert image_hw(tmp_path / "v/a_views.jpg")[1] > image_hw(tmp_path / "v/a_views.jpg")[0] * 0.5
 
 

@@ -25,7 +25,7 @@ for words in sys.argv[2:]:
 WORDS = {
     "synth": "synth --out {place}/s --count 1 --size 64x64",
     "show": "show --data {data} --out {place}/new",
-    "views": "views {data}/train_color/synth_000000_Camera_5.jpg --plan tiles --out {place}/v",
+    "views": "show {data}/train_color/synth_000000_Camera_5.jpg --plan tiles --out {place}/v",
     "report": "report {found} --data {data} --out {place}/r.html",
     "evaluate": "evaluate {found} --data {data} --json {place}/e.json",
     "against": "evaluate {found} --against {found} --data {data} --json {place}/c.json",
@@ -37,9 +37,8 @@ WORDS = {
     "submit": "submit {found} --out {place}/s.csv",
     "check": "submit --check {data}/s.csv --json {place}/s.json",
     "calibrate": "calibrate {found} --data {data} --out {place}/c.json",
-    "prior": "prior --data {data} --out {place}/p.json",
+    "prior": "export --learn-prior --data {data} --out {place}/p.json",
     "train": "train --data {data} --out {place}/run",
-    "ablate": "ablate --data {data} --val-list x.txt --out {place}/table",
 }
 """A call of each verb that writes, which ends before it has read its data."""
 

@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.cli.classes import named_classes
+from tinyseg.cli.common import class_names
+from tinyseg.data import Place
 from tinyseg.image import write_jpeg
 from tinyseg.labels import WAD_CLASSES, judged_classes
 from tinyseg.predictions import read_predictions
 from tinyseg.stored import read_recipe
+from tinyseg.tasks.opening import class_list
 
 PAGE = Path(__file__).parents[1] / "docs/your-own-data.md"
 
@@ -93,8 +95,9 @@ def test_the_json_on_the_page_is_json() -> None:
 
 def test_classes_come_from_the_option(parts: Path) -> None:
     both = [parts / "annotations/instances_train.json", parts / "annotations/instances_val.json"]
-    assert named_classes(None, both, None) is None
-    assert named_classes("data", both, None) == ("bolt", "nut")
-    assert named_classes(" nut, bolt", both, None) == ("nut", "bolt")
+    places = [Place(path) for path in both]
+    assert class_list(class_names(None), places) is None
+    assert class_list(class_names("data"), places) == ("bolt", "nut")
+    assert class_list(class_names(" nut, bolt"), places) == ("nut", "bolt")
     assert judged_classes(["car", "pedestrian"]) == WAD_CLASSES
     assert judged_classes(["car", "bolt"]) == ("car", "bolt")

@@ -140,7 +140,7 @@ def test_the_most_that_is_kept_is_an_option_and_said(weights: Path, tmp_path: Pa
     frames = read_predictions(tmp_path / "many/predictions.json").frames
     assert len(frames[0].instances) > 25  # of which this network's recipe would keep 20
     told = predict(weights, *words, tmp_path / "few", "--detections", "5")
-    assert "2 frames: the most instances that are kept were reached: --detections" in told
+    assert "2 frames: the most instances that are kept were reached: more detections" in told
     few = read_predictions(tmp_path / "few/predictions.json").frames
     assert [len(frame.instances) for frame in few] == [5, 5]
     kept, best = few[0].instances.scores, frames[0].instances.scores[:5]

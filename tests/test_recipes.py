@@ -1,13 +1,27 @@
 """Recipes: presets, settings by dotted names, and everything that is refused."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from tinyseg.cli import app
 from tinyseg.errors import RecipeError
 from tinyseg.labels import WAD_CLASSES
-from tinyseg.recipes import RECIPES, Recipe, find_recipe, lite, recipe_from_tree, with_settings
+from tinyseg.recipes import (
+    RECIPES,
+    Recipe,
+    described,
+    find_recipe,
+    lite,
+    recipe_from_tree,
+    with_settings,
+)
+from tinyseg.recipes.recipe import is_section, keys_of
+from tinyseg.training.loop import open_folder
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -54,8 +68,8 @@ def test_settings_change_their_keys_and_nothing_else() -> None:
         ("train.steps", "a setting is written key=value (got train.steps)"),
         ("train.step=1", "train.step: unknown key"),
         ("steps=1", "steps: unknown key"),
-        ("training.steps=1", "training.steps: unknown section"),
-        ("train.steps.more=1", "train.steps.more: unknown section"),
+        ("training.steps=1", "training: unknown key (expected name, classes, network,"),
+        ("train.steps.more=1", "train.steps: Input should be a valid integer"),
         ("network.boxes.score=1", "network.boxes.score: unknown key"),
         ("train.steps=[", "train.steps: the value is not YAML"),
         ("train.steps=many", "train.steps: Input should be a valid integer"),
@@ -102,3 +116,93 @@ def test_recipes_are_frozen() -> None:
     recipe: Recipe = lite()
     with pytest.raises(ValidationError, match="frozen"):
         recipe.train.steps = 3
+
+
+def test_a_file_changes_its_base(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text("base: lite\nsampling: {view: 448}\ntrain: {steps: 7}\n")
+    small = find_recipe(tmp_path / "small.yaml")
+    assert small.name == "small"
+    expected = with_settings(lite(), ["sampling.view=448", "train.steps=7", "name=small"])
+    assert small == expected
+    (tmp_path / "own").mkdir()
+    text = (
+        "base: ../small.yaml\nname: mine\nnetwork: {class_weights: {car: 2}, boxes: {sampled: 9}}\n"
+    )
+    (tmp_path / "own/mine.yaml").write_text(text)
+    mine = find_recipe(str(tmp_path / "own/mine.yaml"))
+    changes = ["name=mine", "network.class_weights={car: 2}", "network.boxes.sampled=9"]
+    assert mine == with_settings(small, changes)
+    assert mine.network.boxes.detections == lite().network.boxes.detections
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_a_run_writes_can_be_given_back(name: str, tmp_path: Path) -> None:
+    open_folder(tmp_path / "run", find_recipe(name))
+    assert find_recipe(tmp_path / "run/recipe.yaml") == find_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("base: lite\ntrain: {step: 1}", "train.step: unknown key (expected steps, batch,"),
+        ("base: lite\nnetwork: {boxes: {score: 1}}", "network.boxes.score: unknown key (expected "),
+        ("base: lite\nsampling: {sources: [{kind: tile, viev: 64}]}", "unknown key"),
+        ("base: huge", "no recipe of this name (expected a file | mask_rcnn_r50 |"),
+        ("base: [lite]", "base: a base is a preset or a file"),
+        ("base: r.yaml", "base: the file is its own base"),
+        (
+            "base: lite\ntrain: {steps: 0}",
+            "train.steps: Input should be greater than or equal to 1",
+        ),
+        ("- lite", "a recipe is keys and values"),
+        ("train: [", "is neither YAML nor JSON"),
+    ],
+)
+def test_wrong_files_are_refused_by_name_and_key(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        find_recipe(tmp_path / "r.yaml")
+    assert told in str(caught.value)
+    assert "viev" not in text or "expected kind, share, data, view, zoom" in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path}/r.yaml") or "huge" in text
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_shown_is_a_file_of_the_recipe(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "shown.yaml"
+    path.write_text(described(find_recipe(name)))
+    assert find_recipe(path) == find_recipe(name)
+
+
+def test_every_key_is_shown_with_its_type_and_a_line_of_meaning() -> None:
+    lines = described(lite()).splitlines()
+    keys = [i for i, line in enumerate(lines) if re.match(r" *\w+:( |$)", line)]
+    assert len(keys) == len(leaves(Recipe))
+    for place in keys:
+        above, key = lines[place - 1].strip(), lines[place]
+        assert re.match(r"# [^.].{8,}", above), key
+    text = "\n".join(lines)
+    assert "# whole number from 1. Optimizer steps of the run.\n  steps: 2000" in text
+    assert "# mlp | conv. " in text
+    assert "# 5 x number above 0. " in text
+    for kind in ("tile", "whole", "mosaic"):
+        assert f"# a source of the kind {kind}: " in text
+    for line in lines[lines.index(next(x for x in lines if "kind tile" in x)) :]:
+        assert not line.startswith("#   ") or re.match(r"#   \w+: .+\. .{8,}", line), line
+
+
+def leaves(kind: type) -> list[str]:
+    """Names of the keys of a section and of those in it."""
+    found = []
+    for name, inner in keys_of(kind).items():
+        found.append(name)
+        if is_section(inner):
+            found += leaves(inner)
+    return found
+
+
+def test_recipe_show_prints_names_and_recipes(tmp_path: Path) -> None:
+    names = CliRunner().invoke(app, ["recipe", "show"]).stdout
+    assert [line.partition(":")[0] for line in names.splitlines()] == list(RECIPES)
+    shown = CliRunner().invoke(app, ["recipe", "show", "tis_r50"]).stdout
+    assert shown == described(find_recipe("tis_r50"))

@@ -47,9 +47,10 @@ def words_of(verb: str, data: Path, found: Path, out: Path) -> list[str]:
         "report": [str(found), "--data", str(data), "--out", str(out), "--resamples", "5"],
         "show": ["--data", str(data), "--out", str(out)],
         "convert": [str(data), "--out", str(out), "--to", "labelme"],
-        "prior": ["--data", str(data), "--out", str(out), "--camera", "x"],
+        "prior": ["--learn-prior", "--data", str(data), "--out", f"{out}.json", "--camera", "x"],
     }
-    return ["evaluate" if verb == "against" else verb, *given[verb]]
+    verbs = {"against": "evaluate", "prior": "export"}
+    return [verbs.get(verb, verb), *given[verb]]
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "against", "report", "show", "convert", "prior"])

@@ -155,7 +155,7 @@ def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.extend(item.name for item in [*learnt, *judged])  # type: ignore[attr-defined]
         raise DataError("noted")
 
-    monkeypatch.setattr(importlib.import_module("tinyseg.cli.train"), "check_apart", note)
+    monkeypatch.setattr(importlib.import_module("tinyseg.tasks.runs"), "check_apart", note)
     return names
 
 
@@ -178,7 +178,7 @@ def test_judged_frames_are_not_learnt_from(tmp_path: Path) -> None:
     root = yolo(tmp_path / "set")
     done = train(root / "images/val", tmp_path / "run", "--val", root)
     assert isinstance(done.exception, DataError)
-    assert "--val: frames that are judged must not be learnt from" in str(done.exception)
+    assert "val: frames that are judged must not be learnt from" in str(done.exception)
     assert "got 2 of 2: val0 is" in str(done.exception)
     assert not (tmp_path / "run").exists()
 
@@ -263,11 +263,11 @@ def test_a_set_may_label_some_classes_only(tmp_path: Path, monkeypatch: pytest.M
     """Said for each --data in turn; None is what the set's files say."""
     opened: list[frozenset[int]] = []
 
-    def note(told: object, parts: list[TrainData], *rest: object) -> None:
+    def note(parts: list[TrainData], *rest: object) -> None:
         opened.extend(part.items[0].unlabelled for part in parts)
         raise DataError("noted")
 
-    monkeypatch.setattr(importlib.import_module("tinyseg.cli.train"), "show_census", note)
+    monkeypatch.setattr(importlib.import_module("tinyseg.tasks.runs"), "_count", note)
     a, b = yolo(tmp_path / "a"), yolo(tmp_path / "b")
     words = ("--data", b, "--labelled", "person", "--labelled", "car, person")
     train(a, tmp_path / "run", *words, "--classes", "car,person")

@@ -5,6 +5,7 @@ import weakref
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from torch.utils._pytree import tree_leaves
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.cli.memory import read_view
 from tinyseg.errors import RecipeError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
@@ -43,6 +43,7 @@ from tinyseg.model.rules import RecomputeChoice
 from tinyseg.model.targets import Target
 from tinyseg.networks import build_detector
 from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.training.sampler import largest_shape, shape_of
 
 CPU = torch.device("cpu")
 SIDE = 96
@@ -393,21 +394,21 @@ def test_recipe_names_one_way_of_keeping() -> None:
         detector(*batch())
 
 
-def run(*words: str) -> str:
-    result = CliRunner().invoke(app, ["memory", *words])
+def test_a_dry_run_prints_bytes_of_every_stage(tmp_path: Path) -> None:
+    sets = ("--set", "sampling.view=[128, 256]", "--set", "memory.budget_gb=0.3")
+    result = CliRunner().invoke(app, ["train", "--dry-run", *sets, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def test_verb_prints_bytes_of_every_stage() -> None:
-    output = run("lite", "--view", "256x128", "--set", "memory.budget_gb=0.3")
     for row in ("stride 4", "stride 32", "pyramid", "proposal head", "box head", "mask head"):
-        assert row in output
-    for column in ("off", "sqrt", "all", "0.3 GB"):
-        assert column in output
+        assert row in result.stdout
+    for column in ("off", "sqrt", "all", "0.3 GB", "2 x 256 x 128"):
+        assert column in result.stdout
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("view", ["640", "640x", "ax64", "640x-3", "640x32"])
-def test_bad_views_are_refused(view: str) -> None:
-    with pytest.raises(RecipeError, match="view"):
-        read_view(view)
+def test_the_largest_views_are_what_memory_must_hold() -> None:
+    rules = recipe("sampling.sources=vtr_and_tiles").sampling
+    largest = largest_shape(rules).out_hw
+    assert largest == (1800, 2248)
+    drawn = [shape_of(step, rules, 0).out_hw for step in range(400)]
+    assert max(h * w for h, w in drawn) <= largest[0] * largest[1]
+    assert (1024, 1024) in drawn

@@ -15,7 +15,24 @@ from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.scenes import write_wad
 from tinyseg.watch import Progress, Watch
 
-NAMES = ("Progress", "compare", "convert", "evaluate", "examine", "write_report")
+TASKS = (
+    *("challenge", "data_sets", "drawings", "folders", "pages", "runs"),
+    *("scores", "weights"),
+)
+NAMES = (
+    *(
+        "Progress",
+        "compare",
+        "check_submission",
+        "convert",
+        "evaluate",
+        "examine",
+        "export",
+        "predict_folder",
+        "resume",
+    ),
+    *("show", "show_plan", "submit", "train", "write_prior", "write_report"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("module", ["scores", "pages", "data_sets"])
+@pytest.mark.parametrize("module", TASKS)
 def test_the_examples_run(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     names = {"tinyseg": tinyseg}

@@ -14,7 +14,6 @@ import yaml
 from _small_frames import broken_item, item, items
 from _street import street
 
-from tinyseg.cli.train import with_precision
 from tinyseg.data import Item
 from tinyseg.errors import DataError, OutputError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels
@@ -22,6 +21,7 @@ from tinyseg.model.detector import Detector
 from tinyseg.networks import build_detector, load_detector
 from tinyseg.recipes import Recipe, Train, find_recipe, recipe_from_tree, with_settings
 from tinyseg.stored import WEIGHTS_NAME, read_weights_prior
+from tinyseg.tasks.runs import with_precision
 from tinyseg.training.balance import Draws
 from tinyseg.training.batches import FrameStore
 from tinyseg.training.launch import launch_processes
@@ -269,6 +269,7 @@ def test_bfloat16_is_measured_and_changes_neither_weights_nor_chance() -> None:
 def test_auto_is_decided_before_the_run_is_written() -> None:
     chosen = recipe()
     assert chosen.train.mixed == "auto"
-    decided = with_precision(chosen, build_detector(chosen), launch_processes(CPU))
+    decided, why = with_precision(chosen, build_detector(chosen), launch_processes(CPU))
+    assert "s in bfloat16" in why
     assert decided.train.mixed in (True, False)
     assert decided.model_copy(update={"train": chosen.train}) == chosen

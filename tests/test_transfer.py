@@ -15,7 +15,6 @@ from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection.backbone_utils import _resnet_fpn_extractor
 from torchvision.models.resnet import Bottleneck
 
-from tinyseg.cli.start import start_weights
 from tinyseg.downloads import CACHE_VARIABLE, COCO, IMAGENET, Download
 from tinyseg.errors import WeightsError
 from tinyseg.model.detector import Detector
@@ -23,6 +22,8 @@ from tinyseg.networks import build_detector, load_timm, save_weights, start_from
 from tinyseg.networks.transfer import CLASS_ROWS, NO_EPS
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.stored import WEIGHTS_NAME
+from tinyseg.tasks.runs import start_weights
+from tinyseg.watch import Watch
 
 SMALL = (
     "network.backbone=test_resnet",
@@ -269,13 +270,10 @@ def test_unknown_starts_are_refused_with_the_known_ones() -> None:
         start_from(detector, recipe, "imagenet", on_progress=quiet)
 
 
-def test_the_command_line_tells_what_was_carried(
-    source: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = recipe_of()
-    assert start_weights(build_detector(recipe), recipe, None) == "random weights"
-    told = start_weights(build_detector(recipe), recipe, str(source))
-    assert told == f"weights from {source}"
-    seen = capsys.readouterr().err
-    assert "tensors carried over" in seen
-    assert "classes fresh: tricycle" in seen
+def test_a_run_says_what_its_weights_are_from(source: Path) -> None:
+    recipe, watch = recipe_of(), Watch()
+    assert start_weights(build_detector(recipe), recipe, None, watch) == ("random weights", [])
+    origin, told = start_weights(build_detector(recipe), recipe, str(source), watch)
+    assert origin == f"weights from {source}"
+    assert "tensors carried over" in told[0]
+    assert any("classes fresh: tricycle" in line for line in told)

@@ -174,19 +174,25 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_verbs(scenes: Path, tmp_path: Path) -> None:
     prior, seen = tmp_path / "prior.json", tmp_path / "seen"
-    words = ["prior", "--data", str(scenes), "--out", str(prior)]
-    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    learn = ["export", "--learn-prior", "--data", str(scenes), "--out"]
+    result = CliRunner().invoke(app, [*learn, str(prior)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert {c.camera for c in read_prior(prior).cameras} == {"5", "6"}
-    for more, said in ([], "into a weights file"), (["--into", str(tmp_path)], "no such weights"):
-        refused = CliRunner().invoke(app, ["prior", "--data", str(scenes), *more])
+    out, run = str(tmp_path / "w.safetensors"), str(tmp_path)
+    for wrong, said in {
+        (*learn, out): "--learn-prior alone to .json",
+        (*learn, out, run): "no such weights",
+        (*learn, str(prior), "--card", "a"): "--card: the option has no effect",
+        ("export", run, "--out", out, "--camera", "5"): "--camera: the option has no effect",
+        ("export", run, "--out", out, "--list", "a"): "--list: the option has no effect",
+    }.items():
+        refused = CliRunner().invoke(app, wrong)
         assert said in str(refused.exception)
     recipe = with_settings(find_recipe("lite"), ["network.pyramid_channels=8"])
     save_weights(tmp_path / WEIGHTS_NAME, build_detector(recipe), recipe)
-    words = ["prior", "--data", str(scenes), "--into", str(tmp_path)]
-    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    result = CliRunner().invoke(app, [*learn, out, run], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    own = read_weights_prior(tmp_path)
+    own = read_weights_prior(Path(out))
     assert own is not None
     assert prior_to_json(own) == prior.read_text()
 
@@ -198,7 +204,7 @@ def test_the_verbs(scenes: Path, tmp_path: Path) -> None:
         "tiles": [],
         "whole": ["--predictions", str(tmp_path)],
     }.items():
-        words = ["views", str(image), "--plan", name, "--out", str(seen / name), *more]
+        words = ["show", str(image), "--plan", name, "--out", str(seen / name), *more]
         result = CliRunner().invoke(app, words, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         assert read_image(seen / name / f"{image.stem}_views.jpg").shape[1] == 340
@@ -211,16 +217,18 @@ def test_views_of_weights_are_those_of_their_own_prior_and_plan(
     sizes = ["predict.short_side=96", "predict.longest_side=128", "predict.plan=focus"]
     recipe = with_settings(find_recipe("lite"), ["network.pyramid_channels=8", *sizes])
     save_weights(tmp_path / WEIGHTS_NAME, build_detector(recipe), recipe)
-    learn = ["prior", "--data", str(scenes), "--out", str(prior), "--into", str(tmp_path)]
+    learn = ["export", "--learn-prior", "--data", str(scenes), "--out"]
+    out = str(tmp_path / "w.safetensors")
 
     def said(*words: str) -> str:
-        given = ["views", str(image), "--budget", "2MP", "--out", str(tmp_path / "seen"), *words]
+        given = ["show", str(image), "--budget", "2MP", "--out", str(tmp_path / "seen"), *words]
         result = CliRunner().invoke(app, given, catch_exceptions=False)
         return result.output.partition("Camera_5.jpg: ")[2]
 
-    own = ["--weights", str(tmp_path)]
-    without = said(*own)
-    assert CliRunner().invoke(app, learn, catch_exceptions=False).exit_code == 0
+    without = said("--weights", str(tmp_path))
+    for files in ([out, str(tmp_path)], [str(prior)]):
+        assert CliRunner().invoke(app, [*learn, *files], catch_exceptions=False).exit_code == 0
+    own = ["--weights", out]
     assert said(*own) != without
     assert said(*own) == said(*own, "--prior", str(prior))
     assert said(*own) != said("--prior", str(prior))  # the preset's sizes are not the network's
@@ -271,7 +279,7 @@ def test_wrong_plan_files_are_refused(
 ) -> None:
     (tmp_path / "plan.yaml").write_text(text)
     image = str(scenes / "train_color/0_Camera_5.jpg")
-    words = ["views", image, "--plan", str(tmp_path / "plan.yaml"), "--out", str(tmp_path)]
+    words = ["show", image, "--plan", str(tmp_path / "plan.yaml"), "--out", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["tinyseg", *words])
     with pytest.raises(SystemExit) as ending:
         main()

@@ -8,12 +8,27 @@ from .image import read_image as read_image
 from .masks import CropMasks as CropMasks
 from .tasks import (
     BreakdownChoice as BreakdownChoice,
+    ChallengePictures as ChallengePictures,
+    EightBits as EightBits,
+    Outlook as Outlook,
+    PlanChoice as PlanChoice,
+    PredictChoice as PredictChoice,
     ReportChoice as ReportChoice,
     Resampling as Resampling,
+    TrainingSet as TrainingSet,
+    check_submission as check_submission,
     compare as compare,
     convert as convert,
     evaluate as evaluate,
     examine as examine,
+    export as export,
+    predict_folder as predict_folder,
+    resume as resume,
+    show as show,
+    show_plan as show_plan,
+    submit as submit,
+    train as train,
+    write_prior as write_prior,
     write_report as write_report,
 )
 from .views import View as View

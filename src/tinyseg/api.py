@@ -20,7 +20,14 @@ from tinyseg.downloads import OnProgress
 from tinyseg.errors import DataError
 from tinyseg.image import image_from_bytes, read_image
 from tinyseg.network import Device
-from tinyseg.predict import Member, Predictor, choose_backend, choose_plan, load_members
+from tinyseg.predict import (
+    Member,
+    Predictor,
+    choose_backend,
+    choose_plan,
+    find_device,
+    load_members,
+)
 from tinyseg.stored import find_weights
 from tinyseg.views import PRIOR_USED, FrameInfo, PlanLike, camera_of
 
@@ -61,9 +68,7 @@ def load(
 def _device(device: str | Device | None, members: Sequence[Member]) -> Device | None:
     if not isinstance(device, str) or all(member.backend != "torch" for member in members):
         return None if isinstance(device, str) else device
-    import torch  # runtimes do without
-
-    return torch.device(device)
+    return find_device(device)
 
 
 class Model:

@@ -15,7 +15,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from tinyseg.downloads import OnProgress
 from tinyseg.watch import Progress as Watched
 
 console = Console(stderr=True, soft_wrap=True)
@@ -76,15 +75,3 @@ class _Bars:
 
 show_progress = _Bars()
 """What the verbs give to tasks as `on_progress`."""
-
-
-@contextmanager
-def told_while_fetching(name: str) -> Iterator[OnProgress]:
-    """What a download is to tell of how far it is."""
-    with console.status("") as status:
-
-        def tell(done: int, total: int | None) -> None:
-            of = "" if total is None else f" of {total / 1e6:.0f}"
-            status.update(f"fetching {name}: {done / 1e6:.0f}{of} MB")
-
-        yield tell

@@ -5,13 +5,14 @@ In: callbacks of a caller, or none. Out: a Watch, which the functions of tasks/ 
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tinyseg.errors import TinysegError
 
 SHOWN_REASONS = 5
+MEGA = 1_000_000
 
 
 class OnError(StrEnum):
@@ -46,6 +47,11 @@ class Stage:
         self._at, self._call = Progress(title, 0, total), on_progress
         on_progress(self._at)
 
+    @property
+    def done(self) -> int:
+        """Finished units."""
+        return self._at.done
+
     def advance(self, note: str = "", *, over: bool = False) -> None:
         """One unit is done; or, with `over`, the stage."""
         old = self._at
@@ -77,6 +83,21 @@ class Watch:
             yield stage
         finally:
             stage.advance(over=True)
+
+    @contextmanager
+    def fetching(self, name: str) -> Iterator[Callable[[int, int | None], None]]:
+        """What a download is to tell of its bytes: a stage of megabytes, if it begins at all."""
+        with ExitStack() as stack:
+            stages: list[Stage] = []
+
+            def tell(done: int, total: int | None) -> None:
+                if not stages:
+                    size = (total or 0) // MEGA
+                    stages.append(stack.enter_context(self.stage(f"fetching {name}, MB", size)))
+                while stages[0].done < done // MEGA:
+                    stages[0].advance()
+
+            yield tell
 
     def tell(self, text: str) -> None:
         """One sentence for the user."""

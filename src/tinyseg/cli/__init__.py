@@ -7,7 +7,6 @@ Results go to standard output, everything else to standard error. Bad input ends
 
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import typer
@@ -19,6 +18,7 @@ VERBS = {
     "synth": ("synth", "Render street scenes with exact labels."),
     "convert": ("convert", "Write a data set in another format."),
     "train": ("train", "Train a network, or go on with a run that was cut off."),
+    "recipe": ("recipe", "Print a recipe's keys with values, types and meaning."),
     "predict": ("predict", "Find the instances of pictures, folders, lists and videos."),
     "calibrate": ("calibrate", "Fit scores to how often they are right."),
     "doctor": ("doctor", "Say what is wrong with a data set, and what would help."),
@@ -26,17 +26,19 @@ VERBS = {
     "report": ("report", "Write a page of figures, errors and frames that opens offline."),
     "submit": ("submit", "Write or check the challenge's CSV."),
     "export": ("export", "Write weights to give away, or for another runtime."),
-    "memory": ("memory", "Say what memory a training step will need."),
     "serve": ("serve", "Answer pictures with masks over HTTP, with a page to look with."),
-    "show": ("show", "Draw labels or predictions on pictures."),
-    "ablate": ("ablate", "Train the table of the challenge's winners under one budget."),
-    "views": ("views", "Draw the views of a plan on pictures."),
-    "prior": ("views", "Learn where instances stand in the frames of a camera."),
+    "show": ("show", "Draw labels, predictions, or the views of a plan."),
 }
 """The verbs, each with its module in this folder and a line for the list of them. A verb's function
 has the verb's name, and its module is imported when the verb is used: most need no network."""
 
-GONE = {"compare": "tinyseg evaluate A --against B --data DATA"}
+GONE = {
+    "ablate": "python training/ablation.py, in the project's repository",
+    "compare": "tinyseg evaluate A --against B --data DATA",
+    "memory": "tinyseg train --dry-run --recipe RECIPE",
+    "prior": "tinyseg export WEIGHTS --learn-prior --data DATA --out OUT",
+    "views": "tinyseg show PICTURES --plan PLAN --out OUT",
+}
 """Verbs of the version before, each with the call that took its place."""
 
 INTERRUPTED = 130
@@ -67,17 +69,19 @@ class Verbs(typer.core.TyperGroup):
 
 def load_verb(name: str) -> Any:
     """The command of a verb, with its options."""
+    from tinyseg.cli.common import Verb
+
     function = getattr(import_module(f"tinyseg.cli.{VERBS[name][0]}"), name)
     alone = typer.Typer(
         add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False
     )
-    alone.command(name)(function)
+    alone.command(name, cls=Verb)(function)
     return typer.main.get_command(alone)
 
 
 def _tell_version(wanted: bool | None) -> None:
     if wanted:
-        print(f"tinyseg {version('tinyseg')}")
+        print(f"tinyseg {import_module('tinyseg').__version__}")
         raise typer.Exit
 
 
@@ -87,7 +91,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    add_completion=False,
+    add_completion=True,
 )
 
 

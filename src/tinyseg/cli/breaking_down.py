@@ -1,6 +1,5 @@
 """The options of `tinyseg evaluate --breakdown`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,9 +24,10 @@ BoundaryOption = Annotated[
     ),
 ]
 SeamsOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="With --breakdown: the plan's YAML file, to recognise errors at its views' borders."
+        help="With --breakdown: whole, tiles or a plan's YAML file, to recognise errors at its "
+        "views' borders."
     ),
 ]
 

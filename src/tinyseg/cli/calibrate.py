@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.calibrate import Judged, fit, log_loss, right_or_wrong, write_calibration
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -14,13 +13,11 @@ from tinyseg.cli.common import (
     ListOption,
     OnErrorOption,
     SplitOption,
-    watching,
+    remark,
 )
 from tinyseg.data import Place
-from tinyseg.errors import PredictionsError
-from tinyseg.files import check_output
-from tinyseg.progress import console
-from tinyseg.tasks import open_given, read_all_labels
+from tinyseg.progress import console, show_progress
+from tinyseg.tasks import calibrate as run_fit
 from tinyseg.watch import OnError
 
 
@@ -39,24 +36,14 @@ def calibrate(
 
     Example: tinyseg calibrate found --data wad --list val.txt --out calibration.json
     """
-    check_output(out)
-    place = Place(data, listed, format, split, images, labelled)
-    watch = watching(on_error)
-    (given,), dataset = open_given([predictions], place, watch, classes=tuple)
-    found = {frame.name: frame.instances for frame in given.frames}
-    parts = []
-    with watch.stage("matching", len(dataset.items)) as stage:
-        for labels in read_all_labels(dataset.items, watch, stage):
-            if labels.name not in found:
-                raise PredictionsError(
-                    "no predictions of a frame", path=predictions, got=labels.name
-                )
-            parts.append(right_or_wrong(found[labels.name], labels))
-    judged = Judged.concatenate(parts)
-    calibration = fit(judged)
-    write_calibration(out, calibration)
-    watch.report()
-    console.print(f"{calibration.right} right and {calibration.wrong} wrong detections")
-    console.print(
-        f"log loss {log_loss(judged):.4f} -> {log_loss(judged, calibration):.4f} in {out}"
+    done = run_fit(
+        predictions,
+        Place(data, listed, format, split, images, labelled),
+        out,
+        on_error=on_error,
+        on_progress=show_progress,
+        on_remark=remark,
     )
+    fitted = done.calibration
+    console.print(f"{fitted.right} right and {fitted.wrong} wrong detections")
+    console.print(f"log loss {done.before:.4f} -> {done.after:.4f} in {out}")

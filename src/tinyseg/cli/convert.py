@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.cli.common import FormatOption, ImagesOption, ListOption, OnErrorOption, remark
+from tinyseg.cli.common import (
+    FormatOption,
+    ImagesOption,
+    ListOption,
+    OnErrorOption,
+    class_names,
+    remark,
+)
 from tinyseg.conversion import TARGETS
 from tinyseg.data import Place
 from tinyseg.progress import console, show_progress
@@ -31,7 +38,7 @@ def convert(
     classes: Annotated[
         str | None,
         typer.Option(
-            help="Only these classes: car,person; default: all that the new format can hold."
+            help="Only these classes: car,person; default: all that the new format holds."
         ),
     ] = None,
     split: Annotated[
@@ -57,12 +64,11 @@ def convert(
 
     Example: tinyseg convert scenes --out scenes-coco --to coco --pictures link
     """
-    names = None if classes is None else [name.strip() for name in classes.split(",")]
     done = run_job(
         Place(source, listed, format, split, images),
         out,
         to,
-        classes=names,
+        classes=class_names(classes),
         link=pictures is Pictures.link,
         polygons=polygons,
         on_error=on_error,

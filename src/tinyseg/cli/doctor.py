@@ -5,19 +5,21 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import (
+    ClassesOption,
     FormatOption,
     ImagesOption,
     ListOption,
     SplitOption,
+    class_names,
+    only_with,
     rendered,
+    val_place,
     write_json,
 )
 from tinyseg.data import Place
 from tinyseg.doctor import Severity, findings_to_text
 from tinyseg.files import check_output
-from tinyseg.labels import WAD_CLASSES
 from tinyseg.progress import show_progress
 from tinyseg.recipes import find_recipe
 from tinyseg.tasks import examine
@@ -38,7 +40,7 @@ def doctor(
     ] = None,
     images: ImagesOption = None,
     val_images: Annotated[
-        Path | None, typer.Option(help="Its pictures; without --val the data set's own.")
+        Path | None, typer.Option(help="The folder of its pictures, for COCO.")
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="The recipe that is meant: its scales and its anchors.")
@@ -49,8 +51,9 @@ def doctor(
     fast: Annotated[
         bool, typer.Option("--fast", help="Labels and headers only; no picture is decoded.")
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Frames looked at side by side.")
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "--threads", min=1, help="Frames looked at side by side."),
     ] = None,
 ) -> None:
     """Look for faults in a data set: files, labels, instances, leaks; and say what would help.
@@ -64,18 +67,15 @@ def doctor(
     """
     check_output(json)
     chosen = None if recipe is None else find_recipe(recipe)
-    other = None
-    if val is not None or val_list is not None or val_split is not None:
-        folder = images if val is None else val_images
-        other = Place(data if val is None else val, val_list, format, val_split, folder)
-    names = named_classes(classes, [data], format) or WAD_CLASSES
+    only_with("--val", "--val-images", met=val)
+    own = Place(data, listed, format, split, images)
     findings = examine(
-        Place(data, listed, format, split, images),
-        val=other,
-        classes=names,
+        own,
+        val=val_place(own, val, val_list, val_split, val_images),
+        classes=class_names(classes),
         recipe=chosen,
         fast=fast,
-        threads=threads,
+        workers=workers,
         on_progress=show_progress,
     )
     if json is not None:

@@ -20,6 +20,7 @@ from tinyseg.cli.common import (
     ListOption,
     OnErrorOption,
     SplitOption,
+    only_with,
     remark,
     rendered,
     write_json,
@@ -36,7 +37,6 @@ from tinyseg.cli.judging import (
     Rule,
     RuleOption,
     SeedOption,
-    needs,
     resampling_of,
 )
 from tinyseg.data import Place
@@ -117,17 +117,15 @@ def evaluate(
     check_output(json)
     wad = rule is Rule.wad
     drawn = intervals or against is not None
-    if against is not None:
-        other = {"--rule wad": wad, "--intervals": intervals, "--breakdown": broken_down}
-        needs("an evaluation without --against", met=False, given={"--cluster": cluster})
-        needs("an evaluation without --against", met=False, given=other)
-    parts = {"--bucket": bucket, "--precision": precision, "--boundary-px": boundary_px}
-    needs("--breakdown", met=broken_down, given=parts | {"--plan": plan})
-    draws = {"--resamples": resamples, "--seed": seed, "--draw clips": draw is Draw.clips}
-    needs("--intervals or --against", met=drawn, given=draws)
-    lists = {"--clips": clips, "--clip-pattern": clip_pattern}
-    needs("--draw clips or --rule wad", met=wad or draw is Draw.clips, given=lists)
-    needs("--cluster", met=cluster is not None, given={"--workers": workers})
+    whole = ("--intervals", "--breakdown", "--cluster")
+    only_with("an evaluation without --against", *whole, met=against is None)
+    only_with("--breakdown", "--bucket", "--precision", "--boundary-px", "--plan", met=broken_down)
+    only_with("--intervals or --against", "--resamples", "--seed", "--draw", met=drawn)
+    clip_wise = wad or draw is Draw.clips
+    only_with("--draw clips or --rule wad", "--clips", "--clip-pattern", met=clip_wise)
+    only_with("--cluster", "--workers", met=cluster)
+    if wad:
+        only_with("an evaluation without --against", "--rule", met=against is None)
     place = Place(data, listed, format, split, images, labelled)
     resampling = resampling_of(place, draw, clips, clip_pattern, count=resamples, seed=seed)
     if against is not None:

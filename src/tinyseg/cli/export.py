@@ -1,36 +1,38 @@
 """`tinyseg export`: a trained run -> one file to give away, or to run elsewhere."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
-from tinyseg.calibrate import read_calibration
-from tinyseg.cli.common import ListOption, SplitOption, watching
+from tinyseg.cli.common import (
+    FormatOption,
+    ImagesOption,
+    ListOption,
+    OnErrorOption,
+    SplitOption,
+    only_with,
+    remark,
+)
 from tinyseg.data import Place
 from tinyseg.errors import DataError
-from tinyseg.exporting import write_onnx, write_openvino
-from tinyseg.fields import read_text
-from tinyseg.files import check_output
-from tinyseg.networks import Exported, Given, given_to_export, write_weights
-from tinyseg.progress import console, told_while_fetching
-from tinyseg.stored import Notes, find_weights
+from tinyseg.progress import console, show_progress
+from tinyseg.tasks import EightBits, WrittenWeights, export as write_weights, write_prior
+from tinyseg.views import LocationPrior
 from tinyseg.watch import OnError
 
-FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "openvino": ".xml"}
-"""What is written, each with its file's ending."""
+OF_DATA = ("--list", "--split", "--format", "--images", "--on-error")
+OF_WEIGHTS = ("--set", "--calibration", "--licence", "--card", "--int8")
 
 
 def export(
-    weights: Annotated[
-        str, typer.Argument(help="A run's folder, a weights file, or a name, as for predict.")
+    out: Annotated[
+        Path,
+        typer.Option(help="The file to write: .safetensors, .onnx or .xml; .json for a prior."),
     ],
-    out: Annotated[Path, typer.Option(help="The file to write: .safetensors, .onnx or .xml.")],
-    format: Annotated[
+    weights: Annotated[
         str | None,
-        typer.Option(help=f"{' | '.join(FORMATS)}; default: by the file's ending."),
+        typer.Argument(help="A run's folder, a weights file, or a name, as for predict."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -43,124 +45,120 @@ def export(
     card: Annotated[
         Path | None, typer.Option(help="The model card: a YAML file of names and texts.")
     ] = None,
+    learn_prior: Annotated[
+        bool,
+        typer.Option(
+            "--learn-prior",
+            help="Learn a location prior from the frames of --data, in place of the weights' own.",
+        ),
+    ] = False,
     int8: Annotated[
         bool,
         typer.Option("--int8", help="For OpenVINO: in 8 bits, with ranges measured on --data."),
     ] = False,
     data: Annotated[
-        Path | None, typer.Option(help="With --int8: the data set to measure ranges and loss on.")
+        Path | None,
+        typer.Option("--data", help="The data set for --learn-prior, and to measure for --int8."),
     ] = None,
     listed: ListOption = None,
     split: SplitOption = None,
+    format: FormatOption = None,
+    images: ImagesOption = None,
+    camera: Annotated[
+        str | None, typer.Option(help="The camera of all frames, where their names do not tell it.")
+    ] = None,
     frames: Annotated[
         int, typer.Option(min=1, help="With --int8: number of frames, evenly spread over --data.")
-    ] = 32,
+    ] = EightBits().frames,
     most_loss: Annotated[
         float,
         typer.Option(
             min=0, help="With --int8: refuse a larger loss of average precision than this."
         ),
-    ] = 0.01,
+    ] = EightBits().most_loss,
+    on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Write a network as one file with all that `predict` needs, to give away or to run elsewhere.
 
     As .safetensors in half precision; as ONNX or for OpenVINO in full precision, to run there
-    without this package. A location prior goes along where the weights have one (`tinyseg prior
-    --into`).
+    without this package. The location prior that every run learns goes along;
+    --learn-prior learns it from other frames, and without weights writes it alone, as .json. Of a
+    data set with splits the training split is taken.
 
     Example: tinyseg export runs/a --out lite.safetensors --set predict.plan=focus
     --set predict.budget_mp=12 --calibration calibration.json --card card.yaml
     Example: tinyseg export runs/a --out lite.onnx
     Example: tinyseg export runs/a --out lite.xml --int8 --data wad --list train.txt
+    Example: tinyseg export runs/a --out lite.safetensors --learn-prior --data wad --list train.txt
+    Example: tinyseg export --learn-prior --data wad --out prior.json
     """
-    named = _format_of(out, format)
-    _check_int8(int8, named, data)
-    check_output(out)
-    text = None if calibration is None else read_calibration(calibration).model_dump_json()
-    notes = Notes(text, licence, {} if card is None else read_card(card))
-    with told_while_fetching(weights) as tell:
-        source = find_weights(weights, on_progress=tell)
-    given = given_to_export(source, settings=settings or [], notes=notes)
-    if data is not None:
-        place = Place(data, listed, None, split)
-        written = _in_8_bits(given, out, place, frames, most_loss)
-    else:
-        written = WRITERS[named](given, out)
-    for line in told(written, Notes.of(given.header, source)):
-        console.print(line, highlight=False)
-    typer.echo(f"{out}: {written.size_bytes} bytes, sha256 {written.sha256}")
-
-
-WRITERS: dict[str, Callable[[Given, Path], Exported]] = {
-    "safetensors": write_weights,
-    "onnx": write_onnx,
-    "openvino": write_openvino,
-}
-
-
-def _check_int8(int8: bool, format: str, data: Path | None) -> None:
-    if int8 and format != "openvino":
-        raise DataError("8 bits are for OpenVINO", where="--int8", expected="an .xml", got=format)
-    if int8 != (data is not None):
-        rule = "8 bits are set by frames of a data set: --int8 and --data belong together"
-        raise DataError(rule, where="--int8")
-
-
-def _in_8_bits(given: Given, out: Path, place: Place, most: int, most_loss: float) -> Exported:
-    from tinyseg.quantise import write_int8  # with what it needs to judge
-    from tinyseg.tasks import open_with
-
-    watch = watching(OnError.stop)
-    items = open_with(place, given.recipe.classes, kind="train", watch=watch).items
-    some = items[:: -(-len(items) // most)]
-    with watch.stage("in 32 bits, then in 8", 2 * len(some)) as stage:
-        written, worth = write_int8(given, out, some, most_loss=most_loss, advance=stage.advance)
-    console.print(
-        f"average precision on {worth.frames} frames, {worth.instances} instances: "
-        f"{worth.exact_ap:.3f} in 32 bits, {worth.int8_ap:.3f} in 8",
-        highlight=False,
+    only_with("--data", *OF_DATA, met=data)
+    only_with("--int8", "--frames", "--most-loss", met=int8)
+    only_with("--learn-prior", "--camera", met=learn_prior)
+    place = None if data is None else Place(data, listed, format, split, images)
+    alone = out.suffix.lower() == ".json"
+    if alone != (weights is None) or (alone and not learn_prior):
+        rule = "weights go to .safetensors, .onnx or .xml, and --learn-prior alone to .json"
+        raise DataError(rule, where="--out", got=out.name)
+    if alone:
+        only_with("weights", *OF_WEIGHTS, met=False)
+        if place is None:
+            raise DataError("a prior is learned from a data set", where="--data")
+        learned = write_prior(
+            place,
+            out,
+            camera=camera,
+            on_error=on_error,
+            on_progress=show_progress,
+            on_remark=remark,
+        )
+        tell_prior(learned)
+        return
+    written = write_weights(
+        weights,
+        out,
+        settings=settings or [],
+        calibration=calibration,
+        licence=licence,
+        card=card,
+        data=place,
+        learn_prior=learn_prior,
+        camera=camera,
+        int8=EightBits(frames, most_loss) if int8 else None,
+        on_error=on_error,
+        on_progress=show_progress,
+        on_remark=remark,
     )
-    return written
+    tell(written)
 
 
-def _format_of(out: Path, format: str | None) -> str:
-    """The format that is named, or that the file's ending says; they must agree."""
-    if format is not None and format not in FORMATS:
-        expected = " | ".join(FORMATS)
-        raise DataError("no such format", where="--format", expected=expected, got=format)
-    fitting = [name for name, ending in FORMATS.items() if ending == out.suffix.lower()]
-    if not fitting or format not in (None, *fitting):
-        wanted = FORMATS.values() if format is None else [FORMATS[format]]
-        rule = "a file's ending says its format"
-        expected = " | ".join(f"{out.stem}{ending}" for ending in wanted)
-        raise DataError(rule, where="--out", expected=expected, got=out.name)
-    return fitting[0]
-
-
-def told(written: Exported, notes: Notes) -> list[str]:
+def tell(written: WrittenWeights) -> None:
     """What the file holds, a fact a line."""
-    use = written.recipe.predict
+    exported, notes, worth = written.exported, written.notes, written.worth
+    use = exported.recipe.predict
     plan = use.plan if isinstance(use.plan, str) else "parts of its own"
     budget = f", {use.budget_mp:g} MP" if use.plan == "focus" else ""
-    return [
-        f"{written.recipe.name}: {written.numbers / 1e6:.2f} M numbers, "
-        f"{written.size_bytes / 1e6:.2f} MB",
-        f"classes: {', '.join(written.recipe.classes)}",
+    if worth is not None:
+        what = f"on {worth.frames} frames, {worth.instances} instances"
+        figures = f"{worth.exact_ap:.3f} in 32 bits, {worth.int8_ap:.3f} in 8"
+        console.print(f"average precision {what}: {figures}", highlight=False)
+    if written.prior is not None:
+        tell_prior(written.prior)
+    lines = [
+        f"{exported.recipe.name}: {exported.numbers / 1e6:.2f} M numbers, "
+        f"{exported.size_bytes / 1e6:.2f} MB",
+        f"classes: {', '.join(exported.recipe.classes)}",
         f"plan: {plan}{budget}; scores {'calibrated' if notes.calibration else 'as they are'}",
         f"licence: {notes.licence or 'not stated'}",
         *(f"{key}: {text}" for key, text in notes.card.items()),
     ]
+    console.print("\n".join(lines), highlight=False)
+    typer.echo(f"{written.path}: {exported.size_bytes} bytes, sha256 {exported.sha256}")
 
 
-def read_card(path: Path) -> dict[str, str]:
-    """The fields of a model card; raises DataError for anything but texts and numbers by name."""
-    try:
-        tree = yaml.safe_load(read_text(path))
-    except (ValueError, yaml.YAMLError):
-        raise DataError("the card is not YAML", path=path) from None
-    plain = isinstance(tree, dict) and all(
-        isinstance(key, str) and isinstance(value, str | int | float) for key, value in tree.items()
-    )
-    if not plain:
-        raise DataError("a card is YAML: a text or a number by name", path=path)
-    return {key: str(value).strip() for key, value in tree.items()}
+def tell_prior(prior: LocationPrior) -> None:
+    """What it is of."""
+    for one in prior.cameras:
+        size = f"{one.hw[1]} x {one.hw[0]}"
+        text = f"camera {one.camera}, {size}: {one.counts.sum()} instances on {one.frames} frames"
+        console.print(text, highlight=False)

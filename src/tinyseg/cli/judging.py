@@ -1,6 +1,5 @@
 """Options of the verbs that score predictions."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -73,15 +72,6 @@ DetectionsOption = Annotated[
     int,
     typer.Option("--detections", min=1, help="Most detections of a class that count on a frame."),
 ]
-
-
-def needs(other: str, *, met: bool, given: Mapping[str, object]) -> None:
-    """Refuses options that have no effect without another."""
-    unsaid = (None, False)  # by identity: a number may be 0
-    idle = [n for n, value in given.items() if value != [] and all(value is not x for x in unsaid)]
-    if idle and not met:
-        rule = "the option has no effect without another"
-        raise DataError(rule, where=", ".join(idle), expected=other)
 
 
 def resampling_of(

@@ -13,6 +13,7 @@ from tinyseg.cli.common import (
     ListOption,
     OnErrorOption,
     SplitOption,
+    only_with,
     remark,
 )
 from tinyseg.cli.judging import (
@@ -24,7 +25,6 @@ from tinyseg.cli.judging import (
     DrawOption,
     ResamplesOption,
     SeedOption,
-    needs,
     resampling_of,
 )
 from tinyseg.data import Place
@@ -54,7 +54,10 @@ def report(
     score: Annotated[
         float, typer.Option(min=0, max=1, help="Where the slider begins.")
     ] = DRAWN_FROM,
-    floor: Annotated[float, typer.Option(min=0, max=1, help="Lowest score that is drawn.")] = 0.05,
+    min_score: Annotated[
+        float,
+        typer.Option("--min-score", "--floor", min=0, max=1, help="Lowest score that is drawn."),
+    ] = 0.05,
     megabytes: Annotated[float, typer.Option(min=1, help="Largest size of the file.")] = 15,
     boxes: BoxesOption = False,
     detections: DetectionsOption = MOST_DETECTIONS,
@@ -73,14 +76,13 @@ def report(
 
     Example: tinyseg report before after --data wad --list val.txt --out report.html
     """
-    own = {"--clips": clips, "--clip-pattern": clip_pattern}
-    needs("--draw clips", met=draw is Draw.clips, given=own)
+    only_with("--draw clips", "--clips", "--clip-pattern", met=draw is Draw.clips)
     place = Place(data, listed, format, split, images, labelled)
     written = write_report(
         [path for path in (predictions, other) if path is not None],
         place,
         out,
-        choice=ReportChoice(frames, score, floor, int(megabytes * MEGA), doctor),
+        choice=ReportChoice(frames, score, min_score, int(megabytes * MEGA), doctor),
         boxes=boxes,
         max_detections=detections,
         resampling=resampling_of(place, draw, clips, clip_pattern, count=resamples, seed=seed),

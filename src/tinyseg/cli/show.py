@@ -1,4 +1,4 @@
-"""`tinyseg show`: labels or predictions drawn over the frames."""
+"""`tinyseg show`: labels or predictions drawn over the frames, or the views of a plan."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,72 +6,99 @@ from typing import Annotated
 import typer
 
 from tinyseg.cli.common import (
-    DataOption,
     FormatOption,
     ImagesOption,
     ListOption,
     OnErrorOption,
     SplitOption,
-    watching,
+    megapixels,
+    only_with,
+    remark,
+    written_options,
 )
-from tinyseg.data import Place, apart, class_ids, file_below
-from tinyseg.errors import TinysegError
-from tinyseg.files import check_folder, make_folder
-from tinyseg.frame import Instances
-from tinyseg.image import write_jpeg
-from tinyseg.masks import CropMasks
-from tinyseg.progress import console
-from tinyseg.report import DRAWN_FROM, draw_overlay
-from tinyseg.tasks import open_given, open_with
+from tinyseg.data import Place
+from tinyseg.errors import DataError
+from tinyseg.progress import console, show_progress
+from tinyseg.report import DRAWN_FROM
+from tinyseg.tasks import PlanChoice, show as show_frames, show_plan
 from tinyseg.watch import OnError
+
+OF_PLANS = ("--weights", "--budget", "--prior", "--camera")
+OF_DATA = ("--list", "--split", "--format", "--images", "--frames", "--min-score", "--on-error")
 
 
 def show(
-    data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures, for --plan alone.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The data set: a folder, or its label file.")
+    ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Show these instead of the labels.")
+        Path | None,
+        typer.Option(
+            help="Show these instead of the labels; with --plan, what a first pass found."
+        ),
     ] = None,
     listed: ListOption = None,
     split: SplitOption = None,
     format: FormatOption = None,
     images: ImagesOption = None,
-    count: Annotated[int, typer.Option(min=1, help="At most this many frames.")] = 8,
+    frames: Annotated[
+        int, typer.Option("--frames", "--count", min=1, help="At most this many frames.")
+    ] = 8,
     min_score: Annotated[float, typer.Option(help="Lowest score shown.")] = DRAWN_FROM,
+    plan: Annotated[
+        str | None,
+        typer.Option(help="Draw the views of whole, tiles, focus, or a plan's YAML file."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="The network that is to look, as in `predict`, and its own plan."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
+    ] = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(help="Where instances stand, for the plan focus; else as --weights know it."),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="The frames' camera, where their names do not tell it.")
+    ] = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
-    """Draw labels or predictions over the frames, with a strip that magnifies the horizon.
+    """Draw labels or predictions over the frames of a data set, with a strip that magnifies the
+    horizon; or, on pictures, the views of a plan: where is looked at, how closely, at what cost.
 
     Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
+    Example: tinyseg show a_Camera_5.jpg --plan focus --budget 4.4MP --prior prior.json --out seen
     """
-    check_folder(out)
-    place, watch = Place(data, listed, format, split, images), watching(on_error)
-    by_name: dict[str, Instances] | None = None
-    if predictions is None:
-        dataset = open_with(place, tuple(class_ids(data, format)), watch=watch)
-    else:
-        (given,), dataset = open_given([predictions], place, watch, classes=tuple)
-        by_name = {frame.name: frame.instances for frame in given.frames}
-    items = dataset.items[:count]
-    make_folder(out)
-    names = apart([item.name for item in items])
-    with watch.stage("drawing", len(items)) as stage:
-        for item, name in zip(items, names, strict=True):
-            try:
-                frame = item.read()
-            except TinysegError as error:
-                watch(item.name, error)
-                continue
-            shown = frame.instances
-            if by_name is not None:
-                shown = by_name.get(item.name, Instances.empty())
-            ignore: CropMasks = frame.ignore
-            picture = draw_overlay(
-                frame.image, shown, dataset.classes, ignore=ignore, min_score=min_score
-            )
-            file = file_below(out, name, "_overlay.jpg")
-            make_folder(file.parent)
-            write_jpeg(file, picture)
-            stage.advance(item.name)
-    console.print(f"{len(items) - len(watch.frames)} pictures in {out}, scores from {min_score}")
-    watch.report()
+    views = plan is not None or bool(set(written_options()) & set(OF_PLANS))
+    if (data is None) == (not pictures) or views != bool(pictures):
+        rule = "frames of --data are shown, or pictures with the views of --plan or --weights"
+        raise DataError(rule, where="tinyseg show")
+    only_with("--data", *OF_DATA, met=data)
+    if data is None:
+        show_plan(
+            pictures or [],
+            out,
+            PlanChoice(weights, plan, megapixels(budget), prior, camera),
+            predictions=predictions,
+            on_views=lambda text: console.print(text, highlight=False),
+            on_progress=show_progress,
+            on_remark=remark,
+        )
+        return
+    drawn = show_frames(
+        Place(data, listed, format, split, images),
+        out,
+        predictions=predictions,
+        count=frames,
+        min_score=min_score,
+        on_error=on_error,
+        on_progress=show_progress,
+        on_remark=remark,
+    )
+    console.print(f"{drawn} pictures in {out}, scores from {min_score}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.errors import DataError
+from tinyseg.cli.common import hw_of
 from tinyseg.files import check_folder
 from tinyseg.progress import console, progress_bar
 from tinyseg.scenes import write_wad
@@ -13,7 +13,7 @@ from tinyseg.scenes import write_wad
 
 def synth(
     out: Annotated[Path, typer.Option(help="Folder to write, in the WAD's own layout.")],
-    count: Annotated[int, typer.Option(min=1, help="Frames.")] = 20,
+    frames: Annotated[int, typer.Option("--frames", "--count", min=1, help="How many.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed gives the same frames.")] = 0,
     first: Annotated[int, typer.Option(min=0, help="Index of the first frame.")] = 0,
     size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "3384x2710",
@@ -23,12 +23,12 @@ def synth(
 
     Example: tinyseg synth --out scenes --count 40 --seed 1
     """
-    width, height = _parse_size(size)
+    height, width = hw_of(size, least=64)
     check_folder(out)
-    with progress_bar("rendering", count) as bar:
+    with progress_bar("rendering", frames) as bar:
         write_wad(
             out,
-            count=count,
+            count=frames,
             seed=seed,
             first=first,
             height=height,
@@ -36,11 +36,4 @@ def synth(
             zoom=zoom,
             progress=lambda _: bar.advance(),
         )
-    console.print(f"{count} frames in {out}")
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) >= 64 and int(height) >= 64):
-        raise DataError("a size is WIDTHxHEIGHT, at least 64x64", where="--size", got=text)
-    return int(width), int(height)
+    console.print(f"{frames} frames in {out}")

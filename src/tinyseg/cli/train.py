@@ -2,53 +2,33 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeVar
 
-import torch
 import typer
-import yaml
-from rich.table import Table
 
-from tinyseg import files
 from tinyseg.allocator import keep_freed_memory
-from tinyseg.cli.classes import ClassesOption, named_classes
 from tinyseg.cli.common import (
+    ClassesOption,
     DeviceOption,
     FormatOption,
     OnErrorOption,
+    RecipeOption,
+    SettingsOption,
     ThreadsOption,
-    find_device,
-    watching,
+    class_names,
+    only_with,
+    remark,
+    rendered,
+    val_place,
+    written_options,
 )
-from tinyseg.cli.run_file import RunFile
-from tinyseg.cli.start import InitOption, start_weights
-from tinyseg.data import TRAIN, VAL, Item, Place, check_apart
-from tinyseg.errors import TinysegError, TrainingError
-from tinyseg.fields import read_text
-from tinyseg.model import Detector
-from tinyseg.networks import build_detector
-from tinyseg.progress import console, progress_bar
-from tinyseg.recipes import Recipe, find_recipe, recipe_from_tree, with_settings
-from tinyseg.tasks import open_with
-from tinyseg.training import (
-    CENSUS_FRAMES,
-    RECIPE_NAME,
-    SCAN_NAME,
-    Checkpoint,
-    FrameStore,
-    StepReport,
-    TrainData,
-    check_census,
-    needs_labels,
-    newest_checkpoint,
-    plan_draws,
-    sampled_by_camera,
-    take_census,
-)
-from tinyseg.watch import OnError, Watch
+from tinyseg.data import Place
+from tinyseg.errors import TrainingError
+from tinyseg.progress import console, show_progress
+from tinyseg.tasks import Outlook, TrainingSet, resume as go_on, train as run_training
+from tinyseg.watch import OnError
 
-if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+Value = TypeVar("Value")
 
 
 def train(
@@ -66,14 +46,16 @@ def train(
             "never stopped, with its own data and recipe."
         ),
     ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="Preset of network and training: lite if not given.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key: train.steps=500")
-    ] = None,
+    recipe: RecipeOption = None,
+    settings: SettingsOption = None,
     classes: ClassesOption = None,
-    init: InitOption = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            help="Start from: a run, a weights file, maskrcnn_resnet50_fpn_coco, "
+            "maskrcnn_resnet50_fpn_v2_coco, tinyseg-lite (the package's own), or imagenet.",
+        ),
+    ] = None,
     listed: Annotated[
         list[Path] | None,
         typer.Option("--list", help="Only the frames named in this file; one for each --data."),
@@ -102,23 +84,34 @@ def train(
             help="Share of the run's frames that come from each --data; evenly if not given."
         ),
     ] = None,
-    zoom: Annotated[
+    view_zoom: Annotated[
         list[float] | None,
-        typer.Option(help="Factor on the views' zoom for each --data: below 1 for large objects."),
+        typer.Option(
+            "--view-zoom",
+            "--zoom",
+            help="Factor on the views' zoom for each --data: below 1 for large objects.",
+        ),
     ] = None,
     val: Annotated[
         Path | None, typer.Option(help="Evaluate on this data set; the best weights are kept.")
     ] = None,
     val_list: Annotated[
-        Path | None, typer.Option(help="Only the frames named in this file.")
+        Path | None, typer.Option(help="Its frames; without --val those of the data set itself.")
     ] = None,
     val_split: Annotated[
-        str | None, typer.Option(help="Only this split; else the validation split if there is one.")
+        str | None, typer.Option(help="Its split, else that for validation if there is one.")
     ] = None,
     val_images: Annotated[
         Path | None, typer.Option(help="The folder of its pictures, for COCO.")
     ] = None,
     format: FormatOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Count what there is to learn, say what memory a step will need, write nothing.",
+        ),
+    ] = False,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
@@ -127,227 +120,95 @@ def train(
 
     Example: tinyseg train --data wad --list train.txt --out runs/a --set train.steps=500
     Then:    tinyseg train --resume runs/a
+    Example: tinyseg train --recipe mask_rcnn_r50 --set memory.budget_gb=6 --dry-run
     """
+    keep_freed_memory()
     if resume is not None:
-        learnt = (data, out, recipe, settings, classes, init, listed, split, labelled, images)
-        judged = (share, zoom, val, val_list, val_split, val_images, format)
-        if any((*learnt, *judged)):
+        other = set(written_options()) - {"--resume", "--device", "--threads"}
+        if other:
             rule = "a run goes on with its own data, recipe and folder"
-            raise TrainingError(rule, where="--resume", expected="no option but those of devices")
-        go_on(resume, device, threads)
+            got, expected = ", ".join(sorted(other)), "no option but --device and --threads"
+            raise TrainingError(rule, where="--resume", expected=expected, got=got)
+        go_on(
+            resume,
+            device=device,
+            threads=threads,
+            on_start=tell,
+            on_progress=show_progress,
+            on_remark=remark,
+        )
         return
-    if not data or out is None:
+    paths = data or []
+    if not dry_run and (not paths or out is None):
         rule = "a run needs --data and --out, or --resume"
         raise TrainingError(rule, where="tinyseg train")
-    base = find_recipe(recipe or "lite")
-    own = named_classes(classes, data, format)
-    base = base if own is None else base.model_copy(update={"classes": own})
-    chosen = with_settings(base, settings or [])
-    told = RunFile(
-        data=_absolute(data),
-        lists=_absolute(listed or []),
-        splits=tuple(split or ()),
-        labelled=tuple(labelled or ()),
-        images=_absolute(images or []),
-        shares=tuple(share or ()),
-        zooms=tuple(zoom or ()),
-        format=format,
-        val=None if val is None else val.absolute(),
-        val_list=None if val_list is None else val_list.absolute(),
-        val_split=val_split,
-        val_images=None if val_images is None else val_images.absolute(),
-        on_error=on_error,
-        init=init,
+    columns = (
+        one_each("--list", listed, paths, None),
+        one_each("--split", split, paths, None),
+        one_each("--images", images, paths, None),
+        one_each("--labelled", labelled, paths, None),
+        one_each("--share", share, paths, 1.0),
+        one_each("--view-zoom", view_zoom, paths, 1.0),
     )
-    run_training(told, chosen, out, None, device=device, threads=threads)
-
-
-def go_on(run: Path, device: str, threads: int | None) -> None:
-    """From the newest good checkpoint; from the start if the run had not made any."""
-    told = RunFile.read(run)
-    found = newest_checkpoint(run)
-    for error in found.refused:
-        console.print(f"[yellow]passed over[/] {error}", highlight=False)
-    start = found.checkpoint
-    if start is None and found.refused:
-        raise TrainingError("no checkpoint of the run can be read", path=run)
-    recipe = _own_recipe(run) if start is None else recipe_from_tree(start.recipe)
-    if start is not None and start.step >= recipe.train.steps:
-        console.print(f"the run in {run} has taken all of its {recipe.train.steps} steps")
-        return
-    run_training(told, recipe, run, start, device=device, threads=threads)
-
-
-def run_training(
-    told: RunFile,
-    recipe: Recipe,
-    out: Path,
-    start: Checkpoint | None,
-    *,
-    device: str,
-    threads: int | None,
-) -> None:
-    """The run on this machine, or on those that torchrun started.
-
-    What can be refused is, weights, data and folder, before anything is written.
-    """
-    # Lightning takes two seconds to import, which no other verb should pay.
-    from tinyseg.training import check_folder, launch_processes, open_folder, train, validate_on
-
-    keep_freed_memory()
-    files.check_folder(out)
-    watch = watching(told.on_error)
-    parts = _parts(told, recipe, watch)
-    fabric = launch_processes(find_device(device, threads))
-    console.quiet = not fabric.is_global_zero
-    if start is None and fabric.is_global_zero:
-        check_folder(out)
-    torch.manual_seed(recipe.train.seed)
-    detector = build_detector(recipe)
-    origin = f"step {start.step}" if start else start_weights(detector, recipe, told.init)
-    validate = None
-    if told.val is not None:
-        place = Place(told.val, told.val_list, told.format, told.val_split, told.val_images)
-        judged = open_with(place, recipe.classes, kind=VAL, watch=watch)
-        check_apart([item for part in parts for item in part.items], judged.items)
-        validate = validate_on(judged.items, recipe, fabric.device, on_skip=watch)
-    if start is None:
-        show_census(told.data, parts, recipe.classes, watch)
-    frames = store_of(parts, recipe, watch, out)
-    if recipe.train.mixed == "auto":
-        recipe = with_precision(recipe, detector, fabric)
-    if start is None and fabric.is_global_zero:
-        open_folder(out, recipe)
-        told.write(out)
-    size = sum(p.numel() for p in detector.parameters()) / 1e6
-    console.print(f"{recipe.name}: {size:.2f} M parameters, {origin}, {len(frames.items)} frames")
-    first = 0 if start is None else start.step
-    with progress_bar("training", recipe.train.steps - first) as bar:
-        train(
-            detector,
-            recipe,
-            frames,
-            out,
-            fabric=fabric,
-            on_step=lambda report: bar.advance(note(report)),
-            validate=validate,
-            start=start,
-        )
-    watch.report()
-    console.print(f"weights and log in {out}")
-
-
-def show_census(
-    names: Sequence[Path], parts: Sequence[TrainData], classes: Sequence[str], watch: Watch
-) -> None:
-    """Print what there is to learn; stop where there is nothing, warn of classes without any."""
-    total = sum(min(len(part.items), CENSUS_FRAMES) for part in parts)
-    with progress_bar("counting labels", total) as bar:
-        counted = [
-            take_census(
-                part.items,
-                classes,
-                on_frame=bar.advance,
-                on_skip=lambda item, error: watch(item.name, error),
-            )
-            for part in parts
-        ]
-    table = Table("instances", *(name.name for name in names), box=None)
-    for index, name in enumerate(classes):
-        shown = [
-            "not labelled" if index in one.unlabelled else str(one.instances[index])
-            for one in counted
-        ]
-        table.add_row(name, *shown)
-    table.add_row("boxes without a mask", *(str(one.boxes_alone) for one in counted))
-    table.add_row("crowds, ignore regions", *(str(one.ignored) for one in counted))
-    table.add_row("frames without an instance", *(str(one.empty) for one in counted))
-    table.add_row("frames counted", *(f"{one.read} of {one.frames}" for one in counted))
-    console.print(table)
-    for path, one in zip(names, counted, strict=True):
-        if one.left_out:
-            words = ", ".join(f"{name} {count}" for name, count in one.left_out.most_common(10))
-            console.print(f"[yellow]labels left out of {path.name}:[/] {words}", highlight=False)
-    missing = check_census(counted, classes)
-    if missing:
-        console.print(f"[yellow]no instance of {', '.join(missing)}[/]", highlight=False)
-
-
-def with_precision(recipe: Recipe, detector: Detector, fabric: "Fabric") -> Recipe:
-    """The recipe with train.mixed decided, by the first process for all."""
-    from tinyseg.training import mixed_pays
-
-    pays, figures = mixed_pays(detector.to(fabric.device), fabric.device)
-    pays = bool(fabric.broadcast(pays))
-    console.print(f"{'bfloat16' if pays else 'float32'}: {figures}", highlight=False)
-    decided = recipe.train.model_copy(update={"mixed": pays})
-    return recipe.model_copy(update={"train": decided})
-
-
-def store_of(parts: Sequence[TrainData], recipe: Recipe, watch: Watch, out: Path) -> FrameStore:
-    """The frames of all data sets in a row, drawn by their shares; if the recipe needs to know all
-    labels first, they are summed up in a file of the run's folder."""
-    items: list[Item] = [item for part in parts for item in part.items]
-
-    def skip(item: Item, error: TinysegError) -> None:
-        watch(item.name, error)
-
-    read = items if needs_labels(recipe.sampling) else sampled_by_camera(items)
-    with progress_bar("reading labels", len(read)) as bar:
-        draws = plan_draws(
-            parts,
-            recipe.classes,
-            recipe.sampling,
-            out / SCAN_NAME,
-            on_frame=bar.advance,
-            on_skip=skip,
-        )
-    return FrameStore(items, on_skip=skip, draws=draws)
-
-
-def _parts(told: RunFile, recipe: Recipe, watch: Watch) -> list[TrainData]:
-    count = len(told.data)
-    lists: Sequence[Path | None] = told.lists or (None,) * count
-    splits: Sequence[str | None] = told.splits or (None,) * count
-    labelled: Sequence[str | None] = told.labelled or (None,) * count
-    images: Sequence[Path | None] = told.images or (None,) * count
-    shares, zooms = told.shares or (1.0,) * count, told.zooms or (1.0,) * count
-    options = {
-        "--list": lists,
-        "--split": splits,
-        "--labelled": labelled,
-        "--images": images,
-        "--share": shares,
-        "--zoom": zooms,
-    }
-    for name, given in options.items():
-        if len(given) != count:
-            rule = "one for each --data, or none"
-            raise TrainingError(rule, where=name, expected=count, got=len(given))
-    places = [
-        Place(data, listed, told.format, split, folder, own)
-        for data, listed, split, folder, own in zip(
-            told.data, lists, splits, images, labelled, strict=True
-        )
+    sets = [
+        TrainingSet(Place(path, one, format, split_, folder, own), part, zoom)
+        for path, one, split_, folder, own, part, zoom in zip(paths, *columns, strict=True)
     ]
-    sets = [open_with(one, recipe.classes, kind=TRAIN, watch=watch) for one in places]
-    parts = zip(sets, shares, zooms, strict=True)
-    return [TrainData(one.items, share, zoom) for one, share, zoom in parts]
+    only_with("--val, or one --data", "--val-list", "--val-split", met=len(sets) == 1 or val)
+    only_with("--val", "--val-images", met=val is not None)
+    run_training(
+        sets,
+        out or Path(),
+        recipe=recipe or "lite",
+        settings=settings or [],
+        classes=class_names(classes),
+        init=init,
+        val=val_place(sets[0].place, val, val_list, val_split, val_images) if sets else None,
+        dry_run=dry_run,
+        device=device,
+        threads=threads,
+        on_error=on_error,
+        on_start=print_plan if dry_run else tell,
+        on_progress=show_progress,
+        on_remark=remark,
+    )
 
 
-def _own_recipe(run: Path) -> Recipe:
-    try:
-        return recipe_from_tree(yaml.safe_load(read_text(run / RECIPE_NAME, TrainingError)))
-    except yaml.YAMLError:
-        raise TrainingError("the run's recipe is not YAML", path=run / RECIPE_NAME) from None
+def one_each(
+    name: str, given: Sequence[Value] | None, data: Sequence[Path], none: Value
+) -> Sequence[Value]:
+    """What an option says of each data set."""
+    if given and len(given) != len(data):
+        rule = "one for each --data, or none"
+        raise TrainingError(rule, where=name, expected=len(data), got=len(given))
+    return given or [none] * len(data)
 
 
-def _absolute(paths: Sequence[Path]) -> tuple[Path, ...]:
-    return tuple(path.absolute() for path in paths)
+def tell(outlook: Outlook) -> None:
+    """What the run is about to do, on the console."""
+    if outlook.censuses:
+        console.print(outlook.census_table())
+    for line in _lines(outlook):
+        console.print(line, highlight=False)
 
 
-def note(report: StepReport) -> str:
-    """One step for the eye: loss, speed, how long it waited for data, memory."""
-    speed, waited = report.images / report.step_s, report.data_wait_s / report.step_s
-    memory = f"{report.memory_mb / 1024:.1f} GB"
-    return f"loss {report.total:.3f}, {speed:.1f} images/s, waiting {waited:.0%}, {memory}"
+def print_plan(outlook: Outlook) -> None:
+    """The same as results, with what a step will hold."""
+    if outlook.censuses:
+        typer.echo(rendered(outlook.census_table()))
+    if outlook.memory is not None:
+        typer.echo(rendered(outlook.memory.table()))
+    for line in _lines(outlook):
+        typer.echo(line)
+
+
+def _lines(outlook: Outlook) -> list[str]:
+    left = [
+        f"labels left out of {name}: "
+        + ", ".join(f"{word} {count}" for word, count in one.left_out.most_common(10))
+        for name, one in zip(outlook.names, outlook.censuses, strict=True)
+        if one.left_out
+    ]
+    what = f"{outlook.parameters / 1e6:.2f} M parameters, {outlook.origin}"
+    last = f"{outlook.recipe.name}: {what}, {outlook.frames} frames; weights and log in "
+    return [*left, *outlook.notes, f"{last}{outlook.out}"]

@@ -113,7 +113,7 @@ def _of_word(word: str, stores: list[fs.FileSystem], tell: Tell) -> Iterator[Sto
     else:
         for source in find_sources([word], tell):
             if source.is_video:
-                rule = "a video is read frame by frame: predict it without --cluster"
+                rule = "a video is read frame by frame: predict it without a cluster"
                 raise DataError(rule, path=source.path)
             status = source.path.stat()
             mark = _mark(status.st_size, status.st_mtime_ns)

@@ -353,7 +353,7 @@ def reached(cluster: str) -> bool:
         if address == "auto":
             return False
         rule = "no cluster answers there"
-        raise DataError(rule, where="--cluster", got=address) from None
+        raise DataError(rule, where="cluster", got=address) from None
     return True
 
 

@@ -174,7 +174,7 @@ def _called(split: str, format: str) -> str:
     name = TARGETS[format].called(split)
     if name is None:
         rule = "the format has no such split"
-        raise DataError(rule, where="--split", expected=" | ".join(SPLIT_KINDS), got=split)
+        raise DataError(rule, where="split", expected=" | ".join(SPLIT_KINDS), got=split)
     return name
 
 

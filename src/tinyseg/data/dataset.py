@@ -232,7 +232,7 @@ def list_frames(
     if images is None:
         return names_apart({one: own.find(path, classes, one) for one in taken})
     if not own.takes_images or not images.is_dir():
-        rule = "--images names the folder of pictures, for labels that name them"
+        rule = "a folder of pictures is for labels that name them"
         expected = " | ".join(name for name, one in FORMATS.items() if one.takes_images)
         got = format if images.is_dir() else f"{images}: no such folder"
         raise DataError(rule, path=path, expected=expected, got=got)

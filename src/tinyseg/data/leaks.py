@@ -19,7 +19,7 @@ def check_apart(learnt: Sequence[Item], judged: Sequence[Item]) -> None:
         rule = "frames that are judged must not be learnt from"
         some = ", ".join(f"{b.name} is {a.image_path}" for a, b in both[:3])
         got = f"{len(both)} of {len(judged)}: {some}"
-        raise DataError(rule, where="--val", expected="--split, --list", got=got)
+        raise DataError(rule, where="val", expected="another split or list", got=got)
 
 
 def shared_frames(learnt: Sequence[Item], judged: Sequence[Item]) -> list[tuple[Item, Item]]:

@@ -40,4 +40,4 @@ def chosen_split(asked: str, splits: Sequence[str], path: Path) -> str:
         return fits[0]
     rule = "several splits fit" if fits else "the data set has no such split"
     expected = " | ".join(fits or splits) or "a data set with splits"
-    raise DataError(rule, path=path, where="--split", expected=expected, got=asked)
+    raise DataError(rule, path=path, where="split", expected=expected, got=asked)

@@ -95,7 +95,7 @@ def _of_rows(statistics: Statistics) -> list[str]:
         return []
     return [
         f"98 % of the small instances stand between {top:.1%} and {bottom:.1%} of the height: "
-        "tiles of that band (predict --plan), or a focus with a prior (tinyseg prior)."
+        "tiles of that band (a plan of tiles), or a focus, which every run learns a prior for."
     ]
 
 

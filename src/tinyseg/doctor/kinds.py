@@ -238,7 +238,7 @@ CLASS_FOREIGN = FaultKind(
     "class-foreign",
     _N,
     "classes that have labels and are not in the class list",
-    "Their objects are left out; --classes names others, and another name may be the same thing.",
+    "Their objects are left out; name other classes, or the same thing has another name.",
 )
 BOX_ALONE = FaultKind(
     "box-alone",
@@ -321,13 +321,13 @@ CATEGORY_NONE = FaultKind(
     "category-none",
     _E,
     ".json files of which no category is in the class list",
-    "--classes data takes the set's own.",
+    "The classes 'data' are the set's own.",
 )
 FILE_NAME = FaultKind(
     "file-name",
     _E,
     "file names that fit no picture of their own",
-    "Write paths below the image folder, or name another folder with --images.",
+    "Write paths below the image folder, or name another folder of pictures.",
 )
 SHAPE_MISSING = FaultKind(
     "shape-missing", _E, "annotations with neither mask nor box", "Remove them or draw them."

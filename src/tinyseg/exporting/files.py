@@ -52,7 +52,7 @@ def read_exported(path: Path) -> ExportedFile:
         raise WeightsError(f"damaged, or no {ending[1:]} file", path=path) from None
     wanted, found = FORMATS[ending], notes.get("format")
     if found is None:
-        rule = "not a file that `tinyseg export` wrote; networks of others take --adapter"
+        rule = "not a file that `tinyseg export` wrote; networks of others take an adapter"
         raise WeightsError(rule, path=path, expected=wanted)
     if found != wanted:
         rule = "written by another version of `tinyseg export`"

@@ -49,7 +49,7 @@ class RuntimeNetwork(Network):
         """Refused beyond what the network was exported with."""
         if detections > self.detections:
             rule = f"an exported network keeps {self.detections} instances of a view"
-            raise DataError(rule, where="--detections", expected="--backend torch", got=detections)
+            raise DataError(rule, where="detections", expected="the backend torch", got=detections)
 
     def view_bytes(self, hw: tuple[int, int]) -> float:
         """Measured with the package's own weights."""
@@ -77,7 +77,7 @@ def open_exported(
     file = read_exported(path) if file is None else file
     if runtime == "onnxruntime" and file.ending != ".onnx":
         rule = "ONNX Runtime runs .onnx files"
-        raise WeightsError(rule, path=path, expected="--backend openvino", got=file.ending)
+        raise WeightsError(rule, path=path, expected="the backend openvino", got=file.ending)
     try:
         run = RUNTIMES[runtime](file, threads)
     except WeightsError as error:

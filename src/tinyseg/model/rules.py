@@ -14,7 +14,7 @@ Measure = Literal["iou", "nwd", "larger"]
 RecomputeChoice = Literal["off", "sqrt", "all"]
 """What a training step runs a second time instead of keeping it (model/fast/planning.py)."""
 
-READING = ConfigDict(extra="forbid", allow_inf_nan=False)
+READING = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 """How pydantic reads the rules of the detector's parts from a recipe."""
 
 Share = Annotated[float, Field(ge=0, le=1)]

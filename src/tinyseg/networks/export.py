@@ -103,5 +103,5 @@ def _use_only(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     for setting in settings:
         if not setting.startswith("predict."):
             rule = "an exported network changes in its use alone"
-            raise RecipeError(rule, where="--set", expected="predict.KEY=VALUE", got=setting)
+            raise RecipeError(rule, where="settings", expected="predict.KEY=VALUE", got=setting)
     return with_settings(recipe, settings)

@@ -34,7 +34,7 @@ CLASS_ROWS = {
 """Tensors with rows for each class, background first, and the number of rows of a class."""
 
 
-NO_EPS = "these weights were trained with norms of eps 0: --set network.norm_eps=0 is exact"
+NO_EPS = "these weights were trained with norms of eps 0: network.norm_eps=0 is exact"
 
 
 @dataclass(frozen=True, slots=True)

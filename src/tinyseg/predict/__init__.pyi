@@ -1,4 +1,9 @@
-from .backends import IN_TORCH as IN_TORCH, Backend as Backend, choose_backend as choose_backend
+from .backends import (
+    IN_TORCH as IN_TORCH,
+    Backend as Backend,
+    choose_backend as choose_backend,
+    find_device as find_device,
+)
 from .batches import BatchLimits as BatchLimits
 from .detector_network import DetectorNetwork as DetectorNetwork
 from .ensemble import (

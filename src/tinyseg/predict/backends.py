@@ -1,9 +1,9 @@
 """What runs a network: torch, or an exported graph in OpenVINO or ONNX Runtime.
 
-In: what the user says (`--backend`, else $TINYSEG_BACKEND, else auto). Out: a Backend, by which
-members are loaded. auto takes OpenVINO where it is installed and there is no GPU; a network that
-has no exported form then stays in torch. A network that is not exported yet is, once
-(`export.write.ready`). Refused: names that are none, and runtimes on a GPU.
+In: a backend's name, else $TINYSEG_BACKEND, else auto. Out: a Backend, by which members are loaded.
+auto takes OpenVINO where it is installed and there is no GPU; a network that has no
+exported form then stays in torch; one that is not exported yet is, once. Refused: names that are
+none, and runtimes on a GPU.
 """
 
 import ctypes
@@ -12,9 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tinyseg.errors import DataError
+from tinyseg.errors import DataError, DeviceError
 from tinyseg.exporting import is_there, require
+
+if TYPE_CHECKING:
+    import torch
 
 BACKENDS = ("torch", "openvino", "onnxruntime")
 AUTO = "auto"
@@ -46,7 +50,7 @@ class Backend:
             return self.name
         if not self.auto:
             rule = "an exported network runs in OpenVINO or ONNX Runtime"
-            raise DataError(rule, path=path, expected="--backend openvino | onnxruntime")
+            raise DataError(rule, path=path, expected="the backend openvino or onnxruntime")
         lighter = path.suffix.lower() == ".onnx" and not is_there("openvino")
         return "onnxruntime" if lighter else "openvino"
 
@@ -69,13 +73,32 @@ def choose_backend(
         return Backend("openvino" if takes else "torch", threads, True, tell)
     if name not in BACKENDS:
         expected = " | ".join((AUTO, *BACKENDS))
-        raise DataError("no such backend", where="--backend", expected=expected, got=name)
+        raise DataError("no such backend", where="backend", expected=expected, got=name)
     if name != "torch":
         require(name)
         if device not in ("auto", "cpu"):
             rule = f"{name} runs on the processor: a GPU takes torch"
-            raise DataError(rule, where="--device", expected="cpu", got=device)
+            raise DataError(rule, where="device", expected="cpu", got=device)
     return Backend(name, threads, False, tell)
+
+
+def find_device(name: str = "auto", threads: int | None = None) -> "torch.device":
+    """The torch device of this name; of "auto" the first GPU, or the processor. `threads` are
+    torch's own. Raises DeviceError for a device that is not there."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        there = " | ".join(["cpu", *(f"cuda:{number}" for number in range(count))])
+        raise DeviceError("no such device", expected=there, got=name) from None
+    return device
 
 
 @cache

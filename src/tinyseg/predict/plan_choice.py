@@ -33,6 +33,9 @@ def choose_plan(
     """The plan of this name or file, changed as the rest says; if none is named `own`, or what the
     recipe says. `scales` are the short sides of whole frames in place of the plan's own."""
     name = plan or ("tiles" if tile is not None else None)
+    if tile is not None and name != "tiles":
+        rule = "a tile's side belongs to the plan tiles"
+        raise RecipeError(rule, where="tile", expected="the plan tiles", got=name)
     if name is None:
         chosen = default_plan(limits) if own is None else own
     elif name in NAMES:
@@ -80,7 +83,7 @@ def _focused(plan: Plan, budget_mp: float | None, prior: Path | None, name: str 
     budget = sum(part.focus.budget_mp for part in plan.parts if part.focus is not None)
     if budget == 0:
         rule, got = "a budget and a prior belong to the plan focus", name or "a plan without focus"
-        raise RecipeError(rule, where="--plan", expected="--plan focus", got=got)
+        raise RecipeError(rule, where="plan", expected="focus", got=got)
     more = 1.0 if budget_mp is None else budget_mp / budget
     return plan.with_focus(
         lambda f: replace(f, budget_mp=f.budget_mp * more, prior=prior or f.prior)

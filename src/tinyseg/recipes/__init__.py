@@ -5,14 +5,23 @@ network.py    the network's parts        sampling.py   the views
 training.py   the run                memory.py     what is computed twice
 prediction.py the use
 section.py    what all of these have in common
+described.py  all keys as a file with types and meaning
 presets.py    functions that return a Recipe, by name
 """
 
+from tinyseg.recipes.described import described
 from tinyseg.recipes.memory import Memory
 from tinyseg.recipes.network import Network
 from tinyseg.recipes.prediction import Predict
-from tinyseg.recipes.presets import RECIPES, find_recipe, lite, mask_rcnn_r50, mask_rcnn_r50_v2
-from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_settings
+from tinyseg.recipes.presets import (
+    RECIPES,
+    find_recipe,
+    lite,
+    mask_rcnn_r50,
+    mask_rcnn_r50_v2,
+    read_recipe_file,
+)
+from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_changes, with_settings
 from tinyseg.recipes.sampling import AnySource, Mosaic, Sampling, Tile, Whole
 from tinyseg.recipes.section import Section
 from tinyseg.recipes.training import Train
@@ -30,10 +39,13 @@ __all__ = [
     "Tile",
     "Train",
     "Whole",
+    "described",
     "find_recipe",
     "lite",
     "mask_rcnn_r50",
     "mask_rcnn_r50_v2",
+    "read_recipe_file",
     "recipe_from_tree",
+    "with_changes",
     "with_settings",
 ]

@@ -7,7 +7,7 @@ from tinyseg.recipes.section import Section
 
 
 class Memory(Section):
-    """Recomputation of activations in the backward pass; `tinyseg memory` prints the bytes."""
+    """Recomputation of activations in the backward pass; `train --dry-run` prints the bytes."""
 
     recompute: RecomputeChoice = "off"
     """off: everything is kept. sqrt: segments with the least peak. all: every block by itself."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from tinyseg.checked import read_tree
 from tinyseg.errors import RecipeError
 from tinyseg.model import BoxRules, InputRules, ProposalRules
 from tinyseg.recipes.network import Network
-from tinyseg.recipes.recipe import Recipe
+from tinyseg.recipes.recipe import Recipe, with_changes
 from tinyseg.recipes.sampling import VTR, Sampling
 
 
@@ -121,8 +123,45 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 }
 
 
-def find_recipe(name: str) -> Recipe:
-    """The preset of this name."""
-    if name not in RECIPES:
-        raise RecipeError("no recipe of this name", expected=" | ".join(RECIPES), got=name)
-    return RECIPES[name]()
+def find_recipe(name: Path | str) -> Recipe:
+    """The preset of this name, or the recipe of a file: see `read_recipe_file`."""
+    if name in RECIPES:
+        return RECIPES[str(name)]()
+    if not Path(name).is_file():
+        expected = " | ".join(("a file", *RECIPES))
+        raise RecipeError("no recipe of this name", expected=expected, got=name)
+    return read_recipe_file(Path(name))
+
+
+def read_recipe_file(path: Path, *, above: tuple[Path, ...] = ()) -> Recipe:
+    """The recipe of a YAML file: all that differs from its `base`, a preset or another file, whose
+    path starts from this one. Without a base what is left out has its default; such a file is what
+    a run writes. `above` are the files that name this one as their base.
+
+        base: lite
+        sampling: {view: 448}
+        train: {steps: 3300, learning_rate: 0.0003}
+
+    Raises RecipeError, for unknown keys with those that are known.
+    """
+    if path.resolve() in above:
+        raise RecipeError("the file is its own base", path=path, where="base")
+    tree = read_tree(path)
+    if not isinstance(tree, dict):
+        raise RecipeError("a recipe is keys and values", path=path)
+    base = tree.pop("base", None)
+    if base is None:
+        start = Recipe(name=path.stem)
+    elif isinstance(base, str):
+        beside = path.parent / base
+        inner = base not in RECIPES and beside.is_file()
+        start = (
+            read_recipe_file(beside, above=(*above, path.resolve())) if inner else find_recipe(base)
+        )
+        start = start.model_copy(update={"name": path.stem})
+    else:
+        raise RecipeError("a base is a preset or a file", path=path, where="base", got=base)
+    try:
+        return with_changes(start, tree)
+    except RecipeError as error:
+        raise error.at(path=path) from None

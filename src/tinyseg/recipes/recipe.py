@@ -4,8 +4,9 @@
 of the wrong kind is refused by name.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, TypeGuard, get_type_hints
 
 import yaml
 from pydantic import Field, model_validator
@@ -55,7 +56,7 @@ class Recipe(Section):
 
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with each "section.key=value" put in; values are read as YAML."""
-    tree = recipe.model_dump()
+    tree: object = recipe.model_dump()
     for setting in settings:
         name, separator, text = setting.partition("=")
         if not separator:
@@ -64,21 +65,44 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             raise RecipeError("the value is not YAML", where=name, got=text) from None
-        _put(tree, name, value)
+        for key in reversed(name.split(".")):
+            value = {key: value}
+        tree = _changed(Recipe, tree, value)
     return recipe_from_tree(tree)
 
 
-def _put(tree: dict[str, Any], name: str, value: object) -> None:
-    """Set a key by its dotted name; every part but the last must be there."""
-    *sections, key = name.split(".")
-    place = tree
-    for section in sections:
-        if not isinstance(place.get(section), dict):
-            raise RecipeError("unknown section", where=name, expected=sorted(place), got=section)
-        place = place[section]
-    if key not in place:
-        raise RecipeError("unknown key", where=name, expected=sorted(place), got=key)
-    place[key] = value
+def with_changes(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with these keys changed, as in a file: sections hold the keys that change. Raises
+    RecipeError for a key that is not there, with those that are."""
+    return recipe_from_tree(_changed(Recipe, recipe.model_dump(), changes))
+
+
+def _changed(section: type, tree: Any, changes: object, place: str = "") -> object:
+    """The plain values of a section, with what changes in it."""
+    if not isinstance(changes, Mapping):
+        return changes
+    known, new = keys_of(section), dict(tree)
+    for key, value in changes.items():
+        where = f"{place}{key}"
+        if key not in known:
+            raise RecipeError("unknown key", where=where, expected=", ".join(known))
+        deeper = known[key]
+        inside = is_section(deeper)
+        new[key] = _changed(deeper, tree[key], value, f"{where}.") if inside else value
+    return new
+
+
+def is_section(kind: object) -> TypeGuard[type]:
+    """Whether values of this type are records with keys of their own."""
+    return isinstance(kind, type) and (issubclass(kind, Section) or is_dataclass(kind))
+
+
+def keys_of(section: type) -> dict[str, Any]:
+    """A section's keys in their order, with the types of their values."""
+    hints = get_type_hints(section, include_extras=True)
+    if issubclass(section, Section):
+        return {name: hints[name] for name in section.model_fields}
+    return {field.name: hints[field.name] for field in fields(section)}  # type: ignore[arg-type]
 
 
 def recipe_from_tree(tree: object) -> Recipe:

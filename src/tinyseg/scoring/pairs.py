@@ -108,7 +108,7 @@ def refuse_missing(missing: Sequence[str], labelled: int) -> None:
     """Raise PredictionsError where any of the labelled frames has no predictions."""
     if missing:
         got = f"{len(missing)} of {labelled} missing, such as {', '.join(missing[:3])}"
-        expected = "the frames of a --list alone, or --allow-missing to count the others as empty"
+        expected = "a list of the predicted frames, or missing ones allowed as empty"
         rule = "every labelled frame needs its predictions"
         raise PredictionsError(rule, expected=expected, got=got)
 

@@ -1,6 +1,6 @@
 """Weights by name: the package's own, published ones, or a path.
 
-In: what a user says after --weights. Out: a file or folder that is there. The package's own lie in
+In: a name or a path. Out: a file or folder that is there. The package's own lie in
 `tinyseg/weights/` and need no network; published ones are fetched once (`tinyseg.downloads`).
 Refused: a name that is neither known nor a path, and the package's own where it brings none.
 """
@@ -38,6 +38,6 @@ def own_weights() -> Path:
     """The package's own weights file."""
     if not OWN_FILE.is_file():
         rule = "this package brings no weights of its own: name some"
-        expected = " | ".join(("--weights RUN", *(f"--weights {name}" for name in PUBLISHED)))
+        expected = " | ".join(("a run's folder", *PUBLISHED))
         raise WeightsError(rule, path=OWN_FILE, expected=expected)
     return OWN_FILE

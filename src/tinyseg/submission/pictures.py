@@ -64,7 +64,7 @@ class Pictures:
     def some(self) -> str:
         """How many there are, and one of them."""
         ids = self.ids or frozenset()
-        hint = "" if self.originals else "; original names need the challenge's --mapping lists"
+        hint = "" if self.originals else "; original names need the challenge's mapping lists"
         return f"one of {len(ids)}, like {min(ids, default='')}{hint}"
 
 

@@ -12,10 +12,12 @@ from tinyseg.errors import DataError
 from tinyseg.files import check_folder
 from tinyseg.labels import WAD_CLASSES, index_of
 from tinyseg.recipes import Recipe
-from tinyseg.tasks.opening import open_with, place_of
+from tinyseg.tasks.opening import class_list, open_with, place_of
 from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
 
 MOST_THREADS = 8
+MASKS_OR_POLYGONS = ("coco", "labelme")
+"""Formats in which an object is either."""
 
 
 def convert(
@@ -23,7 +25,7 @@ def convert(
     out: Path | str,
     to: str,
     *,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | str | None = None,
     link: bool = False,
     polygons: bool = False,
     on_error: OnError | str = OnError.stop,
@@ -43,12 +45,15 @@ def convert(
     out = Path(out)
     check_folder(out)
     place = place_of(data)
+    if polygons and to not in MASKS_OR_POLYGONS:
+        expected, rule = " | ".join(MASKS_OR_POLYGONS), "the format leaves no choice of polygons"
+        raise DataError(rule, where="polygons", expected=expected, got=to)
     ids = class_ids(place.path, place.format)
-    own = list(ids) if classes is None else list(classes)
+    own = list(class_list(classes, [place]) or ids)
     unknown = [name for name in own if index_of(name, list(ids)) is None]
     if unknown:
         rule = "only classes of the data set can be converted"
-        raise DataError(rule, where="--classes", expected=", ".join(ids), got=", ".join(unknown))
+        raise DataError(rule, where="classes", expected=", ".join(ids), got=", ".join(unknown))
     watch = Watch(on_error, on_progress, on_remark)
     kept = kept_classes(to, own)
     left = [name for name in own if name not in kept]
@@ -70,28 +75,30 @@ def examine(
     data: Path | str | Place,
     *,
     val: Path | str | Place | None = None,
-    classes: Sequence[str] = WAD_CLASSES,
+    classes: Sequence[str] | str | None = None,
     recipe: Recipe | None = None,
     fast: bool = False,
-    threads: int | None = None,
+    workers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Findings:
     """What is wrong with a data set, and what would help.
 
     `val`, its validation set, is examined too, and both are checked for leaks. `recipe` is the one
-    that will be trained. With `fast` no picture is decoded. `threads` frames are read at the same
-    time; by default as many as there are cores, up to 8. Broken files are findings, not errors.
+    that will be trained; `classes` are those of `train`. With `fast` no picture is decoded.
+    `workers` frames are read at the same time; by default as many as there are cores, up to 8.
+    Broken files are findings, not errors.
 
     >>> sorted({group.kind.severity.value for group in tinyseg.examine("scenes").groups})
     ['note']
     """
-    other = None if val is None else place_of(val)
-    plan = examination_of(place_of(data), other, classes)
-    workers = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    own, other = place_of(data), None if val is None else place_of(val)
+    names = class_list(classes, [own]) or WAD_CLASSES
+    plan = examination_of(own, other, names)
+    workers = workers or min(len(os.sched_getaffinity(0)), MOST_THREADS)
     with Watch(on_progress=on_progress).stage("looking at frames", len(plan)) as stage:
         return look_at(
             plan,
-            classes,
+            names,
             recipe=recipe,
             fast=fast,
             threads=workers,

@@ -35,10 +35,25 @@ from tinyseg.results import Results, classes_of, predictions_of, results_of
 from tinyseg.submission import read_submission
 from tinyseg.watch import Stage, Watch
 
+OF_THE_DATA = "data"
+"""In place of class names: those that the data sets have."""
+
 
 def place_of(data: Path | str | Place) -> Place:
     """The data set at a path, or as it is described."""
     return data if isinstance(data, Place) else Place(Path(data))
+
+
+def class_list(
+    classes: Sequence[str] | str | None, places: Sequence[Place]
+) -> tuple[str, ...] | None:
+    """Names of classes; of "data" those that the data sets have, in the order in which they come.
+    None where nothing is said."""
+    if classes == OF_THE_DATA:
+        own = [class_ids(place.path, place.format) for place in places]
+        return tuple(dict.fromkeys(name for one in own for name in one))
+    names = [classes] if isinstance(classes, str) else classes
+    return None if names is None else tuple(names)
 
 
 def open_with(

@@ -10,7 +10,9 @@ from rich.table import Table
 from tinyseg.data import LISTS_FOLDER, ClipOf, Place, clips_from_lists, clips_from_pattern
 from tinyseg.errors import DataError, PredictionsError, RecipeError
 from tinyseg.exporting import require
+from tinyseg.predict import choose_plan
 from tinyseg.predictions import Predictions
+from tinyseg.recipes import Predict
 from tinyseg.scoring import (
     READINGS,
     RESAMPLES,
@@ -46,7 +48,7 @@ from tinyseg.scoring import (
     wad_to_json,
 )
 from tinyseg.tasks.opening import open_for, open_given, parts_at, place_of, read_all_labels
-from tinyseg.views import FrameInfo, read_plan
+from tinyseg.views import FrameInfo
 from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
 
 MOST_DETECTIONS = 300
@@ -75,7 +77,7 @@ class BreakdownChoice:
     buckets: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     precision: float = SLICE_PRECISION
     boundary_px: int = 1
-    plan: Path | None = None
+    plan: Path | str | None = None
 
     @property
     def shapes(self) -> ShapeRules:
@@ -170,14 +172,14 @@ def evaluate(
     True
     """
     if boxes and (challenge or breakdown is not None):
-        rule = "--boxes scores boxes alone; the challenge's rule and outlines need masks"
-        raise DataError(rule, where="--boxes", got="--rule wad or --breakdown")
+        rule = "boxes are scored alone: the challenge's rule and outlines need masks"
+        raise DataError(rule, where="boxes", got="challenge" if challenge else "breakdown")
     watch = Watch(on_error, on_progress, on_remark)
     parts = parts_at(predictions)
     scores_alone = resampling is None and breakdown is None and not challenge
     if cluster is not None and not (parts and scores_alone):
-        rule = "a cluster scores what `predict --cluster` wrote, by COCO's rules and no more"
-        raise DataError(rule, where="--cluster", got=predictions)
+        rule = "a cluster scores its own results, by COCO's rules and no more"
+        raise DataError(rule, where="cluster", got=predictions)
     if parts is not None and scores_alone:
         how = PartsScoring(boxes, max_detections, allow_missing, cluster, workers)
         done = Evaluation(score_parts(parts, place_of(data), how, watch), (), boxes)
@@ -265,17 +267,17 @@ def compare(
 def tell_left_out(rest: Remainder, most: int, watch: Watch) -> None:
     """Say what of both sides is not judged, with its count."""
     counts = {
-        "labels are boxes without masks: their boxes are ignored (--boxes scores boxes)": (
+        "labels are boxes without masks, and are ignored (boxes can be scored instead)": (
             rest.no_mask_labels
         ),
-        "detections are boxes without masks and are left out (--boxes scores boxes)": (
+        "detections are boxes without masks and are left out (boxes can be scored instead)": (
             rest.no_mask_found
         ),
         "detections of classes that their frame's data set does not label are left out": (
             rest.unlabelled
         ),
         f"detections on {rest.frames_beyond} frames come after the best {most} of their class and "
-        "do not count (--detections)": rest.beyond,
+        "do not count": rest.beyond,
     }
     for what, count in counts.items():
         if count:
@@ -364,7 +366,7 @@ def clips_of(
     frame names, else, where clips are wanted, by the data set's own lists if it has some."""
     if clips is not None and pattern is not None:
         rule = "clips come from lists or from a pattern"
-        raise DataError(rule, where="--clips, --clip-pattern", got="both")
+        raise DataError(rule, where="clips", got="both")
     if pattern is not None:
         return clips_from_pattern(pattern)
     own = place_of(data).path / LISTS_FOLDER
@@ -436,12 +438,12 @@ def _broken_down(
         )
 
 
-def views_of(path: Path, pairs: Sequence[FramePairs]) -> dict[str, Rects]:
+def views_of(name: Path | str, pairs: Sequence[FramePairs]) -> dict[str, Rects]:
     """What the plan of a YAML file looks at on each frame; RecipeError if finds decide that."""
-    plan = read_plan(path)
+    plan = choose_plan(Predict(), plan=str(name))
     if any(part.focus is not None for part in plan.parts):
         rule = "seams are known for plans of whole frames and tiles"
-        raise RecipeError(rule, path=path, got="a plan that focuses")
+        raise RecipeError(rule, path=name, got="a plan that focuses")
     views = {frame.name: plan.first(FrameInfo.named(frame.name, frame.hw)) for frame in pairs}
     return {
         name: np.array([p.view.rect for p in own]).reshape(-1, 4) for name, own in views.items()

@@ -2,6 +2,7 @@ from .balance import TrainData as TrainData, needs_labels as needs_labels, plan_
 from .batches import FrameStore as FrameStore
 from .census import (
     CENSUS_FRAMES as CENSUS_FRAMES,
+    Census as Census,
     check_census as check_census,
     take_census as take_census,
 )
@@ -11,4 +12,5 @@ from .launch import launch_processes as launch_processes
 from .log import RECIPE_NAME as RECIPE_NAME, StepReport as StepReport
 from .loop import check_folder as check_folder, open_folder as open_folder, train as train
 from .precision import mixed_pays as mixed_pays
+from .sampler import largest_shape as largest_shape
 from .validation import score_on as score_on, validate_on as validate_on

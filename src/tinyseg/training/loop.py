@@ -216,7 +216,7 @@ def check_folder(out: Path) -> None:
     """Refuses a folder with another run's weights; makes none."""
     if (out / WEIGHTS_NAME).exists() or has_checkpoints(out):
         rule = "the folder holds another run's weights"
-        raise TrainingError(rule, path=out, expected="a new folder, or --resume")
+        raise TrainingError(rule, path=out, expected="a new folder, or the run to be resumed")
 
 
 def open_folder(out: Path, recipe: Recipe) -> None:

@@ -9,6 +9,7 @@ are drawn in training/mosaic.py.
 """
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -38,10 +39,21 @@ def shape_of(step: int, rules: Sampling, seed: int) -> StepShape:
     generator = rng(seed, step, "shape")
     shares = np.array([source.share for source in rules.sources])
     source = rules.sources[int(generator.choice(len(shares), p=shares / shares.sum()))]
+    low, high = source.short_side if isinstance(source, Whole) else (0, 0)
+    return _of_source(source, rules, int(generator.integers(low, high + 1)))
+
+
+def largest_shape(rules: Sampling) -> StepShape:
+    """That of the largest views that a step may have."""
+    highest = [s.short_side[1] if isinstance(s, Whole) else 0 for s in rules.sources]
+    shapes = map(_of_source, rules.sources, repeat(rules), highest)
+    return max(shapes, key=lambda shape: shape.out_hw[0] * shape.out_hw[1])
+
+
+def _of_source(source: AnySource, rules: Sampling, short: int) -> StepShape:
+    """The shape of a source's views; `short` is the short side of whole frames."""
     if not isinstance(source, Whole):
         return StepShape(source, source.view or rules.view)
-    low, high = source.short_side
-    short = int(generator.integers(low, high + 1))
     long = short * max(source.aspect, 1 / source.aspect)
     scale = min((source.longest_side or long) / long, 1.0)
     sides = round(short * scale), round(long * scale)

@@ -1,16 +1,21 @@
-"""`tinyseg ablate`: what each part of the system is worth, one budget for every row."""
+"""What each part of the system is worth: the winners' table, one budget for every row.
+
+    python training/ablation.py --data wad --list train.txt --val-list val.txt --coco coco --out abl
+
+Rows and their numbers are in ablation_rows.py. Figures that are in --out already are not made
+again.
+"""
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-
-from tinyseg.ablate import (
+from ablation_rows import (
     ROWS,
     Basis,
     Figures,
@@ -18,34 +23,26 @@ from tinyseg.ablate import (
     Judge,
     Row,
     Work,
-    ablate as run_rows,
     check_settings,
+    run_rows,
     to_markdown,
 )
-from tinyseg.cli.common import (
-    DataOption,
-    DeviceOption,
-    ListOption,
-    SplitOption,
-    ThreadsOption,
-    find_device,
-    watching,
-)
-from tinyseg.cli.run_file import RunFile
-from tinyseg.cli.train import go_on, run_training
+
 from tinyseg.data import TRAIN, DataSet, Place
-from tinyseg.errors import DataError, TrainingError
+from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.files import check_folder, write_whole
-from tinyseg.predict import Predictor, choose_plan, load_member
-from tinyseg.progress import console, progress_bar
+from tinyseg.network import Device
+from tinyseg.predict import Predictor, choose_plan, find_device, load_member
+from tinyseg.progress import console, progress_bar, show_progress
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
 from tinyseg.scoring import Averages
 from tinyseg.stored import file_sha256, read_weights_prior
-from tinyseg.tasks import open_with, read_all_labels
+from tinyseg.tasks import Outlook, RunFile, open_with, read_all_labels, resume, train
 from tinyseg.training import score_on
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
-from tinyseg.watch import OnError
+from tinyseg.watch import Watch
 
+WATCH = Watch(on_progress=show_progress, on_remark=console.print)
 TABLE_NAME = "table.md"
 WAD_HW = (2710, 3384)
 """Height and width of the challenge's frames, of which the slides' resolutions are told."""
@@ -89,7 +86,7 @@ class Looking:
 
 
 def ablate(
-    data: DataOption,
+    data: Annotated[Path, typer.Option(help="The data set that rows learn from.")],
     val_list: Annotated[Path, typer.Option(help="The frames that are scored.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs, figures and the table.")],
     coco: Annotated[
@@ -106,8 +103,10 @@ def ablate(
         Path | None,
         typer.Option(help='For the row "+ another backbone": a trained run or weights file.'),
     ] = None,
-    listed: ListOption = None,
-    split: SplitOption = None,
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="Only the frames named in this file.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split of it.")] = None,
     recipe: Annotated[
         str, typer.Option(help="Preset that every row changes; CA and PA are the rows' own.")
     ] = "lite",
@@ -133,16 +132,13 @@ def ablate(
     only: Annotated[
         list[str] | None, typer.Option(help="Only the rows of these names; may be repeated.")
     ] = None,
-    device: DeviceOption = "auto",
-    threads: ThreadsOption = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ... or auto.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU.")] = None,
 ) -> None:
     """Train the rows of the original's table under one budget and print it with its spread.
 
     Focus looks where instances stand in the frames that are learnt from. What is in --out already
     is not made again; it is refused where it was made from other frames, weights or settings.
-
-    Example: tinyseg ablate --data wad --list train.txt --val-list val.txt --coco coco --out abl
-    --set train.steps=200 --resolution 0.5
     """
     check_folder(out)
     scales = scaled(resolution, tile)
@@ -151,10 +147,8 @@ def ablate(
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
     check_start(rows, coco, init)
     check_other(other, base)
-    learnt = open_with(
-        Place(data, listed, split=split), base.classes, kind=TRAIN, watch=watching(OnError.stop)
-    )
-    judged = open_with(Place(data, val_list), base.classes, watch=watching(OnError.stop))
+    learnt = open_with(Place(data, listed, split=split), base.classes, kind=TRAIN, watch=WATCH)
+    judged = open_with(Place(data, val_list), base.classes, watch=WATCH)
     looking = Looking(resolution, budget, other)
     work = Work(
         fit=fit_on(data, listed, coco, split=split, device=device, threads=threads),
@@ -214,13 +208,32 @@ def fit_on(
 
     def fit(chosen: Recipe, run: Path, start: Path | None) -> int:
         first = coco is not None and chosen.name == "pre-training"
-        told = RunFile(
-            data=((coco if coco is not None and first else data).absolute(),),
-            lists=() if first or listed is None else (listed.absolute(),),
-            splits=() if first or split is None else (split,),
-            init=None if start is None else str(start.absolute()),
-        )
-        train_or_go_on(told, chosen, run, device=device, threads=threads)
+        place = Place(coco) if coco is not None and first else Place(data, listed, split=split)
+        told = RunFile.of(place, init=None if start is None else start.absolute())
+        if not (run / "checkpoints").is_dir():
+            train(
+                place,
+                run,
+                recipe=chosen,
+                init=told.init,
+                device=device,
+                threads=threads,
+                on_start=begin,
+                on_progress=show_progress,
+                on_remark=console.print,
+            )
+        elif (begun := RunFile.read(run)) != told:
+            rule = "the run was begun with other data or weights"
+            raise TrainingError(rule, path=run, expected=told, got=begun)
+        else:
+            resume(
+                run,
+                device=device,
+                threads=threads,
+                on_start=begin,
+                on_progress=show_progress,
+                on_remark=console.print,
+            )
         return chosen.train.steps
 
     return fit
@@ -262,21 +275,7 @@ def scaled(resolution: float, tile: int | None = None) -> dict[str, tuple[str, .
     }
 
 
-def train_or_go_on(
-    told: RunFile, recipe: Recipe, run: Path, *, device: str, threads: int | None
-) -> None:
-    """The run from its start, or from where it was cut off; refuses one of other data or start."""
-    if not (run / "checkpoints").is_dir():
-        run_training(told, recipe, run, None, device=device, threads=threads)
-        return
-    begun = RunFile.read(run)
-    if begun != told:
-        rule = "the run was begun with other data or weights"
-        raise TrainingError(rule, path=run, expected=told, got=begun)
-    go_on(run, device, threads)
-
-
-def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: torch.device) -> Judge:
+def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: Device) -> Judge:
     """Scores of runs' weights on the judged frames, looked at by a row's plan."""
     prior = prior_of(learnt)
 
@@ -300,9 +299,8 @@ def prior_of(learnt: DataSet) -> Callable[[], LocationPrior | None]:
 
     @cache
     def prior() -> LocationPrior | None:
-        watch = watching(OnError.stop)
-        with watch.stage("reading labels", len(learnt.items)) as stage:
-            labels = read_all_labels(learnt.items, watch, stage)
+        with WATCH.stage("reading labels", len(learnt.items)) as stage:
+            labels = read_all_labels(learnt.items, WATCH, stage)
             try:
                 return learn_prior(labels)
             except DataError as error:
@@ -314,8 +312,22 @@ def prior_of(learnt: DataSet) -> Callable[[], LocationPrior | None]:
     return prior
 
 
+def begin(outlook: Outlook) -> None:
+    """A run starts."""
+    told = f"{outlook.recipe.name}: {outlook.origin}, {outlook.frames} frames"
+    console.print(*outlook.notes, told, sep="\n", highlight=False)
+
+
 def tell(row: Row, seeds: Sequence[int], figures: Figures) -> None:
     """A row is done."""
     ap = f"AP {figures.averages.ap:.3f} on {figures.instances} instances"
     of = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}"
     console.print(f"{row.name}, {of}: {ap}", highlight=False)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(ablate)
+    except TinysegError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(2)

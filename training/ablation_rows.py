@@ -170,7 +170,7 @@ class Work:
     start: Path | None = None
 
 
-def ablate(
+def run_rows(
     base: Recipe,
     rows: Sequence[Row],
     *,
