@@ -1,14 +1,14 @@
 """What prediction costs against what it looks at: seconds and memory by pixels and by instances.
 
     python benchmarks/cost.py [--backend openvino torch] [--megapixels 1 4 16 60]
-        [--instances 0 10 100 300 1000] [--frame FILE [--weights NAME]]
+        [--instances 0 10 100 300 500] [--frame FILE [--weights NAME]]
 
 One thread. Pixels: a made picture of that size in native tiles of 1024 pixels that overlap by 128,
 through the package's own weights; the pixels of all tiles, seconds of the processor after a first
 tile, and the most memory of the process, beyond that of a process that looked at one tile.
-Instances: what is cut of so many objects by the tiles of a frame of 9 megapixels, merged. With
---frame also the most memory of `tinyseg predict` of that file, everything included, in a process of
-its own; by --weights, such as a file in 8 bits.
+Instances: what is cut of so many objects by the tiles of a frame of 9 megapixels, merged; there is
+no room for 1,000. With --frame also the most memory of `tinyseg predict` of that file, everything
+included, in a process of its own; by --weights, such as a file in 8 bits.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--backend", nargs="+", default=["openvino"])
     parser.add_argument("--megapixels", type=float, nargs="*", default=[1, 4, 16, 60])
-    parser.add_argument("--instances", type=int, nargs="*", default=[0, 10, 100, 300, 1000])
+    parser.add_argument("--instances", type=int, nargs="*", default=[0, 10, 100, 300, 500])
     parser.add_argument("--frame", type=Path)
     parser.add_argument("--weights")
     given = parser.parse_args()
