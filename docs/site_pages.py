@@ -8,7 +8,7 @@ verb, keys of a recipe, the public names.
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 from typer.models import ArgumentInfo, OptionInfo
 
 import tinyseg
-from tinyseg.cli import VERBS
+from tinyseg.cli import GONE, VERBS
 from tinyseg.recipes import RECIPES, Mosaic, Recipe, Tile, Whole
 from tinyseg.recipes.sampling import MIXTURES
 
@@ -70,6 +70,12 @@ def _link_from_root(match: re.Match[str]) -> str:
 def verbs_text() -> str:
     """Every verb: its sentences, examples, arguments and options."""
     return "\n\n".join(_verb(name, function_of(name)) for name in VERBS)
+
+
+def gone_text() -> str:
+    """Verbs of earlier versions, each with the call that took its place."""
+    rows = [f"| `{name}` | `{_cell(call)}` |" for name, call in GONE.items()]
+    return "| verb | now |\n|---|---|\n" + "\n".join(rows)
 
 
 def function_of(verb: str) -> Callable[..., None]:
@@ -141,37 +147,35 @@ def _cell(text: str) -> str:
 def recipe_text() -> str:
     """Every key with its values, default and meaning: a table a section, a source a section."""
     schema = Recipe.model_json_schema()
-    package = griffe.load("tinyseg", search_paths=[ROOT / "src"])
-    tables = list(_tables(schema, schema, package["recipes.recipe.Recipe"], ""))
+    tables = list(_tables(schema, schema, "", "name and classes"))
     for source in (Tile, Whole, Mosaic):
-        title = f"A source of `sampling.sources`: {source.__name__.lower()}"
         own = source.model_json_schema()
-        tables += _tables(own, own, package[f"recipes.sampling.{source.__name__}"], "", title)
+        title = f"A source of `sampling.sources`: {source.__name__.lower()}"
+        tables += _tables(own, own, "", title)
     return "\n\n".join(tables)
 
 
-def _tables(schema: Schema, root: Schema, section: Any, prefix: str, title: str = "") -> list[str]:
+def _tables(schema: Schema, root: Schema, prefix: str, title: str) -> Iterator[str]:
     """The section's own keys, and then the sections in it."""
     rows, inner = [], []
     for name, key in schema["properties"].items():
-        meaning = section.members[name].docstring
         own = _section_of(key, root)
         if own is not None:
-            of = section.module.resolve(str(section.members[name].annotation))
-            record = section.package[of.removeprefix("tinyseg.")]
-            inner += _tables(own, root, record, f"{prefix}{name}.")
+            inner.append((own, f"{prefix}{name}"))
             continue
         needed = name in schema.get("required", [])
         default = "required" if needed else f"`{json.dumps(key.get('default', {}))}`"
         if prefix + name == "sampling.sources":
             default = "`native_tiles`"
         if prefix + name == "predict.plan":
-            key = {"anyOf": [*key["anyOf"][:1], {"type": "a plan, as in a file"}]}
-        text = "" if meaning is None else " ".join(meaning.value.split())
-        rows.append(f"| `{prefix}{name}` | {_cell(_kind(key, root))} | {default} | {_cell(text)} |")
-    head = f"## {title or prefix.rstrip('.') or 'name and classes'}\n\n"
+            key = key | {"anyOf": [*key["anyOf"][:1], {"type": "a plan, as in a file"}]}
+        cells = f"`{prefix}{name}`", _cell(_kind(key, root)), default, _cell(key["description"])
+        rows.append(f"| {' | '.join(cells)} |")
     lines = "\n".join(["| key | value | default | |", "|---|---|---|---|", *rows])
-    return [head + (section.docstring.value if prefix or title else "") + "\n\n" + lines, *inner]
+    meaning = "" if title == "name and classes" else schema.get("description", "")
+    yield f"## {title}\n\n{inspect.cleandoc(meaning)}\n\n{lines}"
+    for own, place in inner:
+        yield from _tables(own, root, f"{place}.", place)
 
 
 def _section_of(key: Schema, root: Schema) -> Schema | None:
@@ -241,6 +245,7 @@ def names_text(kind: Literal["functions", "classes"]) -> str:
 
 GENERATED: dict[str, Callable[[], str]] = {
     "verbs": verbs_text,
+    "gone": gone_text,
     "keys": recipe_text,
     "presets": presets_text,
     "mixtures": mixtures_text,

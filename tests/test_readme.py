@@ -16,9 +16,10 @@ from tinyseg.scenes import write_wad
 README = Path(__file__).parents[1] / "README.md"
 
 SMALLER = {
-    "synth": "--count 2 --size 320x256 --zoom 4",
+    "synth": "--frames 2 --size 320x256 --zoom 4",
     "train": "--set train.steps=1 --set train.batch=1 --set sampling.view=64 "
-    "--set predict.short_side=256 --set predict.min_score=0.2 --set predict.detections=20",
+    "--set train.mixed=false --set predict.short_side=256 --set predict.min_score=0.2 "
+    "--set predict.detections=20",
     "predict": "--budget 1MP",
     "evaluate": "--resamples 10",
     "report": "--resamples 10",

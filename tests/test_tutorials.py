@@ -76,11 +76,11 @@ def ensemble(root: Path) -> None:
 
 
 ONE_STEP = (
-    "--set train.steps=1 --set train.batch=1 --set sampling.view=64 "
+    "--set train.steps=1 --set train.batch=1 --set train.mixed=false --set sampling.view=64 "
     "--set sampling.sources=native_tiles --set predict.short_side=96 "
     "--set predict.longest_side=128 --set predict.min_score=0.2 --set predict.detections=20"
 )
-SMALL_SCENES = "--count 1 --size 256x192 --zoom 4"
+SMALL_SCENES = "--frames 1 --size 256x192 --zoom 4"
 
 TUTORIALS = [
     Tutorial("docs/start.md", photo, made=("found/photo_overlay.jpg", "found.json", "found.jpg")),

@@ -17,16 +17,16 @@ from tinyseg.progress import console
 VERBS = {
     "synth": ("synth", "Render street scenes with exact labels."),
     "convert": ("convert", "Write a data set in another format."),
-    "train": ("train", "Train a network, or go on with a run that was cut off."),
+    "train": ("train", "Train a network, or continue an interrupted run."),
     "recipe": ("recipe", "Print a recipe's keys with values, types and meaning."),
     "predict": ("predict", "Find the instances of pictures, folders, lists and videos."),
     "calibrate": ("calibrate", "Fit scores to how often they are right."),
-    "doctor": ("doctor", "Say what is wrong with a data set, and what would help."),
+    "doctor": ("doctor", "Find faults in a data set, and say what would help."),
     "evaluate": ("evaluate", "Score predictions against labels."),
-    "report": ("report", "Write a page of figures, errors and frames that opens offline."),
-    "submit": ("submit", "Write or check the challenge's CSV."),
+    "report": ("report", "Write an HTML page of figures, errors and frames."),
+    "submit": ("submit", "Write or check the WAD challenge's CSV."),
     "export": ("export", "Write weights to give away, or for another runtime."),
-    "serve": ("serve", "Answer pictures with masks over HTTP, with a page to look with."),
+    "serve": ("serve", "Serve predictions over HTTP, with a web page."),
     "show": ("show", "Draw labels, predictions, or the views of a plan."),
 }
 """The verbs, each with its module in this folder and a line for the list of them. A verb's function

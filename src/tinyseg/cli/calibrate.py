@@ -24,7 +24,7 @@ from tinyseg.watch import OnError
 def calibrate(
     predictions: Annotated[Path, typer.Argument(help="What `tinyseg predict` wrote.")],
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="The calibration, a JSON file.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write the calibration to.")],
     listed: ListOption = None,
     split: SplitOption = None,
     labelled: LabelledOption = None,
@@ -32,7 +32,7 @@ def calibrate(
     images: ImagesOption = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
-    """Fit a model's scores to how often they are right, on frames it did not learn from.
+    """Fit scores to how often they are right, on frames that were not trained on.
 
     Example: tinyseg calibrate found --data wad --list val.txt --out calibration.json
     """

@@ -22,14 +22,14 @@ WRITTEN = "COMMANDLINE"
 _WRITTEN: ContextVar[tuple[str, ...]] = ContextVar("written", default=())
 
 DataOption = Annotated[
-    Path, typer.Option("--data", help="The data set: a folder, or its label file.")
+    Path, typer.Option("--data", help="Data set: its folder, or its label file.")
 ]
 ListOption = Annotated[
-    Path | None, typer.Option("--list", help="Only the frames named in this file, one a line.")
+    Path | None, typer.Option("--list", help="Only the frames named in this text file, one a line.")
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", help=f"{' | '.join(FORMATS)}; recognised if not given."),
+    typer.Option("--format", help=f"Label format, recognised if not given: {' | '.join(FORMATS)}."),
 ]
 SplitOption = Annotated[
     str | None,
@@ -39,16 +39,16 @@ LabelledOption = Annotated[
     str | None,
     typer.Option(
         "--labelled",
-        help="The classes that the data set labels: car,person; others may stand there unlabelled.",
+        help="Classes that the data set labels: car,person. Others may be there unlabelled.",
     ),
 ]
 ImagesOption = Annotated[
     Path | None,
-    typer.Option("--images", help="The folder of the pictures that COCO's file names lead to."),
+    typer.Option("--images", help="Folder of the pictures that COCO's file names refer to."),
 ]
 OnErrorOption = Annotated[
     OnError,
-    typer.Option("--on-error", help="Stop at a bad file or object, or skip it and say how many."),
+    typer.Option("--on-error", help="Stop at a bad file or object, or skip and count it."),
 ]
 RecipeOption = Annotated[
     str | None,
@@ -62,8 +62,8 @@ ClassesOption = Annotated[
     str | None,
     typer.Option(
         "--classes",
-        help=f"Names: car,person; or '{OF_THE_DATA}' for those that the data sets have; else the "
-        "challenge's seven.",
+        help=f"Class names: car,person; or '{OF_THE_DATA}' for those of the data sets; "
+        "default: WAD's seven.",
     ),
 ]
 DeviceOption = Annotated[
@@ -73,12 +73,12 @@ BackendOption = Annotated[
     str | None,
     typer.Option(
         "--backend",
-        help="auto | torch | openvino | onnxruntime; auto takes OpenVINO where it is installed and "
+        help="auto | torch | openvino | onnxruntime; auto takes OpenVINO if it is installed and "
         "there is no GPU.",
     ),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads of the network on a CPU.")
+    int | None, typer.Option("--threads", min=1, help="CPU threads of the network.")
 ]
 
 

@@ -26,42 +26,48 @@ from tinyseg.tasks import examine
 
 
 def doctor(
-    data: Annotated[Path, typer.Argument(help="The data set: a folder, or its label file.")],
+    data: Annotated[Path, typer.Argument(help="Data set: its folder, or its label file.")],
     listed: ListOption = None,
     split: SplitOption = None,
     val: Annotated[
-        Path | None, typer.Option(help="The validation set: looked at too, and for leaks.")
+        Path | None,
+        typer.Option(help="Validation set: examined too, and both are checked for leaks."),
     ] = None,
     val_list: Annotated[
-        Path | None, typer.Option(help="Its frames; without --val those of the data set itself.")
+        Path | None,
+        typer.Option(help="Frames of the validation set; without --val, of the data set."),
     ] = None,
     val_split: Annotated[
-        str | None, typer.Option(help="Its split; without --val of the data set itself.")
+        str | None,
+        typer.Option(help="Split of the validation set; without --val, of the data set."),
     ] = None,
     images: ImagesOption = None,
     val_images: Annotated[
-        Path | None, typer.Option(help="The folder of its pictures, for COCO.")
+        Path | None, typer.Option(help="Folder of the validation set's pictures, for COCO.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="The recipe that is meant: its scales and its anchors.")
+        str | None,
+        typer.Option(
+            help="Recipe that will be trained: objects are compared with its scales and anchors."
+        ),
     ] = None,
     classes: ClassesOption = None,
     format: FormatOption = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the findings here.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the findings to this file.")] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Labels and headers only; no picture is decoded.")
+        bool, typer.Option("--fast", help="Read labels and picture headers only.")
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", "--threads", min=1, help="Frames looked at side by side."),
+        typer.Option(
+            "--workers", "--threads", min=1, help="Frames that are read at the same time."
+        ),
     ] = None,
 ) -> None:
-    """Look for faults in a data set: files, labels, instances, leaks; and say what would help.
+    """Find faults in a data set (files, labels, instances, leaks) and say what would help.
 
-    Any format that --data takes is looked at: WAD, Cityscapes, KITTI, MOTS, Mapillary, BDD100K,
-    YOLO, CVAT, LabelMe, VIA, COCO (docs/your-own-data.md).
-
-    Exit status 1 where there are errors; warnings and notes leave it at 0.
+    It reads WAD, Cityscapes, KITTI, MOTS, Mapillary, BDD100K, YOLO, CVAT, LabelMe, VIA and COCO
+    (docs/your-own-data.md). The exit status is 1 if there are errors, else 0.
 
     Example: tinyseg doctor wad --list train.txt --val-list val.txt --recipe tis_r50
     """

@@ -65,7 +65,7 @@ def export(
     format: FormatOption = None,
     images: ImagesOption = None,
     camera: Annotated[
-        str | None, typer.Option(help="The camera of all frames, where their names do not tell it.")
+        str | None, typer.Option(help="Camera of all frames, if their names do not say it.")
     ] = None,
     frames: Annotated[
         int, typer.Option(min=1, help="With --int8: number of frames, evenly spread over --data.")

@@ -28,83 +28,89 @@ if TYPE_CHECKING:
 
 def predict(
     images: Annotated[
-        list[str], typer.Argument(help="Pictures, videos, folders, quoted globs, .txt lists.")
+        list[str],
+        typer.Argument(help="Pictures, videos, folders, quoted globs, text files of paths."),
     ],
     out: Annotated[
         str | None,
         typer.Option(
-            help=f"Folder for {PREDICTIONS_NAME} and pictures; without it ./found. With --cluster "
-            "also an address such as s3://bucket/found."
+            help=f"Folder for {PREDICTIONS_NAME} and pictures; default: ./found. With --cluster "
+            "also an address: s3://bucket/found."
         ),
     ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
             help="A weights file, a run's folder, an ensemble's file, or a name: tinyseg-lite (the "
-            "package's own; used if nothing is said), coco-r50 "
-            "(torchvision's, downloaded once)."
+            "package's own, the default), coco-r50 (torchvision's, downloaded once)."
         ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="One network of an ensemble; repeat it.")
+        list[str] | None,
+        typer.Option("--model", help="A network of an ensemble; repeat it for each."),
     ] = None,
     adapter: Annotated[
         str | None,
         typer.Option(
-            help="The form of networks that are not ours: yolo-seg (an .onnx, OpenVINO .xml or "
-            ".tflite file)."
+            help="Form of another library's network: yolo-seg (.onnx, OpenVINO's .xml, .tflite)."
         ),
     ] = None,
     calibration: Annotated[
         list[Path] | None,
-        typer.Option("--calibration", help="What `calibrate` wrote: one for each network."),
+        typer.Option(
+            "--calibration", help="Score calibration that `calibrate` wrote, one for each network."
+        ),
     ] = None,
     plan: Annotated[
         str | None,
-        typer.Option(help="whole, tiles, focus, or a plan's YAML file; else the weights' own."),
+        typer.Option(help="whole, tiles, focus, or a plan's YAML file; default: the weights' own."),
     ] = None,
     tile: Annotated[
-        int | None, typer.Option(min=64, help="Also look at native tiles of this side.")
+        int | None, typer.Option(min=64, help="Also look at native tiles of this side, in pixels.")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
+        str | None, typer.Option(help="Budget of a focus in megapixels of views: 12MP.")
     ] = None,
     prior: Annotated[
         Path | None,
-        typer.Option(help="Where instances stand, for the plan focus; else the weights' own."),
+        typer.Option(help="Location prior for a focus, a JSON file; default: the weights' own."),
     ] = None,
     scales: Annotated[
-        str | None, typer.Option(help="Whole frames at these short sides: 1500,1800,2400.")
+        str | None,
+        typer.Option(help="Look at the whole frame at these short sides: 1500,1800,2400."),
     ] = None,
-    flip: Annotated[bool, typer.Option("--flip", help="Look at each view mirrored too.")] = False,
+    flip: Annotated[bool, typer.Option("--flip", help="Look at each view mirrored, too.")] = False,
     exclusive: Annotated[
-        bool, typer.Option("--exclusive", help="A pixel belongs to one instance.")
+        bool,
+        typer.Option(
+            "--exclusive", help="Each pixel belongs to at most one instance, the best one."
+        ),
     ] = False,
     detections: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Most instances of a frame; else 300, and more of one over 9 megapixels."
+            min=1, help="Most instances of a frame; default: 300, more over 9 megapixels."
         ),
     ] = None,
     memory: Annotated[
-        int | None, typer.Option(min=1, help="MB that a batch of views may take.")
+        int | None, typer.Option(min=1, help="Memory limit of a batch of views, in MB.")
     ] = None,
     save_ensemble: Annotated[
-        Path | None, typer.Option(help="Write networks and plan to this YAML file.")
+        Path | None, typer.Option(help="Write networks and plan to this YAML file, for --weights.")
     ] = None,
     overlay: Annotated[
         bool | None,
         typer.Option(
             "--overlay/--no-overlay",
-            help="Draw a picture of each frame; on where no --out is named.",
+            help="Draw what is found on each frame; on if there is no --out.",
         ),
     ] = None,
     masks: Annotated[
         bool | None,
         typer.Option(
             "--masks/--no-masks",
-            help="A 16-bit PNG of each frame, category id * 1000 + number, 0 for none; on where "
-            "no --out is named.",
+            help="Write a 16-bit PNG of each frame: category id * 1000 + number, 0 for background; "
+            "on if there is no --out.",
         ),
     ] = None,
     on_error: OnErrorOption = OnError.stop,
@@ -114,21 +120,21 @@ def predict(
     cluster: Annotated[
         str | None,
         typer.Option(
-            help="Predict on a Ray cluster and write Parquet: auto (one that is there, else this "
-            "machine), local, ray://HOST:PORT, or an address. Images may be addresses "
-            "(s3://bucket/prefix), and a .csv or .parquet with a column of paths."
+            help="Predict on a Ray cluster and write Parquet: auto (a running one, else this "
+            "machine), local, ray://HOST:PORT, or an address. Pictures may also be addresses "
+            "(s3://bucket/prefix), or a .csv or .parquet with a column of paths."
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that hold the networks, --threads cores each."),
+        typer.Option(min=1, help="With --cluster: worker processes, --threads cores each."),
     ] = None,
 ) -> None:
-    """Find the instances of pictures: COCO-style JSON with scores from 0.01, masks and overlays.
+    """Find the instances of pictures and videos: COCO-style JSON, label maps and overlays.
 
-    Each frame is written when it is ready; the same call again goes on where it stopped. Without
-    an option: the package's own weights and plan, and everything in ./found (./found-2 ... where
-    that holds other results).
+    Each frame is written when it is ready; the same call again continues where it stopped. Without
+    options the package's own weights are used and results go to ./found (or ./found-2 ... if that
+    holds other results).
 
     Example: tinyseg predict photo.jpg
     Example: tinyseg predict frames --weights yolo.onnx --adapter yolo-seg --plan focus --budget 3MP

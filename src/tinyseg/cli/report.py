@@ -37,28 +37,33 @@ MEGA = 1_000_000
 
 
 def report(
-    predictions: Annotated[Path, typer.Argument(help="What `tinyseg predict` wrote: run A.")],
+    predictions: Annotated[Path, typer.Argument(help="What `tinyseg predict` wrote.")],
     other: Annotated[
         Path | None,
-        typer.Argument(metavar="[PREDICTIONS_B]", help="Run B, to be shown beside A."),
+        typer.Argument(
+            metavar="[PREDICTIONS_B]",
+            help="Other predictions of the same frames, to show beside them.",
+        ),
     ] = None,
     *,
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     listed: ListOption = None,
     split: SplitOption = None,
     labelled: LabelledOption = None,
     format: FormatOption = None,
     images: ImagesOption = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames to show: those most in error.")] = 20,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Number of frames to show: those with the worst errors.")
+    ] = 20,
     score: Annotated[
-        float, typer.Option(min=0, max=1, help="Where the slider begins.")
+        float, typer.Option(min=0, max=1, help="Score at which the page's slider starts.")
     ] = DRAWN_FROM,
     min_score: Annotated[
         float,
         typer.Option("--min-score", "--floor", min=0, max=1, help="Lowest score that is drawn."),
     ] = 0.05,
-    megabytes: Annotated[float, typer.Option(min=1, help="Largest size of the file.")] = 15,
+    megabytes: Annotated[float, typer.Option(min=1, help="Largest size of the file, in MB.")] = 15,
     boxes: BoxesOption = False,
     detections: DetectionsOption = MOST_DETECTIONS,
     draw: DrawOption = Draw.frames,
@@ -66,13 +71,19 @@ def report(
     clip_pattern: ClipPatternOption = None,
     resamples: ResamplesOption = None,
     seed: SeedOption = None,
-    doctor: Annotated[bool, typer.Option("--doctor", help="With the data set's faults.")] = False,
+    doctor: Annotated[
+        bool, typer.Option("--doctor", help="Also show what `doctor` finds in the data set.")
+    ] = False,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Frames without predictions count as empty.")
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Frames without predictions count as frames where nothing was found.",
+        ),
     ] = False,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
-    """Write one HTML file with figures, errors and frames, to be opened in any browser, offline.
+    """Write one HTML page with figures, errors and frames that opens in any browser, offline.
 
     Example: tinyseg report before after --data wad --list val.txt --out report.html
     """

@@ -30,15 +30,15 @@ OF_DATA = ("--list", "--split", "--format", "--images", "--frames", "--min-score
 def show(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     pictures: Annotated[
-        list[Path] | None, typer.Argument(help="Pictures, for --plan alone.")
+        list[Path] | None, typer.Argument(help="Pictures to draw a plan's views on.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="The data set: a folder, or its label file.")
+        Path | None, typer.Option("--data", help="Data set to draw: its folder, or its label file.")
     ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
-            help="Show these instead of the labels; with --plan, what a first pass found."
+            help="Draw these instead of the labels; with --plan, what a first pass found."
         ),
     ] = None,
     listed: ListOption = None,
@@ -48,29 +48,29 @@ def show(
     frames: Annotated[
         int, typer.Option("--frames", "--count", min=1, help="At most this many frames.")
     ] = 8,
-    min_score: Annotated[float, typer.Option(help="Lowest score shown.")] = DRAWN_FROM,
+    min_score: Annotated[float, typer.Option(help="Lowest score that is drawn.")] = DRAWN_FROM,
     plan: Annotated[
         str | None,
-        typer.Option(help="Draw the views of whole, tiles, focus, or a plan's YAML file."),
+        typer.Option(help="Draw the views of a plan: whole, tiles, focus, or its YAML file."),
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="The network that is to look, as in `predict`, and its own plan."),
+        typer.Option(help="With PICTURES: draw the plan of these weights, named as in `predict`."),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="View pixels that focus may spend: 12MP.")
+        str | None, typer.Option(help="Budget of a focus in megapixels of views: 12MP.")
     ] = None,
     prior: Annotated[
         Path | None,
-        typer.Option(help="Where instances stand, for the plan focus; else as --weights know it."),
+        typer.Option(help="Location prior for a focus, a JSON file; default: that of --weights."),
     ] = None,
     camera: Annotated[
-        str | None, typer.Option(help="The frames' camera, where their names do not tell it.")
+        str | None, typer.Option(help="Camera of the pictures, if their names do not say it.")
     ] = None,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
-    """Draw labels or predictions over the frames of a data set, with a strip that magnifies the
-    horizon; or, on pictures, the views of a plan: where is looked at, how closely, at what cost.
+    """Draw labels or predictions on the frames of a data set, with the horizon magnified; or draw
+    on pictures the views of a plan, with their zoom and cost.
 
     Example: tinyseg show --data wad --list val.txt --predictions found/predictions.json --out seen
     Example: tinyseg show a_Camera_5.jpg --plan focus --budget 4.4MP --prior prior.json --out seen

@@ -17,39 +17,37 @@ def submit(
     predictions: Annotated[
         list[str] | None,
         typer.Argument(
-            help="What `tinyseg predict` wrote: files, folders, addresses of a cluster's results."
+            help="What `tinyseg predict` wrote: files, folders, or addresses of cluster results."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The CSV file to write.")] = None,
-    check: Annotated[Path | None, typer.Option(help="A CSV file to check instead.")] = None,
-    min_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out what scores less.")
-    ] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write.")] = None,
+    check: Annotated[Path | None, typer.Option(help="CSV file to check instead.")] = None,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out lower scores.")] = 0.0,
     exclusive: Annotated[
         bool,
         typer.Option(
             "--exclusive",
             "--no-overlaps",
-            help="A pixel belongs to one instance, the better one.",
+            help="Each pixel belongs to at most one instance, the best one.",
         ),
     ] = False,
     mapping: Annotated[
         list[Path] | None,
-        typer.Option(help="The challenge's md5 mapping lists, or their folder; repeat it."),
+        typer.Option(help="The challenge's md5 mapping lists, or their folder; may be repeated."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="The folder of test pictures: names and sizes are known.")
+        Path | None, typer.Option(help="Folder of the test pictures, for their names and sizes.")
     ] = None,
     size: Annotated[
-        str, typer.Option(help="Width x height of pictures that are not in --images.")
+        str, typer.Option(help="WIDTHxHEIGHT of pictures that are not in --images.")
     ] = f"{FRAME_HW[1]}x{FRAME_HW[0]}",
     json: Annotated[
         Path | None, typer.Option(help="With --check: write every fault to this file.")
     ] = None,
 ) -> None:
-    """Write the challenge's CSV from predictions, or --check one: every fault with its row.
+    """Write the WAD challenge's CSV from predictions, or --check one: every fault with its row.
 
-    Row 1 is the header. --check ends with status 1 where there is a fault, and names warnings too.
+    Row 1 is the header. --check ends with exit status 1 if there is a fault.
 
     Example: tinyseg submit found --out submission.csv --min-score 0.1 --mapping list_test_mapping
 

@@ -34,15 +34,15 @@ Value = TypeVar("Value")
 def train(
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", help="A data set: a folder, or its label file. May be repeated."),
+        typer.Option("--data", help="Data set: its folder, or its label file; may be repeated."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder: weights, recipe, log.")
+        Path | None, typer.Option(help="Folder of the run, for weights, recipe and log.")
     ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="A run's folder: go on from its newest good checkpoint, as if it had "
+            help="Folder of a run to continue from its newest good checkpoint, as if it had "
             "never stopped, with its own data and recipe."
         ),
     ] = None,
@@ -52,71 +52,74 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(
-            help="Start from: a run, a weights file, maskrcnn_resnet50_fpn_coco, "
+            help="Weights to start from: a run, a file, maskrcnn_resnet50_fpn_coco, "
             "maskrcnn_resnet50_fpn_v2_coco, tinyseg-lite (the package's own), or imagenet.",
         ),
     ] = None,
     listed: Annotated[
         list[Path] | None,
-        typer.Option("--list", help="Only the frames named in this file; one for each --data."),
+        typer.Option(
+            "--list", help="Only the frames named in this text file; one for each --data."
+        ),
     ] = None,
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="The split that is learnt from, one for each --data; else the training split "
-            "of a set that has splits and no --list."
+            help="Split to train on, one for each --data; default: the training split, if there "
+            "is one and no --list."
         ),
     ] = None,
     labelled: Annotated[
         list[str] | None,
         typer.Option(
-            help="The classes that a data set labels, car,person, one for each --data: objects of "
-            "others may stand there without a label and are no background."
+            help="Classes that a data set labels: car,person; one for each --data. Objects of "
+            "other classes are then not taken for background."
         ),
     ] = None,
     images: Annotated[
         list[Path] | None,
-        typer.Option(help="The folder of COCO's pictures, one for each --data."),
+        typer.Option(help="Folder of COCO's pictures, one for each --data."),
     ] = None,
     share: Annotated[
         list[float] | None,
-        typer.Option(
-            help="Share of the run's frames that come from each --data; evenly if not given."
-        ),
+        typer.Option(help="Share of the run's frames from each --data; default: equal shares."),
     ] = None,
     view_zoom: Annotated[
         list[float] | None,
         typer.Option(
             "--view-zoom",
             "--zoom",
-            help="Factor on the views' zoom for each --data: below 1 for large objects.",
+            help="Factor on the views' zoom for each --data; below 1 if its objects are large.",
         ),
     ] = None,
     val: Annotated[
-        Path | None, typer.Option(help="Evaluate on this data set; the best weights are kept.")
+        Path | None,
+        typer.Option(
+            help="Validation set: it is scored during the run, and the best weights are kept."
+        ),
     ] = None,
     val_list: Annotated[
-        Path | None, typer.Option(help="Its frames; without --val those of the data set itself.")
+        Path | None, typer.Option(help="Frames to validate on: of --val, else of --data.")
     ] = None,
     val_split: Annotated[
-        str | None, typer.Option(help="Its split, else that for validation if there is one.")
+        str | None, typer.Option(help="Split to validate on: of --val, else of --data.")
     ] = None,
     val_images: Annotated[
-        Path | None, typer.Option(help="The folder of its pictures, for COCO.")
+        Path | None, typer.Option(help="Folder of the validation set's pictures, for COCO.")
     ] = None,
     format: FormatOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Count what there is to learn, say what memory a step will need, write nothing.",
+            help="Count the labels and predict the memory of a training step; write nothing.",
         ),
     ] = False,
     on_error: OnErrorOption = OnError.stop,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Train a network on one or more data sets, or go on with a run that was cut off.
+    """Train a network on one or more data sets, or continue an interrupted run.
 
     Example: tinyseg train --data wad --list train.txt --out runs/a --set train.steps=500
     Then:    tinyseg train --resume runs/a
