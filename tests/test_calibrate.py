@@ -1,15 +1,18 @@
 """Calibration: matching by hand, the fit against known curves and the definition of its optimum."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from jaxtyping import Bool, Float64
 from typer.testing import CliRunner
 
 from tinyseg.calibrate import (
     RIDGE,
     Calibration,
     Judged,
+    calibration_error,
     fit,
     log_loss,
     read_calibration,
@@ -23,6 +26,18 @@ from tinyseg.image import write_jpeg, write_png
 from tinyseg.labels import WAD_BACKGROUND, WAD_CLASSES
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+
+CLASSES = ("car", "person")
+
+
+def cars(scores: Float64[np.ndarray, " n"], right: Bool[np.ndarray, " n"]) -> Judged:
+    """Detections of one class."""
+    return Judged(scores, right, np.zeros(len(scores), np.int64))
+
+
+def curve(calibration: Calibration, scores: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Calibrated scores of cars."""
+    return calibration(scores, np.zeros(len(scores), np.int64), CLASSES)
 
 
 def squares(*boxes: tuple[int, int, int, int]) -> CropMasks:
@@ -51,6 +66,9 @@ def test_judging_by_hand() -> None:
     judged = right_or_wrong(found, labels)
     assert judged.scores.tolist() == [0.9, 0.8, 0.5, 0.1]
     assert judged.right.tolist() == [True, False, False, False]
+    assert judged.labels.tolist() == [0, 0, 0, 1]
+    partly = replace(labels, unlabelled=frozenset({1}))
+    assert right_or_wrong(found, partly).labels.tolist() == [0, 0, 0]  # nobody labels the other
 
 
 def test_a_frame_without_anything() -> None:
@@ -63,52 +81,75 @@ def drawn(count: int, slope: float, offset: float) -> Judged:
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.01, 0.99, count)
     odds = slope * np.log(scores / (1 - scores)) + offset
-    return Judged(scores, rng.uniform(size=count) < 1 / (1 + np.exp(-odds)))
+    return cars(scores, rng.uniform(size=count) < 1 / (1 + np.exp(-odds)))
 
 
 @pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (0.5, -1.0), (2.0, 0.7)])
 def test_the_fit_finds_a_known_curve(slope: float, offset: float) -> None:
     judged = drawn(20000, slope, offset)
-    found = fit(judged)
+    found = fit(judged, CLASSES)
     assert found.slope == pytest.approx(slope, rel=0.06)
     assert found.offset == pytest.approx(offset, abs=0.06)
-    assert log_loss(judged, found) <= log_loss(judged) + 1e-6
-    assert fit(judged) == found
+    assert log_loss(judged, found, CLASSES) <= log_loss(judged) + 1e-6
+    assert fit(judged, CLASSES) == found
 
 
 def test_the_fit_is_where_the_gradient_ends() -> None:
     """The mean of the calibrated scores is the mean of Platt's smoothed targets, by hand."""
-    judged = Judged(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True]))
-    found = fit(judged)
+    judged = cars(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, True, False, True]))
+    found = fit(judged, CLASSES)
     target = np.where(judged.right, 3 / 4, 1 / 4)
-    error = found(judged.scores) - target
+    error = curve(found, judged.scores) - target
     odds = np.log(judged.scores / (1 - judged.scores))
     assert error.sum() == pytest.approx(-0.0, abs=1e-8)
     assert (error * odds).sum() + RIDGE * (found.slope - 1) == pytest.approx(0, abs=1e-8)
 
 
 def test_equal_scores_keep_the_slope() -> None:
-    judged = Judged(np.full(40, 0.9), np.arange(40) < 10)
-    found = fit(judged)
-    assert found(np.array([0.9]))[0] == pytest.approx(0.25, abs=0.02)
+    judged = cars(np.full(40, 0.9), np.arange(40) < 10)
+    found = fit(judged, CLASSES)
+    assert curve(found, np.array([0.9]))[0] == pytest.approx(0.25, abs=0.02)
     assert found.slope > 0
+
+
+def test_a_class_has_an_offset_as_far_as_its_detections_speak_for_one() -> None:
+    """Persons are right half as often at the same score: many say so, and few hardly do."""
+    rng = np.random.default_rng(0)
+    offsets = []
+    for persons in (4, 4000):
+        labels = np.repeat([0, 1], [4000, persons])
+        scores = rng.uniform(0.05, 0.95, len(labels))
+        odds = np.log(scores / (1 - scores)) - 1.5 * labels
+        judged = Judged(scores, rng.uniform(size=len(labels)) < 1 / (1 + np.exp(-odds)), labels)
+        found = fit(judged, CLASSES)
+        offsets.append(found.classes["person"] - found.classes["car"])
+        before, after = calibration_error(judged), calibration_error(judged, found, CLASSES)
+        assert after <= before + 0.005
+    assert after < 0.02 < before
+    assert offsets[1] == pytest.approx(-1.5, abs=0.2)
+    assert abs(offsets[0]) < 0.8
+
+
+def test_expected_calibration_error_by_hand() -> None:
+    judged = cars(np.array([0.25, 0.25, 0.95]), np.array([True, False, True]))
+    assert calibration_error(judged) == pytest.approx((2 * 0.25 + 0.05) / 3)
 
 
 def test_order_is_kept() -> None:
     scores = np.linspace(0, 1, 101)
-    out = Calibration(slope=0.3, offset=-2)(scores)
+    out = curve(Calibration(slope=0.3, offset=-2), scores)
     assert (np.diff(out) >= 0).all()
     assert (out > 0).all()
     assert (out < 1).all()
-    np.testing.assert_allclose(Calibration()(scores)[1:-1], scores[1:-1], atol=1e-12)
+    np.testing.assert_allclose(curve(Calibration(), scores)[1:-1], scores[1:-1], atol=1e-12)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="right and wrong"):
-        fit(Judged(np.array([0.5]), np.array([True])))
+        fit(cars(np.array([0.5]), np.array([True])), CLASSES)
     scores = np.linspace(0.01, 0.99, 99)
     with pytest.raises(DataError, match="must not fall"):
-        fit(Judged(scores, scores < 0.5))
+        fit(cars(scores, scores < 0.5), CLASSES)
     (tmp_path / "c.json").write_text('{"slope": -1}')
     with pytest.raises(DataError, match=r"c.json: slope: not a calibration"):
         read_calibration(tmp_path / "c.json")
@@ -117,9 +158,13 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_file_comes_back(tmp_path: Path) -> None:
-    calibration = Calibration(slope=0.7, offset=-0.25, right=3, wrong=9)
+    calibration = Calibration(slope=0.7, offset=-0.25, classes={"car": 0.1}, right=3, wrong=9)
     write_calibration(tmp_path / "c.json", calibration)
     assert read_calibration(tmp_path / "c.json") == calibration
+    (tmp_path / "old.json").write_text(
+        '{"format": "tinyseg-calibration/1", "slope": 2, "offset": 1}'
+    )
+    assert read_calibration(tmp_path / "old.json").classes == {}
 
 
 def test_the_verb_fits_a_predictions_file(tmp_path: Path) -> None:
@@ -138,4 +183,4 @@ def test_the_verb_fits_a_predictions_file(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
     calibration = read_calibration(out)
     assert (calibration.right, calibration.wrong) == (1, 2)
-    assert calibration == fit(Judged(found.scores, np.array([True, False, False])))
+    assert calibration == fit(cars(found.scores, np.array([True, False, False])), WAD_CLASSES)

@@ -159,7 +159,8 @@ def test_scores_are_calibrated_before_merging(member: Member) -> None:
     (plain,) = Predictor([member], plan, device=CPU).look([picture(0)], info)
     changed = Predictor([replace(member, calibration=calibration)], plan, device=CPU)
     (seen,) = changed.look([picture(0)], info)
-    expected = calibration(plain[0].instances.scores)
+    found = plain[0].instances
+    expected = calibration(found.scores, found.labels, member.network.classes)
     np.testing.assert_array_equal(seen[0].instances.scores, expected)
 
 

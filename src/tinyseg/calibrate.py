@@ -2,20 +2,22 @@
 
 In: predictions and labels of a validation set. A detection is right where it is matched to an
 object of its class at mask IoU .5, best score first, each object once; one that lies on the ignore
-region counts for neither. Out: two numbers a model, so that scores of several models mean the same
-before they are merged: p = 1 / (1 + exp(-(slope * log(s / (1 - s)) + offset))), Platt's scaling
-(Platt 1999, Probabilistic outputs for support vector machines, with its smoothed targets; the fit
-is Newton's method, as Lin, Lin and Weng 2007). The slope is positive, so no order of one model's
-detections changes. Refused: scores that fall where the share of right ones rises.
+region, or whose class the data set does not label, counts for neither. Out: a curve a model, so
+that scores of several models mean the same before they are merged: p = 1 / (1 + exp(-z)) with
+z = slope * log(s / (1 - s)) + offset + offset of the class, Platt's scaling (Platt 1999,
+Probabilistic outputs for support vector machines, with its smoothed targets; the fit is Newton's
+method, as Lin, Lin and Weng 2007). A class has an offset of its own as far as its detections speak
+for one: it is drawn to 0 by a normal prior. The slope is positive, so no order within a class
+changes. Refused: scores that fall where the share of right ones rises.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from tinyseg import masks as mask_ops
@@ -34,42 +36,59 @@ EDGE = 1e-6
 RIDGE = 1e-3
 """Weight of (slope - 1)^2 / 2 in the fit: the slope of scores that are all alike is 1."""
 
+CLASS_RIDGE = 1.0
+"""The same of each class's own offset: before any detection, two thirds lie within 1 of 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Scores of detections, and which of them are right."""
+    """Scores and class indices of detections, and which of them are right."""
 
     scores: Float64[np.ndarray, " n"]
     right: Bool[np.ndarray, " n"]
+    labels: Int64[np.ndarray, " n"]
 
     @staticmethod
     def concatenate(parts: Iterable["Judged"]) -> "Judged":
         """All of all parts, in order."""
         found = list(parts)
-        scores = [np.zeros(0), *(p.scores for p in found)]
-        right = [np.zeros(0, np.bool_), *(p.right for p in found)]
-        return Judged(np.concatenate(scores), np.concatenate(right))
+        return Judged(
+            np.concatenate([np.zeros(0), *(p.scores for p in found)]),
+            np.concatenate([np.zeros(0, np.bool_), *(p.right for p in found)]),
+            np.concatenate([np.zeros(0, np.int64), *(p.labels for p in found)]),
+        )
 
 
 class Calibration(BaseModel):
-    """p = sigmoid(slope * log-odds(score) + offset)."""
+    """p = sigmoid(slope * log-odds(score) + offset + the class's own offset)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    format: Literal["tinyseg-calibration/1"] = "tinyseg-calibration/1"
+    format: Literal["tinyseg-calibration/1", "tinyseg-calibration/2"] = "tinyseg-calibration/2"
+    """The first had no offsets of classes."""
     slope: PositiveFloat = 1.0
     offset: float = 0.0
+    classes: dict[str, float] = {}
+    """Offsets of classes by name; of others 0."""
     right: int = 0
     wrong: int = 0
     """How many detections of each kind it was fitted on."""
 
-    def __call__(self, scores: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        """Calibrated scores, in the same order of size."""
-        return _sigmoid(self.slope * _log_odds(scores) + self.offset)
+    def __call__(
+        self,
+        scores: Float64[np.ndarray, " n"],
+        labels: Int64[np.ndarray, " n"],
+        classes: Sequence[str],
+    ) -> Float64[np.ndarray, " n"]:
+        """Calibrated scores; `labels` are indices into the names of `classes`. Within a class the
+        order of size stays."""
+        own = np.array([self.classes.get(name, 0.0) for name in classes])
+        return _sigmoid(self.slope * _log_odds(scores) + self.offset + own[labels])
 
 
 def right_or_wrong(found: Instances, labels: FrameLabels) -> Judged:
-    """Which instances of one frame are right; those on its ignore region are left out."""
+    """Which instances of one frame are right; those on its ignore region are left out, and those of
+    classes that it does not label."""
     order = np.argsort(-found.scores, kind="stable")
     found = found.select(order)
     right = np.zeros(len(found), np.bool_)
@@ -78,8 +97,9 @@ def right_or_wrong(found: Instances, labels: FrameLabels) -> Judged:
         objects = labels.instances.masks.select(labels.instances.labels == label)
         right[mine] = _matched(mask_ops.iou(found.masks.select(mine), objects))
     ignored = mask_ops.share_inside(found.masks, labels.ignore) >= IGNORED_SHARE
-    kept = right | ~ignored
-    return Judged(found.scores[kept], right[kept])
+    labelled = ~np.isin(found.labels, sorted(labels.unlabelled))
+    kept = (right | ~ignored) & labelled
+    return Judged(found.scores[kept], right[kept], found.labels[kept])
 
 
 def _matched(iou: Float64[np.ndarray, "n m"]) -> Bool[np.ndarray, " n"]:
@@ -96,8 +116,8 @@ def _matched(iou: Float64[np.ndarray, "n m"]) -> Bool[np.ndarray, " n"]:
     return right
 
 
-def fit(judged: Judged) -> Calibration:
-    """The calibration with the least log loss on these detections.
+def fit(judged: Judged, classes: Sequence[str]) -> Calibration:
+    """The calibration with the least log loss on these detections of the named classes.
 
     Raises DataError without a detection of each kind, or where higher scores are less often right.
     """
@@ -106,48 +126,66 @@ def fit(judged: Judged) -> Calibration:
         rule = "calibration needs right and wrong detections"
         raise DataError(rule, got=f"{right} right, {wrong} wrong")
     target = np.where(judged.right, (right + 1) / (right + 2), 1 / (wrong + 2))
-    slope, offset = _minimise(_log_odds(judged.scores), target)
+    met = np.unique(judged.labels)
+    own = (judged.labels[:, None] == met).astype(np.float64)
+    inputs = np.column_stack([_log_odds(judged.scores), np.ones(len(target)), own])
+    slope, offset, *offsets = _minimise(inputs, target)
     if slope <= 0:
         rule = "scores must not fall where more detections are right"
         raise DataError(rule, expected="a slope above 0", got=f"{slope:.4g}")
-    return Calibration(slope=slope, offset=offset, right=right, wrong=wrong)
+    named = {classes[label]: value for label, value in zip(met, offsets, strict=True)}
+    return Calibration(slope=slope, offset=offset, classes=named, right=right, wrong=wrong)
 
 
-def log_loss(judged: Judged, calibration: Calibration | None = None) -> float:
+def log_loss(
+    judged: Judged, calibration: Calibration | None = None, classes: Sequence[str] = ()
+) -> float:
     """Mean of -log of the probability given to what came out, in nats."""
-    scores = judged.scores if calibration is None else calibration(judged.scores)
-    scores = scores.clip(EDGE, 1 - EDGE)
+    scores = _scores(judged, calibration, classes).clip(EDGE, 1 - EDGE)
     return float(-np.log(np.where(judged.right, scores, 1 - scores)).mean())
 
 
-def _minimise(
-    x: Float64[np.ndarray, " n"], target: Float64[np.ndarray, " n"]
-) -> tuple[float, float]:
-    """Slope and offset of least cross-entropy, by Newton's method with halved steps."""
-    at = np.array([1.0, 0.0])
-    inputs = np.stack([x, np.ones_like(x)], axis=1)
+def calibration_error(
+    judged: Judged, calibration: Calibration | None = None, classes: Sequence[str] = ()
+) -> float:
+    """Expected calibration error (Naeini et al. 2015): how far the share of right ones is from the
+    mean score, over ten ranges of score, each by its number of detections."""
+    scores = _scores(judged, calibration, classes)
+    place = np.minimum((scores * 10).astype(np.int64), 9)
+    apart = np.bincount(place, weights=judged.right - scores, minlength=10)
+    return float(np.abs(apart).sum() / max(len(scores), 1))
+
+
+def _scores(
+    judged: Judged, calibration: Calibration | None, classes: Sequence[str]
+) -> Float64[np.ndarray, " n"]:
+    if calibration is None:
+        return judged.scores
+    return calibration(judged.scores, judged.labels, classes)
+
+
+def _minimise(inputs: Float64[np.ndarray, "n d"], target: Float64[np.ndarray, " n"]) -> list[float]:
+    """Weights of slope, offset and classes of least cross-entropy, by Newton's method with halved
+    steps."""
+    at = start = np.eye(1, inputs.shape[1])[0]
+    ridge = np.array([RIDGE, 0.0, *[CLASS_RIDGE] * (len(at) - 2)])
+
+    def objective(at: Float64[np.ndarray, " d"]) -> float:
+        z = inputs @ at
+        return float((np.logaddexp(0, z) - target * z).sum() + ridge @ (at - start) ** 2 / 2)
+
     for _ in range(100):
         p = _sigmoid(inputs @ at)
-        gradient = inputs.T @ (p - target) + RIDGE * np.array([at[0] - 1, 0.0])
-        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + RIDGE * np.eye(2)
+        gradient = inputs.T @ (p - target) + ridge * (at - start)
+        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient)
-        before, size = _objective(inputs, target, at), 1.0
-        while size > 1e-6 and _objective(inputs, target, at - size * step) > before:
+        before, size = objective(at), 1.0
+        while size > 1e-6 and objective(at - size * step) > before:
             size /= 2
         at = at - size * step
         if np.abs(step).max() < 1e-10:
             break
-    return float(at[0]), float(at[1])
-
-
-def _objective(
-    inputs: Float64[np.ndarray, "n 2"],
-    target: Float64[np.ndarray, " n"],
-    at: Float64[np.ndarray, "2"],
-) -> float:
-    z = inputs @ at
-    loss = np.logaddexp(0, z) - target * z
-    return float(loss.sum() + RIDGE / 2 * (at[0] - 1) ** 2)
+    return at.tolist()
 
 
 def _log_odds(scores: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:

@@ -47,7 +47,8 @@ class Member:
         """The instances with calibrated scores, if there is a calibration."""
         if self.calibration is None:
             return found
-        return replace(found, scores=self.calibration(found.scores))
+        scores = self.calibration(found.scores, found.labels, self.network.classes)
+        return replace(found, scores=scores)
 
 
 def load_member(
