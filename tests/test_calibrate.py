@@ -20,12 +20,13 @@ from tinyseg.calibrate import (
     write_calibration,
 )
 from tinyseg.cli import app
-from tinyseg.errors import DataError
+from tinyseg.errors import DataError, PredictionsError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.labels import WAD_BACKGROUND, WAD_CLASSES
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
+from tinyseg.tasks import calibrate as run_fit
 
 CLASSES = ("car", "person")
 
@@ -184,3 +185,9 @@ def test_the_verb_fits_a_predictions_file(tmp_path: Path) -> None:
     calibration = read_calibration(out)
     assert (calibration.right, calibration.wrong) == (1, 2)
     assert calibration == fit(cars(found.scores, np.array([True, False, False])), WAD_CLASSES)
+    twice = run_fit([tmp_path / "p.json"] * 2, [tmp_path] * 2).calibration
+    assert (twice.right, twice.wrong) == (2, 4)
+    other = Predictions(("car", "tree"), (frame,))
+    write_predictions(tmp_path / "other.json", other)
+    with pytest.raises(PredictionsError, match="same classes"):
+        run_fit([tmp_path / "p.json", tmp_path / "other.json"], [tmp_path] * 2)

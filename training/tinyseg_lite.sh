@@ -6,9 +6,10 @@
 #                                                and what plans are worth on what they left out
 #     training/tinyseg_lite.sh DATA OUT table    the slides' table, two seeds, and another backbone
 #
-# DATA holds wad/, coco/ and cityscapes/. A run that was cut off goes on where it was; what is there
-# is not made again. About 3 hours on one core of an AMD EPYC; folds take 40 minutes more, the table
-# an hour.
+# DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ and cityscapes_street/. A run that was
+# cut off goes on where it was; what is there is not made again. The weights take about 10 hours on
+# one core of an Intel Xeon with AVX-512; pre-training for folds and table 90 minutes, folds 40 more,
+# the table an hour.
 set -eu
 data=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); what=${3:-weights}
 here=$(dirname "$(realpath "$0")")
@@ -47,19 +48,59 @@ fine_tune() {  # fine_tune RUN LIST WORDS...
         --data "$data/coco" --list "$out/coco.txt" --share 0.8 --view-zoom 1 "$@"
 }
 
+streets() {  # Cityscapes in strips along the road, COCO in mosaics; nothing of the WAD
+    [ -f "$out/street/instances_train.json" ] || "$data/cityscapes_street/unpack.py" "$out/street"
+    learn "$out/streets" streets --init imagenet \
+        --data "$out/street/instances_train.json" --share 0.66 --view-zoom 1 \
+        --data "$data/coco" --share 0.16 --view-zoom 1 \
+        --data "$data/coco_street" --share 0.09 --view-zoom 1 \
+        --data "$data/coco_extra" --share 0.04 --view-zoom 1 \
+        --data "$out/scenes" --share 0.05 --view-zoom 1
+}
+
+fit_scores() {  # fit_scores WEIGHTS FILE: on 45 frames of other cities, which have no tricycle, and the WAD's
+    python - "$out" "$data/wad" <<'CODE'
+import json, sys
+from pathlib import Path
+out, wad = map(Path, sys.argv[1:])
+names = sorted(one["file_name"] for one in json.loads((out / "street/instances_val.json").read_text())["images"])[1::3][:45]
+(out / "fit.txt").write_text("\n".join(names) + "\n")
+(out / "fit_street.txt").write_text("\n".join(str(out / "street/images" / name) for name in names) + "\n")
+frames = (wad / "train.txt").read_text().split()
+(out / "fit_wad.txt").write_text("\n".join(str(wad / f"train_color/{name}.jpg") for name in frames) + "\n")
+CODE
+    for set in street wad; do
+        tinyseg predict "$out/fit_$set.txt" --weights "$1" --out "$out/fit_$set"
+    done
+    python - "$out" "$data/wad" "$2" <<'CODE'
+import sys
+from pathlib import Path
+import tinyseg
+from tinyseg.tasks import calibrate
+out, wad, file = map(Path, sys.argv[1:])
+labelled = "car,motorcycle,bicycle,person,truck,bus,tricycle"
+street = tinyseg.Place(out / "street/instances_val.json", out / "fit.txt", labelled=labelled)
+calibrate([out / "fit_street", out / "fit_wad"], [street, tinyseg.Place(wad, wad / "train.txt")], file)
+CODE
+}
+
 write() {  # write RUN LIST FILE WORDS...: the run's own prior counts the rendered scenes too
     run=$1; list=$2; file=$3; shift 3
     tinyseg export "$run" --out "$file" --learn-prior --data "$data/wad" --list "$list" "$@"
 }
 
 lists
-pre_train
+[ "$what" = weights ] || pre_train
 case $what in
 weights)
-    fine_tune "$out/final" "$data/wad/train.txt"
-    write "$out/final" "$data/wad/train.txt" "$out/tinyseg-lite.safetensors" \
+    streets
+    uses="--set predict.largest_zoom=1 --set predict.min_score=0.02"
+    write "$out/streets" "$data/wad/train.txt" "$out/plain.safetensors" \
+        --set "predict.plan=$plan" $uses
+    fit_scores "$out/plain.safetensors" "$out/calibration.json"
+    write "$out/streets" "$data/wad/train.txt" "$out/tinyseg-lite.safetensors" \
         --card "$here/card.yaml" --licence "$(cat "$here/../src/tinyseg/weights/LICENCE")" \
-        --set "predict.plan=$plan" --set predict.largest_zoom=1 --set predict.min_score=0.02
+        --set "predict.plan=$plan" $uses --calibration "$out/calibration.json"
     ;;
 folds)
     words=""

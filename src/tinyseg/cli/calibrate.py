@@ -47,3 +47,7 @@ def calibrate(
     fitted = done.calibration
     console.print(f"{fitted.right} right and {fitted.wrong} wrong detections")
     console.print(f"log loss {done.before:.4f} -> {done.after:.4f} in {out}")
+    console.print(
+        f"expected calibration error {done.error_before:.4f} -> {done.error_after:.4f}, on the "
+        "frames that it was fitted on"
+    )

@@ -1,9 +1,18 @@
 """Predictions and labels -> what a network's scores mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyseg.calibrate import Calibration, Judged, fit, log_loss, right_or_wrong, write_calibration
+from tinyseg.calibrate import (
+    Calibration,
+    Judged,
+    calibration_error,
+    fit,
+    log_loss,
+    right_or_wrong,
+    write_calibration,
+)
 from tinyseg.data import Place
 from tinyseg.errors import PredictionsError
 from tinyseg.files import check_output
@@ -13,16 +22,19 @@ from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, and the scores' log loss without it and with it, on the frames it is from."""
+    """A calibration, and how well scores say what is right without it and with it, on the frames
+    it is from: log loss, and expected calibration error."""
 
     calibration: Calibration
     before: float
     after: float
+    error_before: float
+    error_after: float
 
 
 def calibrate(
-    predictions: Path | str,
-    data: Path | str | Place,
+    predictions: Path | str | Sequence[Path | str],
+    data: Path | str | Place | Sequence[Path | str | Place],
     out: Path | str | None = None,
     *,
     on_error: OnError | str = OnError.stop,
@@ -31,12 +43,38 @@ def calibrate(
 ) -> Calibrated:
     """Fit scores to how often they are right, on frames that the network did not learn from.
 
-    `out` is the JSON file that `predict` and `export` take. Raises PredictionsError where a frame
-    has no predictions, or there is nothing to fit.
+    `predictions` and `data` may be lists, predictions of one network for each data set. `out` is
+    the JSON file that `predict` and `export` take. Raises PredictionsError where a frame has no
+    predictions, where classes differ, or there is nothing to fit.
     """
     target = None if out is None else Path(out)
     check_output(target)
     watch = Watch(on_error, on_progress, on_remark)
+    files = [predictions] if isinstance(predictions, Path | str) else predictions
+    places = [data] if isinstance(data, Path | str | Place) else data
+    found = [_judged(*each, watch) for each in zip(files, places, strict=True)]
+    classes = found[0][1]
+    if any(names != classes for _, names in found):
+        rule = "a calibration is of one network, whose predictions have the same classes"
+        raise PredictionsError(rule, got=" | ".join(", ".join(names) for _, names in found))
+    judged = Judged.concatenate(one for one, _ in found)
+    calibration = fit(judged, classes)
+    if target is not None:
+        write_calibration(target, calibration)
+    watch.report()
+    return Calibrated(
+        calibration,
+        log_loss(judged),
+        log_loss(judged, calibration, classes),
+        calibration_error(judged),
+        calibration_error(judged, calibration, classes),
+    )
+
+
+def _judged(
+    predictions: Path | str, data: Path | str | Place, watch: Watch
+) -> tuple[Judged, tuple[str, ...]]:
+    """What is right of the predictions of a data set, and the names of their classes."""
     (given,), dataset = open_given([predictions], place_of(data), watch, classes=tuple)
     found = {frame.name: frame.instances for frame in given.frames}
     parts = []
@@ -46,9 +84,4 @@ def calibrate(
                 rule = "no predictions of a frame"
                 raise PredictionsError(rule, path=predictions, got=labels.name)
             parts.append(right_or_wrong(found[labels.name], labels))
-    judged = Judged.concatenate(parts)
-    calibration = fit(judged)
-    if target is not None:
-        write_calibration(target, calibration)
-    watch.report()
-    return Calibrated(calibration, log_loss(judged), log_loss(judged, calibration))
+    return Judged.concatenate(parts), given.classes
