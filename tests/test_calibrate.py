@@ -114,10 +114,10 @@ def test_equal_scores_keep_the_slope() -> None:
 
 
 def test_a_class_has_an_offset_as_far_as_its_detections_speak_for_one() -> None:
-    """Persons are right half as often at the same score: many say so, and few hardly do."""
+    """Persons are right half as often at the same score: many say so, and one hardly does."""
     rng = np.random.default_rng(0)
     offsets = []
-    for persons in (4, 4000):
+    for persons in (1, 4000):
         labels = np.repeat([0, 1], [4000, persons])
         scores = rng.uniform(0.05, 0.95, len(labels))
         odds = np.log(scores / (1 - scores)) - 1.5 * labels
