@@ -3,7 +3,7 @@
     from tinyseg.client import Client
 
     with Client("http://localhost:8080") as client:
-        found = client("photo.jpg", min_score=0.3)
+        found = client("photo.jpg", min_score=0.5)
 
 In: paths, the bytes of a picture's file, or RGB arrays, which travel as PNG. Out: Instances in the
 picture's own pixels, equal to those of `tinyseg predict`. A busy server is asked again, after the
