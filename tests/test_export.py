@@ -27,6 +27,7 @@ from tinyseg.networks.compact import folded, halved
 from tinyseg.predict import Predictor, choose_plan, load_member, load_predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
+from tinyseg.report import DRAWN_FROM
 from tinyseg.stored import Notes, find_weights, named, read_notes, read_weights_prior
 from tinyseg.views import Plan, Tiles, learn_prior, prior_to_json
 
@@ -205,9 +206,9 @@ def test_predict_with_no_option_writes_masks_json_and_overlay(
     told = " ".join(run("predict", "photo.jpg").split())
     assert "1 frames in found/predictions.json" in told
     (frame,) = read_predictions(Path("found/predictions.json")).frames
-    sure = int((frame.instances.scores >= 0.3).sum())
+    sure = int((frame.instances.scores >= DRAWN_FROM).sum())
     assert sure > 0
-    assert f"found with scores from 0.3: {sure} " in told
+    assert f"found with scores from {DRAWN_FROM}: {sure} " in told
     label = read_label(Path("found/photo_masks.png"))
     assert label.shape == (200, 300)
     assert 1 <= len(np.unique(label[label > 0])) <= sure
