@@ -55,6 +55,7 @@ def refused(*words: object) -> str:
         ("submit --check c.csv --min-score 0.1", "--min-score: the option has no effect"),
         ("submit found --out s.csv --json j", "--json: the option has no effect"),
         ("predict D --workers 3", "--workers: the option has no effect"),
+        ("predict D --cluster local --out o --on-error skip", "--on-error: on a cluster"),
         ("predict D --plan whole --tile 640", "tile: a tile's side belongs to the plan tiles"),
         ("evaluate f --data D --seed 0", "--seed: the option has no effect"),
         ("evaluate f --data D --bucket a=1:2", "--bucket: the option has no effect"),

@@ -14,6 +14,7 @@ from tinyseg.cli.common import (
     megapixels,
     only_with,
     remark,
+    written_options,
 )
 from tinyseg.errors import DataError, RecipeError
 from tinyseg.predictions import PREDICTIONS_NAME
@@ -166,6 +167,9 @@ def predict(
         if out is None or overlay or masks:
             rule = "a cluster writes Parquet, to a place that is named"
             raise DataError(rule, where="--cluster", expected="--out, no --overlay or --masks")
+        if "--on-error" in written_options():
+            rule = "on a cluster a frame that fails is a row with its error, and the others go on"
+            raise DataError(rule, where="--on-error", expected="no --on-error with --cluster")
         done = predict_job(
             images,
             out,
