@@ -253,7 +253,7 @@ def run(*words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--workers", "2"], "workers belong to a cluster"),
+        (["--workers", "2"], "no effect without another"),
         (["--cluster", "local"], "to a place that is named"),
         (["--cluster", "local", "--out", "o", "--overlay"], "to a place that is named"),
     ],

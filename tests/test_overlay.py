@@ -128,8 +128,8 @@ def test_labels_are_dotted_in_white_around_their_masks() -> None:
     ("instances", "told"),
     [
         (found((10, 10, 40, 40), score=1.0), "1 labelled"),
-        (found((10, 10, 40, 40), score=0.9), "1 found, score 0.30 or more"),
-        (found((10, 10, 40, 40), score=0.2), "0 found, score 0.30 or more, 1 below it hidden"),
+        (found((10, 10, 40, 40), score=0.9), "1 found, score 0.50 or more"),
+        (found((10, 10, 40, 40), score=0.2), "0 found, score 0.50 or more, 1 below it hidden"),
         (Instances.empty(), "0 instances"),
     ],
 )

@@ -302,7 +302,7 @@ def test_mixtures_have_names_and_wrong_ones_are_refused() -> None:
         ("sampling.sources=vtrr", "sampling.sources: no mixture of this name, there are native_ti"),
         ("sampling.sources=[]", "sampling.sources: Tuple should have at least 1 item"),
         ("sampling.sources=[{kind: part}]", "sampling.sources.0: "),
-        ("sampling.sources=[{kind: whole, zoom: 2}]", "sampling.sources.0.whole.zoom: Extra"),
+        ("sampling.sources=[{kind: whole, zoom: 2}]", "sampling.sources.0.whole: unknown key"),
         (
             "sampling.sources=[{kind: whole, short_side: [9, 8]}]",
             "sampling.sources.0.whole.short_side: short_side must be (lowest, highest)",
