@@ -131,6 +131,25 @@ def torchrun_names(rank: int, world: int, port: int, *, nodes: int = 1) -> dict[
     return numbers | {"MASTER_ADDR": address, "TORCHELASTIC_RUN_ID": "test"}
 
 
+def stop_itself(folder: Path, run: Path) -> None:
+    """A run of small frames that gets SIGTERM from itself after step 2. Ends well where the run
+    ends by it, and gives the signal back."""
+
+    def stop(report: StepReport) -> None:
+        if report.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    torch.set_num_threads(1)
+    recipe = small_recipe("train.save_every=100")
+    frames = FrameStore(items(folder))
+    fabric = launch_processes(torch.device("cpu"))
+    with pytest.raises(KeyboardInterrupt):
+        tinyseg.training.loop.train(
+            build_detector(recipe), recipe, frames, run, fabric=fabric, on_step=stop
+        )
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def train_in_double(
     folder: Path,
     run: Path,
