@@ -12,6 +12,7 @@ from tinyseg.calibrate import (
     RIDGE,
     Calibration,
     Judged,
+    calibrated,
     calibration_error,
     fit,
     log_loss,
@@ -91,7 +92,7 @@ def test_the_fit_finds_a_known_curve(slope: float, offset: float) -> None:
     found = fit(judged, CLASSES)
     assert found.slope == pytest.approx(slope, rel=0.06)
     assert found.offset == pytest.approx(offset, abs=0.06)
-    assert log_loss(judged, found, CLASSES) <= log_loss(judged) + 1e-6
+    assert log_loss(calibrated(judged, found, CLASSES)) <= log_loss(judged) + 1e-6
     assert fit(judged, CLASSES) == found
 
 
@@ -124,7 +125,10 @@ def test_a_class_has_an_offset_as_far_as_its_detections_speak_for_one() -> None:
         judged = Judged(scores, rng.uniform(size=len(labels)) < 1 / (1 + np.exp(-odds)), labels)
         found = fit(judged, CLASSES)
         offsets.append(found.classes["person"] - found.classes["car"])
-        before, after = calibration_error(judged), calibration_error(judged, found, CLASSES)
+        before, after = (
+            calibration_error(judged),
+            calibration_error(calibrated(judged, found, CLASSES)),
+        )
         assert after <= before + 0.005
     assert after < 0.02 < before
     assert offsets[1] == pytest.approx(-1.5, abs=0.2)
@@ -191,3 +195,5 @@ def test_the_verb_fits_a_predictions_file(tmp_path: Path) -> None:
     write_predictions(tmp_path / "other.json", other)
     with pytest.raises(PredictionsError, match="same classes"):
         run_fit([tmp_path / "p.json", tmp_path / "other.json"], [tmp_path] * 2)
+    with pytest.raises(PredictionsError, match="for each data set"):
+        run_fit([tmp_path / "p.json"] * 2, [tmp_path])

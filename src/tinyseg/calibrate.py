@@ -12,7 +12,7 @@ changes. Refused: scores that fall where the share of right ones rises.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,6 +86,11 @@ class Calibration(BaseModel):
         return _sigmoid(self.slope * _log_odds(scores) + self.offset + own[labels])
 
 
+def calibrated(judged: Judged, calibration: Calibration, classes: Sequence[str]) -> Judged:
+    """The same detections with calibrated scores."""
+    return replace(judged, scores=calibration(judged.scores, judged.labels, classes))
+
+
 def right_or_wrong(found: Instances, labels: FrameLabels) -> Judged:
     """Which instances of one frame are right; those on its ignore region are left out, and those of
     classes that it does not label."""
@@ -137,31 +142,18 @@ def fit(judged: Judged, classes: Sequence[str]) -> Calibration:
     return Calibration(slope=slope, offset=offset, classes=named, right=right, wrong=wrong)
 
 
-def log_loss(
-    judged: Judged, calibration: Calibration | None = None, classes: Sequence[str] = ()
-) -> float:
+def log_loss(judged: Judged) -> float:
     """Mean of -log of the probability given to what came out, in nats."""
-    scores = _scores(judged, calibration, classes).clip(EDGE, 1 - EDGE)
+    scores = judged.scores.clip(EDGE, 1 - EDGE)
     return float(-np.log(np.where(judged.right, scores, 1 - scores)).mean())
 
 
-def calibration_error(
-    judged: Judged, calibration: Calibration | None = None, classes: Sequence[str] = ()
-) -> float:
+def calibration_error(judged: Judged) -> float:
     """Expected calibration error (Naeini et al. 2015): how far the share of right ones is from the
     mean score, over ten ranges of score, each by its number of detections."""
-    scores = _scores(judged, calibration, classes)
-    place = np.minimum((scores * 10).astype(np.int64), 9)
-    apart = np.bincount(place, weights=judged.right - scores, minlength=10)
-    return float(np.abs(apart).sum() / max(len(scores), 1))
-
-
-def _scores(
-    judged: Judged, calibration: Calibration | None, classes: Sequence[str]
-) -> Float64[np.ndarray, " n"]:
-    if calibration is None:
-        return judged.scores
-    return calibration(judged.scores, judged.labels, classes)
+    place = np.minimum((judged.scores * 10).astype(np.int64), 9)
+    apart = np.bincount(place, weights=judged.right - judged.scores, minlength=10)
+    return float(np.abs(apart).sum() / max(len(judged.scores), 1))
 
 
 def _minimise(inputs: Float64[np.ndarray, "n d"], target: Float64[np.ndarray, " n"]) -> list[float]:

@@ -1,7 +1,7 @@
 """A run -> one file for ONNX Runtime and OpenVINO, with all that stands beside its weights.
 
-In: a weights file, a run's folder or torchvision's COCO checkpoint, as for `build.export`. Out: an
-.onnx file, or OpenVINO's .xml and .bin. Numbers are as the network has them: what half precision
+In: a weights file, a run's folder or torchvision's COCO checkpoint, as for `networks.export`. Out:
+an .onnx file, or OpenVINO's .xml and .bin. Numbers are as the network has them: what half precision
 holds exactly is kept so.
 """
 

@@ -1,6 +1,6 @@
 """The challenge's file: written from predictions, checked, and read back.
 
-rules.py     the form, rule by rule; Fault, one place where one is broken
+rules.py     the form, rule by rule; RowFault, one place where one is broken
 pictures.py  the test pictures: ImageIds, md5 mapping lists, sizes
 spans.py     which of several masks own a frame's pixels
 row.py       a row's text <-> its fields

@@ -7,6 +7,7 @@ from pathlib import Path
 from tinyseg.calibrate import (
     Calibration,
     Judged,
+    calibrated,
     calibration_error,
     fit,
     log_loss,
@@ -52,6 +53,9 @@ def calibrate(
     watch = Watch(on_error, on_progress, on_remark)
     files = [predictions] if isinstance(predictions, Path | str) else predictions
     places = [data] if isinstance(data, Path | str | Place) else data
+    if len(files) != len(places):
+        rule = "there are predictions for each data set, in the same order"
+        raise PredictionsError(rule, expected=len(places), got=len(files))
     found = [_judged(*each, watch) for each in zip(files, places, strict=True)]
     classes = found[0][1]
     if any(names != classes for _, names in found):
@@ -62,13 +66,9 @@ def calibrate(
     if target is not None:
         write_calibration(target, calibration)
     watch.report()
-    return Calibrated(
-        calibration,
-        log_loss(judged),
-        log_loss(judged, calibration, classes),
-        calibration_error(judged),
-        calibration_error(judged, calibration, classes),
-    )
+    fitted = calibrated(judged, calibration, classes)
+    losses = log_loss(judged), log_loss(fitted)
+    return Calibrated(calibration, *losses, calibration_error(judged), calibration_error(fitted))
 
 
 def _judged(
