@@ -60,7 +60,7 @@ def test_one_run_without_a_detection(scenes: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     words = ("--data", str(scenes), "--out", str(out), "--resamples", "5")
     run("report", str(tmp_path / "none.json"), *words)
-    assert "No judged prediction reaches a score of .30." in out.read_text("utf-8")
+    assert "No judged prediction reaches a score of .50." in out.read_text("utf-8")
 
 
 def test_a_file_that_cannot_be_written_is_named(scenes: Path, tmp_path: Path) -> None:
