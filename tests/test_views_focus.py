@@ -137,6 +137,16 @@ def test_focus_keeps_its_budget_and_is_the_same_again(
     assert views_of(plan.first(info))[0].rect == (0, 0, hw[1], hw[0])
 
 
+def test_a_small_frame_gets_fewer_zoomed_views() -> None:
+    plan = Focus(1.0, 2.0, (64, 128), (0.0, 30.0), "first", budget_share=1.5)
+    found = instances((10, 10, 14, 14), (50, 40, 54, 44), (90, 50, 94, 54), scores=0.6)
+    for hw, most in (((60, 100), 1), ((100, 128), 2), ((200, 256), 9)):
+        views = replace(plan, short_side=hw[0]).then(FrameInfo(hw), found)
+        assert 1 <= len(views) <= most
+        alone = replace(plan, short_side=hw[0], budget_share=None).then(FrameInfo(hw), found)
+        assert len(alone) > len(views)
+
+
 def test_focus_looks_where_the_prior_says() -> None:
     prior = learn_prior([street(), street()])
     plan = replace(SMALL, source="prior", prior=prior)

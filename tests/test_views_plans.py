@@ -250,9 +250,10 @@ def test_a_files_focus_says_what_its_closer_looks_are(tmp_path: Path) -> None:
 
 
 def test_several_closer_looks_share_a_budget() -> None:
-    own = Plan.of(Focus(7.0), Focus(4.0))
+    own = Plan.of(Focus(7.0, budget_share=1.0), Focus(4.0))
     chosen = choose_plan(find_recipe("lite").predict, own, budget_mp=5.5)
-    assert [p.focus.budget_mp for p in chosen.parts if p.focus is not None] == [3.5, 2.0]
+    budgets = [(p.focus.budget_mp, p.focus.budget_share) for p in chosen.parts if p.focus]
+    assert budgets == [(3.5, None), (2.0, None)]
 
 
 @pytest.mark.parametrize(

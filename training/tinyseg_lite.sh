@@ -48,7 +48,7 @@ fine_tune() {  # fine_tune RUN LIST WORDS...
         --data "$data/coco" --list "$out/coco.txt" --share 0.8 --view-zoom 1 "$@"
 }
 
-streets() {  # Cityscapes in strips along the road, COCO in mosaics; nothing of the WAD
+streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WAD's frames too
     [ -f "$out/street/instances_train.json" ] || "$data/cityscapes_street/unpack.py" "$out/street"
     learn "$out/streets" streets --init imagenet \
         --data "$out/street/instances_train.json" --share 0.66 --view-zoom 1 \
@@ -56,31 +56,36 @@ streets() {  # Cityscapes in strips along the road, COCO in mosaics; nothing of 
         --data "$data/coco_street" --share 0.09 --view-zoom 1 \
         --data "$data/coco_extra" --share 0.04 --view-zoom 1 \
         --data "$out/scenes" --share 0.05 --view-zoom 1
+    [ -d "$out/wad" ] || tinyseg convert "$data/wad" --list "$data/wad/train.txt" \
+        --to wad --pictures link --out "$out/wad"
+    learn "$out/streets_wad" streets_wad --init "$out/streets" \
+        --data "$out/street/instances_train.json" --share 0.56 --view-zoom 1 \
+        --data "$data/coco" --share 0.15 --view-zoom 1 \
+        --data "$data/coco_street" --share 0.08 --view-zoom 1 \
+        --data "$data/coco_extra" --share 0.04 --view-zoom 1 \
+        --data "$out/scenes" --share 0.05 --view-zoom 1 \
+        --data "$out/wad" --share 0.12 --view-zoom 1
 }
 
-fit_scores() {  # fit_scores WEIGHTS FILE: on 45 frames of other cities, which have no tricycle, and the WAD's
-    python - "$out" "$data/wad" <<'CODE'
+fit_scores() {  # fit_scores WEIGHTS FILE: on 45 frames of other cities, which have no tricycle
+    python - "$out" <<'CODE'
 import json, sys
 from pathlib import Path
-out, wad = map(Path, sys.argv[1:])
+out = Path(sys.argv[1])
 names = sorted(one["file_name"] for one in json.loads((out / "street/instances_val.json").read_text())["images"])[1::3][:45]
 (out / "fit.txt").write_text("\n".join(names) + "\n")
 (out / "fit_street.txt").write_text("\n".join(str(out / "street/images" / name) for name in names) + "\n")
-frames = (wad / "train.txt").read_text().split()
-(out / "fit_wad.txt").write_text("\n".join(str(wad / f"train_color/{name}.jpg") for name in frames) + "\n")
 CODE
-    for set in street wad; do
-        tinyseg predict "$out/fit_$set.txt" --weights "$1" --out "$out/fit_$set"
-    done
-    python - "$out" "$data/wad" "$2" <<'CODE'
+    tinyseg predict "$out/fit_street.txt" --weights "$1" --out "$out/fit_street"
+    python - "$out" "$2" <<'CODE'
 import sys
 from pathlib import Path
 import tinyseg
 from tinyseg.tasks import calibrate
-out, wad, file = map(Path, sys.argv[1:])
+out, file = map(Path, sys.argv[1:])
 labelled = "car,motorcycle,bicycle,person,truck,bus,tricycle"
 street = tinyseg.Place(out / "street/instances_val.json", out / "fit.txt", labelled=labelled)
-calibrate([out / "fit_street", out / "fit_wad"], [street, tinyseg.Place(wad, wad / "train.txt")], file)
+calibrate([out / "fit_street"], [street], file)
 CODE
 }
 
@@ -94,11 +99,11 @@ lists
 case $what in
 weights)
     streets
-    uses="--set predict.largest_zoom=1 --set predict.min_score=0.02"
-    write "$out/streets" "$data/wad/train.txt" "$out/plain.safetensors" \
+    uses="--set predict.largest_zoom=1 --set predict.min_score=0.1"
+    write "$out/streets_wad" "$data/wad/train.txt" "$out/plain.safetensors" \
         --set "predict.plan=$plan" $uses
     fit_scores "$out/plain.safetensors" "$out/calibration.json"
-    write "$out/streets" "$data/wad/train.txt" "$out/tinyseg-lite.safetensors" \
+    write "$out/streets_wad" "$data/wad/train.txt" "$out/tinyseg-lite.safetensors" \
         --card "$here/card.yaml" --licence "$(cat "$here/../src/tinyseg/weights/LICENCE")" \
         --set "predict.plan=$plan" $uses --calibration "$out/calibration.json"
     ;;

@@ -79,12 +79,16 @@ def named_plan(name: str, limits: Predict, tile: int | None = None) -> Plan:
 
 def _focused(plan: Plan, budget_mp: float | None, prior: Path | None, name: str | None) -> Plan:
     """The plan with this budget and prior where it focuses; refused where it does not. Several
-    parts share the budget as they did."""
+    parts share the budget as they did; one that is asked for holds for small frames too."""
     budget = sum(part.focus.budget_mp for part in plan.parts if part.focus is not None)
     if budget == 0:
         rule, got = "a budget and a prior belong to the plan focus", name or "a plan without focus"
         raise RecipeError(rule, where="plan", expected="focus", got=got)
-    more = 1.0 if budget_mp is None else budget_mp / budget
-    return plan.with_focus(
-        lambda f: replace(f, budget_mp=f.budget_mp * more, prior=prior or f.prior)
-    )
+
+    def changed(focus: Focus) -> Focus:
+        focus = replace(focus, prior=prior or focus.prior)
+        if budget_mp is None:
+            return focus
+        return replace(focus, budget_mp=focus.budget_mp * budget_mp / budget, budget_share=None)
+
+    return plan.with_focus(changed)

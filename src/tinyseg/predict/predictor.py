@@ -174,8 +174,8 @@ def best_device(members: Sequence[Member]) -> Device:
 
 
 def default_limits(device: Device) -> BatchLimits:
-    """Small batches on a CPU, which gains nothing by large ones, and larger ones elsewhere."""
-    return BatchLimits(pixels=2**21 if device.type == "cpu" else 2**23)
+    """Views one by one on a CPU, which gains nothing by large batches, and many elsewhere."""
+    return BatchLimits(pixels=2**20 if device.type == "cpu" else 2**23)
 
 
 def load_predictor(

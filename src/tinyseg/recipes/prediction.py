@@ -22,8 +22,9 @@ class Predict(Section):
     input_hw: tuple[Side, Side] | None = None
     """Height and width of the network's one input size, if it has only one. Tiles and closer views
     then have this size too, since scaling and padding would cost pixels."""
-    min_score: float = Field(default=0.01, ge=0, le=1)
-    """Instances with a lower score are dropped, in a view and in the frame."""
+    min_score: float = Field(default=0.05, ge=0, le=1)
+    """Instances with a lower score, as the network gives it, are dropped in each view, before their
+    masks are drawn, which takes as long as all else where hundreds are kept."""
     detections: int = Field(default=300, ge=1)
     """Most instances of a view and of a frame."""
     plan: Literal["whole", "tiles", "focus"] | Plan = "whole"

@@ -10,7 +10,7 @@ is known, the rows around the middle of the frame are.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import inf, prod
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +52,10 @@ PRIOR_USED = "the prior of camera"
 class Focus(PlanLike):
     """The whole frame, then zoomed views where small instances are expected.
 
-    `budget_mp` is the pixels of all zoomed views, in millions. `view` is the height and width of a
-    zoomed view in its own pixels, `answers_for` the object sizes that its detections are kept for.
+    `budget_mp` is the pixels of all zoomed views, in millions; with `budget_share` they are also at
+    most so many times the whole view's pixels, but for one view: a small frame needs fewer. `view`
+    is the height and width of a zoomed view in its own pixels, `answers_for` the object sizes that
+    its detections are kept for.
     `source` says where instances are expected from: "prior" (the location prior), "first" (what the
     first view showed, low scores included) or "both". With "prior" there is no second pass, and a
     frame that the prior does not fit gets no zoomed view. `short_side`, `longest_side` and
@@ -72,6 +74,7 @@ class Focus(PlanLike):
     short_side: int = SHORT_SIDE
     longest_side: int | None = LONGEST_SIDE
     largest_zoom: PositiveFloat | None = None
+    budget_share: PositiveFloat | None = None
 
     def __post_init__(self) -> None:
         if not (0 < self.zoom < inf and min(self.view) >= 32 and self.most >= 1):
@@ -120,6 +123,13 @@ class Focus(PlanLike):
             raise PlanError("a focus by the prior alone needs a prior")
         return read_prior(self.prior) if isinstance(self.prior, Path) else self.prior
 
+    def _most_beside(self, once: Planned) -> int:
+        """The number of zoomed views beside this view of the whole frame."""
+        if self.budget_share is None:
+            return self.most
+        paid = self.budget_share * prod(once.view.out_hw) / prod(self.view)
+        return max(min(self.most, int(paid + 1e-9)), 1)
+
     def _look(self, info: FrameInfo, found: Instances) -> list[Planned]:
         evidence = SOURCES[self.source](info, found, self._prior())
         (once,) = self.whole.first(info)
@@ -127,7 +137,8 @@ class Focus(PlanLike):
             evidence * gain_of_zoom(zoom=self.zoom, scale=min(once.view.scale_xy))[:, None, None]
         )
         side_hw = (self.view[0] / self.zoom, self.view[1] / self.zoom)
-        rects = choose_rects(weights, info.hw, side_hw=side_hw, most=self.most, least=LEAST)
+        most = self._most_beside(once)
+        rects = choose_rects(weights, info.hw, side_hw=side_hw, most=most, least=LEAST)
         sizes = self.answers_for or EVERY_SIZE
         return [Planned(View(rect, self.view, answers_for=sizes)) for rect in rects]
 
