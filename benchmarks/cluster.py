@@ -63,7 +63,8 @@ def overhead(asked: argparse.Namespace, root: Path) -> None:
     plan = asked.plan
     if asked.side:
         plan = root / "plan.yaml"
-        plan.write_text(f"whole: {{short_side: {asked.side}, long_side: {2 * asked.side}}}\n")
+        sides = f"{{short_side: {asked.side}, longest_side: {2 * asked.side}}}"
+        plan.write_text(f"parts: [{{whole: {sides}}}]\n")
     counts = asked.frames, TIMES * asked.frames
     folders = {count: copies(known, root / str(count), count) for count in counts}
     rows, first = [], (0.0, 0.0, 0.0)
@@ -81,7 +82,8 @@ def overhead(asked: argparse.Namespace, root: Path) -> None:
         start = few.seconds - counts[0] / rate
         cells = [rate, rate / first[0], cpu, first[1] / cpu, memory, memory / first[2], start]
         rows.append((name, *(f"{value:.3g}" for value in cells)))
-    print(f"{machine()}; {asked.cores} cores, {counts[0]} and {counts[1]} frames, {asked.plan}")
+    print(f"{machine()}; {asked.cores} cores, {counts[0]} and {counts[1]} frames, plan")
+    print(f"{asked.plan}, short side {asked.side or 'its own'}")
     heads = ("", "frames/s", "of predict", "processor s a frame", "predict's of it")
     print(table((*heads, "MB of the largest process", "of predict's", "start, s"), rows))
 

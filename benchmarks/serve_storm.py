@@ -60,12 +60,13 @@ for file in files:
     document = to_document(Predictions(found.names, (frame,)))
     rows = orjson.dumps(document["annotations"], option=orjson.OPT_SERIALIZE_NUMPY)
     file.with_suffix(".json").write_bytes(rows)
-start, count = time.perf_counter(), 0
+start, spent, count = time.perf_counter(), time.process_time(), 0
 while time.perf_counter() - start < seconds or count < len(files):
     found = model(files[count % len(files)].read_bytes()); count += 1
-print((time.perf_counter() - start) / count)
+print((time.perf_counter() - start) / count, (time.process_time() - spent) / count)
 """
-"""`tinyseg predict`'s model in a process of its own: expected answers, then seconds a frame."""
+"""`tinyseg predict`'s model in a process of its own: expected answers, then seconds a frame, by the
+clock and of the processor."""
 
 
 def tree(pid: int) -> list[int]:
@@ -84,6 +85,12 @@ def resident_mb(pid: int) -> float:
             continue
         total += pages * os.sysconf("SC_PAGE_SIZE")
     return total / MB
+
+
+def processor_s(pid: int) -> float:
+    """Processor seconds of a process and those below it."""
+    own = (Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in tree(pid))
+    return sum(int(words[11]) + int(words[12]) for words in own) / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:
@@ -122,13 +129,15 @@ def load(options: argparse.Namespace) -> None:
             (folder / f"{n}.jpg").write_bytes(data)
         words = (name, options.plan or "", str(options.threads), str(options.seconds))
         alone = subprocess.run(
-            [sys.executable, "-c", PREDICT, *words], capture_output=True, text=True, check=True
+            [sys.executable, "-c", PREDICT, *words], stdout=subprocess.PIPE, text=True, check=True
         )
-        each_s = float(alone.stdout.split()[-1])
+        clock_s, used_s = map(float, alone.stdout.split()[-2:])
         expected = [(folder / f"{n}.json").read_bytes() for n in range(len(pictures))]
-        server = Served(folder / "log", ["--threads", str(options.threads), "--deadline", "600"])
+        plan = ["--plan", options.plan] if options.plan else []
+        more = ["--threads", str(options.threads), "--deadline", "600", *plan]
+        server = Served(folder / "log", more)
         try:
-            _load(server, pictures, expected, options, each_s)
+            _load(server, pictures, expected, options, (clock_s, used_s))
         finally:
             server.stop()
 
@@ -138,59 +147,76 @@ def _load(
     pictures: Sequence[bytes],
     expected: Sequence[bytes],
     options: argparse.Namespace,
-    each_s: float,
+    alone_s: tuple[float, float],
 ) -> None:
     import orjson
 
     client = httpx.Client(
         base_url=server.url, timeout=1200, trust_env=False, limits=httpx.Limits(max_connections=80)
     )
-    params = {"plan": options.plan} if options.plan else {}
-    warm = client.post("/v1/predict", params=params, content=pictures[0]).raise_for_status()
+    warm = client.post("/v1/predict", content=pictures[0]).raise_for_status()
     assert warm.json()["annotations"]
     idle = resident_mb(server.process.pid)
-    watch, statuses, times, wrong = Watch(server.process.pid), Counter[int](), [], 0
+    watch, statuses, times = Watch(server.process.pid), list[int](), list[float]()
 
     def ask(n: int) -> bool:
         content = pictures[n % len(pictures)] + n.to_bytes(3, "big")
         start = time.perf_counter()
         while True:
-            answer = client.post("/v1/predict", params=params, content=content)
-            statuses[answer.status_code] += 1
+            answer = client.post("/v1/predict", content=content)
+            statuses.append(answer.status_code)
             if answer.status_code != 503:
                 times.append(time.perf_counter() - start)
                 found = orjson.loads(answer.content).get("annotations")
                 return found == orjson.loads(expected[n % len(pictures)])
             time.sleep(min(float(answer.headers["Retry-After"]), 10) * (0.5 + random.random()))
 
-    start = time.perf_counter()
+    start, processor_start_s = time.perf_counter(), processor_s(server.process.pid)
     with ThreadPoolExecutor(options.at_once) as threads:
         right = list(threads.map(ask, range(options.requests)))
-    spent = time.perf_counter() - start
-    wrong = right.count(False)
+    served_s = (
+        (time.perf_counter() - start) / options.requests,
+        (processor_s(server.process.pid) - processor_start_s) / options.requests,
+    )
     most = watch.end()
     times.sort()
     print(f"{options.requests} requests, {options.at_once} at once, frames {options.size}, plan")
     print(f"  {options.plan or 'the weights own'}, {options.threads} threads")
-    print(f"statuses {dict(statuses)}; wrong answers {wrong}")
+    print(f"statuses {dict(Counter(statuses))}; wrong answers {right.count(False)}")
     print(f"memory: idle {idle:.0f} MB, most {most:.0f} MB: + {most - idle:.0f} MB")
-    print(f"seconds a frame: served {spent / options.requests:.2f}, predict alone {each_s:.2f}")
-    print(f"throughput of predict's: {each_s / (spent / options.requests):.2f}")
+    for kind, served, alone in zip(
+        ("by the clock", "of the processor"), served_s, alone_s, strict=True
+    ):
+        print(f"seconds a frame {kind}: served {served:.2f}, predict alone {alone:.2f}")
+        print(f"  throughput of predict's: {alone / served:.2f}")
     print(f"p50 {statistics.median(times):.1f} s, p95 {times[int(len(times) * 0.95)]:.1f} s")
 
 
 # Hostile requests.
 
+TARGETS = (
+    "etc/passwd", "etc/shadow", "proc/self/environ", ".git/config", "root/.ssh/id_rsa",
+    "windows/win.ini",
+)  # fmt: skip
+UPWARDS = (
+    "../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..\\", "..%5c", "....//", "..%c0%af",
+    "%252e%252e%252f",
+)  # fmt: skip
+BELOW = ("/", "/v1/", "/v1/scene/", "/style.css/", "/script.js?x=")
 TRAVERSALS = (
-    "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/v1/..%2f..%2fetc/passwd", "//etc/passwd",
-    "/v1/scene/..%2f1", "/v1/scene/file:%2f%2f%2fetc%2fpasswd", "/style.css/../../etc/shadow",
-    "/.git/config", "/v1/model%00", "/script.js?x=http://169.254.169.254/latest/meta-data",
+    *(f"{start}{4 * up}{target}" for start in BELOW for up in UPWARDS for target in TARGETS),
+    "//etc/passwd", "/v1/scene/file:%2f%2f%2fetc%2fpasswd", "/.git/config", "/v1/model%00",
 )  # fmt: skip
+HOSTS = (
+    "169.254.169.254", "localhost:22", "127.0.0.1:6379", "[::1]:80", "0x7f000001", "2130706433",
+)  # fmt: skip
+SCHEMES = ("http", "https", "ftp", "gopher", "file")
 ADDRESSES = (
-    "http://169.254.169.254/", "file:///etc/passwd", "http://localhost:22/", "\\\\host\\share",
-    "gopher://127.0.0.1:6379/_INFO", "../../../../etc/passwd", "ftp://127.0.0.1/",
-    "/proc/self/environ",
+    *(f"{scheme}://{host}/latest/meta-data" for scheme in SCHEMES for host in HOSTS),
+    "file:///etc/passwd", "\\\\host\\share", "../../../../etc/passwd", "/proc/self/environ",
 )  # fmt: skip
+"""With TRAVERSALS over 300 strings."""
+
 NAMES = ("plan", "masks", "classes", "budget", "camera", "min_score", "weights", "url", "path")
 
 Request = tuple[str, str, dict[str, Any]]
@@ -204,7 +230,7 @@ def hostile_request(rng: random.Random, picture: bytes) -> Request:
         lambda: ("POST", "/v1/predict", {"content": rng.randbytes(rng.randrange(3000))}),
         lambda: ("POST", "/v1/predict", {"content": _bomb(rng)}),
         lambda: ("POST", "/v1/predict", {"json": _deep(rng.randrange(1, 3000))}),
-        lambda: (rng.choice(("GET", "POST", "PUT")), rng.choice(TRAVERSALS), {}),
+        lambda: (rng.choice(("GET", "POST", "PUT")), "/", _traversal(rng)),
         lambda: ("POST", "/v1/predict", _parameters(rng, picture)),
         lambda: ("POST", "/v1/predict", {"content": b"x", "headers": _headers(rng)}),
         lambda: ("POST", "/v1/predict", {"files": {"image": (rng.choice(ADDRESSES), b"x" * 9)}}),
@@ -232,6 +258,11 @@ def _deep(depth: int) -> Any:
     for _ in range(min(depth, 400)):
         tree = [tree]
     return tree
+
+
+def _traversal(rng: random.Random) -> dict[str, Any]:
+    """An address as it stands, which the client would tidy up."""
+    return {"extensions": {"target": rng.choice(TRAVERSALS).encode()}}
 
 
 def _parameters(rng: random.Random, picture: bytes) -> dict[str, Any]:
@@ -315,7 +346,7 @@ def _hostile(
         except Exception as error:  # of the client: some of this it does not want to send
             return type(error).__name__
 
-    slow = [_slow(server.url) for _ in range(20)]
+    slow = [_slow(server.url, head) for head in (*10 * [SLOW_HEAD], *10 * [SLOW_BODY])]
     with ThreadPoolExecutor(16) as threads:
         statuses.update(threads.map(send, requests))
     spent = time.perf_counter() - start
@@ -327,25 +358,32 @@ def _hostile(
     print(
         f"statuses of 500: {statuses['500']}; the next good request is right: {again == expected}"
     )
-    print(f"slow heads cut off: {dropped} of {len(slow)}")
+    print(f"slow heads and bodies cut off: {dropped} of {len(slow)}")
     after = resident_mb(server.process.pid)
     print(
         f"memory: idle {idle:.0f} MB, most {most:.0f}, after {after:.0f}: + {after - idle:.0f} MB"
     )
 
 
-def _slow(url: str) -> socket.socket:
+SLOW_HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nX-Slow: "
+SLOW_BODY = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nslow"
+
+
+def _slow(url: str, begun: bytes) -> socket.socket:
     """A connection that begins a request and goes on no further."""
     host, port = url.removeprefix("http://").rstrip("/").split(":")
     one = socket.create_connection((host, int(port)))
-    one.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    one.sendall(begun)
     return one
 
 
 def _is_closed(one: socket.socket) -> bool:
+    """Closed, perhaps behind an answer of 408."""
     one.settimeout(0.5)
     try:
-        return one.recv(10) == b""
+        while one.recv(4096):
+            pass
+        return True
     except TimeoutError:
         return False
     except OSError:
@@ -365,23 +403,32 @@ def _trace(server: Served, folder: Path) -> subprocess.Popen[bytes] | None:
     return process
 
 
+OF_THE_SYSTEM = (
+    "/proc/self/",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/sys/",
+    "/dev/",
+    "/usr/",
+    "/lib",
+    "/etc/ld.so",
+    "/etc/localtime",
+)
+
+
 def _told(trace: Path) -> None:
-    """The files and sockets of a trace, each once with its count."""
+    """The files of a trace, by whose they are, and its sockets."""
     lines = trace.read_text("utf-8", "replace").splitlines()
-    opened = Counter(
-        re.sub(r"\d+", "N", found.group(1))
-        for line in lines
-        if (found := re.search(r'open(?:at)?\([^"]*"([^"]*)"', line))
-    )
-    others = Counter(
-        found.group(1)
-        for line in lines
-        if (found := re.search(r"\b(socket|connect|execve)\(", line))
-    )
-    foreign = [p for p in opened if re.search(r"etc/(passwd|shadow)|environ|\.git|share", p)]
-    print(f"opened while it ran: {dict(opened.most_common(12))}")
+    found = (re.search(r'open(?:at)?\([^"]*"([^"]*)"', line) for line in lines)
+    opened = Counter(one.group(1) for one in found if one)
+    calls = (re.search(r"\b(socket|connect|execve)\(", line) for line in lines)
+    others = Counter(one.group(1) for one in calls if one)
+    places = (Path(__file__).parent.parent, Path(sys.prefix), Path(sys.base_prefix))
+    own = (*map(str, places), *(str(one.resolve()) for one in places), *OF_THE_SYSTEM)
+    foreign = {path: count for path, count in opened.items() if not path.startswith(own)}
+    print(f"{opened.total()} times a file was opened, {len(opened)} paths; of these neither the")
+    print(f"package's, Python's nor the system's: {foreign or 'none'}")
     print(f"sockets, connections, programs: {dict(others) or 'none'}")
-    print(f"of a request's paths: {foreign or 'none'}")
 
 
 def schema(options: argparse.Namespace) -> None:
@@ -430,7 +477,7 @@ def kills(options: argparse.Namespace) -> None:
             asking = [threads.submit(ask, turn) for turn in range(4)]
             try:
                 for _ in range(options.kills):
-                    time.sleep(random.random())
+                    time.sleep(random.uniform(0, options.between))
                     (worker,) = server.workers()
                     os.kill(worker, signal.SIGKILL)
                     start = time.perf_counter()
@@ -501,11 +548,14 @@ def page(options: argparse.Namespace) -> None:
         opened.fill("#score", "0")
         opened.wait_for_timeout(2000)
         shown = opened.locator(".pane path.found").count()
+        before_s = processor_s(os.getpid())
         times = sorted(opened.evaluate(move))
+        used_s = processor_s(os.getpid()) - before_s
         browser.close()
     print(f"first load {first / 1000:.0f} KB; {options.size} with {shown} outlines")
     median, late = statistics.median(times), times[int(len(times) * 0.95)]
     print(f"pan and zoom: {1000 / median:.0f} frames/s, {1000 / late:.0f} at the 95th of 100")
+    print(f"all processes together: {1000 * used_s / len(times):.0f} ms of a processor a frame")
 
 
 def main() -> None:
@@ -516,10 +566,11 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=64)
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--size", default="3384x2710")
-    parser.add_argument("--plan", choices=("whole", "focus", "tiles"))
+    parser.add_argument("--plan", help="of load: whole, focus, tiles, or a file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60, help="of predict alone")
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--between", type=float, default=6, help="most seconds between kills")
     parser.add_argument("--instances", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--schemathesis", default="schemathesis", help="the command, for schema")

@@ -107,7 +107,9 @@ def _add_prediction(app: FastAPI, pool: Pool) -> None:
 def _add_state(app: FastAPI, pool: Pool) -> None:
     settings = pool.settings
 
-    @app.get("/v1/model")
+    told: dict[int | str, dict[str, Any]] = {code: RESPONSES[code] for code in (401, 403, 503)}
+
+    @app.get("/v1/model", responses=told)
     async def model() -> dict[str, Any]:
         """What the server has loaded, and its limits."""
         about = _about(pool)
@@ -134,14 +136,18 @@ def _add_state(app: FastAPI, pool: Pool) -> None:
         """The front process lives."""
         return {"status": "alive"}
 
-    @app.get("/readyz", response_model=None)
+    @app.get("/readyz", responses=told)
     async def readyz() -> dict[str, str]:
         """A worker can take pictures."""
         if not pool.ready:
             raise Problem("busy", "no worker process is ready yet", retry_s=5.0)
         return {"status": "ready"}
 
-    @app.get("/metrics", response_model=None)
+    text: dict[int | str, dict[str, Any]] = {
+        200: {"content": {prometheus.MEDIA_TYPE: {"schema": {"type": "string"}}}}
+    }
+
+    @app.get("/metrics", response_class=Response, responses=told | text)
     async def metrics() -> Response:
         """For Prometheus."""
         pool.metrics.queue(pool.requests, pool.pixels)
