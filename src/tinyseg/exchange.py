@@ -84,13 +84,13 @@ def from_supervision(detections: supervision.Detections) -> Instances:
         raise DataError("detections need masks and class ids to become instances")
     scores = detections.confidence
     found = np.ones(len(detections)) if scores is None else scores.astype(np.float64)
-    masks = _dense(mask) if isinstance(mask, np.ndarray) else _compact(mask)
+    masks = (
+        mask_ops.from_bitmaps([one.astype(np.bool_) for one in mask])
+        if isinstance(mask, np.ndarray)
+        else _compact(mask)
+    )
     boxes = np.asarray(detections.xyxy, np.float64)
     return Instances(boxes, masks, labels.astype(np.int64), found)
-
-
-def _dense(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> CropMasks:
-    return mask_ops.from_bitmaps([one.astype(np.bool_) for one in mask])
 
 
 def _compact(mask: Any) -> CropMasks:

@@ -62,27 +62,20 @@ class Predictions:
 
     def __post_init__(self) -> None:
         for kind, names in (("class", self.classes), ("frame", [f.name for f in self.frames])):
-            twice = _first_twice(names)
+            counts = Counter(names)
+            twice = next((name for name in names if counts[name] > 1), None)
             if twice is not None:
                 raise PredictionsError(f"each {kind} name comes once", got=repr(twice))
         for frame in self.frames:
-            _check_frame(frame, len(self.classes))
-
-
-def _check_frame(frame: FramePredictions, class_count: int) -> None:
-    labels, boxes = frame.instances.labels, frame.instances.boxes
-    where = f"frame {frame.name!r}"
-    if len(labels) and not (labels.min() >= 0 and labels.max() < class_count):
-        rule = "labels are indices into the class list"
-        got = f"{labels.min()} ... {labels.max()}"
-        raise PredictionsError(rule, where=where, expected=f"0 ... {class_count - 1}", got=got)
-    if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()):
-        raise PredictionsError("boxes are finite, with x0 <= x1 and y0 <= y1", where=where)
-
-
-def _first_twice(names: Sequence[str]) -> str | None:
-    counts = Counter(names)
-    return next((name for name in names if counts[name] > 1), None)
+            labels, boxes = frame.instances.labels, frame.instances.boxes
+            where = f"frame {frame.name!r}"
+            if len(labels) and not (labels.min() >= 0 and labels.max() < len(self.classes)):
+                rule = "labels are indices into the class list"
+                got = f"{labels.min()} ... {labels.max()}"
+                expected = f"0 ... {len(self.classes) - 1}"
+                raise PredictionsError(rule, where=where, expected=expected, got=got)
+            if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= boxes[:, :2]).all()):
+                raise PredictionsError("boxes are finite, with x0 <= x1 and y0 <= y1", where=where)
 
 
 def write_predictions(path: Path, predictions: Predictions, *, source: str | None = None) -> None:

@@ -185,7 +185,8 @@ def _frame_names(results: Results, dataset: DataSet) -> list[str | None]:
         return [own[row.link("image_id", own)] for row in results.rows]
     by_id: dict[Identity, list[str]] = {}
     for name, number in dataset.ids.items():
-        by_id.setdefault(_plain(number), []).append(name)
+        plain = identity(number)
+        by_id.setdefault(number if plain is None else plain, []).append(name)
     texts = [row.values.get("file_name") for row in results.rows]
     rows = list(zip(results.rows, texts, strict=True))
     numbers = {row.identity("image_id") for row, text in rows if not is_text(text)}
@@ -197,11 +198,6 @@ def _frame_names(results: Results, dataset: DataSet) -> list[str | None]:
         _only(by_name, text, row) if is_text(text) else _only(known, row.identity("image_id"), row)
         for row, text in rows
     ]
-
-
-def _plain(number: int | str) -> Identity:
-    plain = identity(number)
-    return number if plain is None else plain
 
 
 def _by_name(dataset: DataSet) -> Fitting:

@@ -65,21 +65,18 @@ class YoloSeg(Network):
         for image in images:
             hw, inner = (image.shape[0], image.shape[1]), self._input_hw
             shown = image if hw == inner else letterbox(hw, inner).cut_image(image)
-            one = self._one(shown)
+            rows, prototypes = self._outputs(shown)
+            boxes, labels, scores, coefficients = self._parted(rows)
+            height, width = shown.shape[:2]
+            if boxes.max(initial=0) <= 2:  # LiteRT's are shares of the input
+                boxes = boxes * np.array([width, height, width, height])
+            boxes = box_math.clip(boxes, (0.0, 0.0, float(width), float(height)))
+            kept = _suppressed(boxes, labels, scores)
+            stride = width / prototypes.shape[2]
+            masks = _masks(boxes[kept], coefficients[kept], prototypes, stride)
+            one = Instances(boxes[kept], masks, labels[kept], np.clip(scores[kept], 0, 1))
             found.append(one if hw == inner else unboxed(one, hw, inner))
         return found
-
-    def _one(self, image: Image) -> Instances:
-        rows, prototypes = self._outputs(image)
-        boxes, labels, scores, coefficients = self._parted(rows)
-        height, width = image.shape[:2]
-        if boxes.max(initial=0) <= 2:  # LiteRT's are shares of the input
-            boxes = boxes * np.array([width, height, width, height])
-        boxes = box_math.clip(boxes, (0.0, 0.0, float(width), float(height)))
-        kept = _suppressed(boxes, labels, scores)
-        stride = width / prototypes.shape[2]
-        masks = _masks(boxes[kept], coefficients[kept], prototypes, stride)
-        return Instances(boxes[kept], masks, labels[kept], np.clip(scores[kept], 0, 1))
 
     def _outputs(
         self, image: Image

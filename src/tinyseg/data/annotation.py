@@ -215,15 +215,15 @@ def _check_polygon(polygon: Any, row: Fields, place: str) -> None:
         and max(polygon) <= _MAX_COORDINATE
         and math.isfinite(sum(polygon))
     ):
-        at, value = next((i, v) for i, v in enumerate(polygon) if not _is_coordinate(v))
+        # False for NaN too, which is neither above nor below.
+        at, value = next(
+            (i, v)
+            for i, v in enumerate(polygon)
+            if not (type(v) in (int, float) and -_MAX_COORDINATE <= v <= _MAX_COORDINATE)
+        )
         rule = f"a polygon's coordinates are finite numbers up to {_MAX_COORDINATE}"
         own = Fields({}, f"{own.where}: number {at}", row.refuse)
         raise own.fault(rule, got=shown(value), code="polygon-numbers")
-
-
-def _is_coordinate(value: Any) -> bool:
-    # False for NaN too, which is neither above nor below.
-    return type(value) in (int, float) and -_MAX_COORDINATE <= value <= _MAX_COORDINATE
 
 
 def doubts_of(own: Annotations, hw: tuple[int, int]) -> Iterator[TinysegError]:

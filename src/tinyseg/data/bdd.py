@@ -242,22 +242,18 @@ def _object(row: Mapping[str, Any], where: str, classes: Sequence[str]) -> Drawn
 def _draw(row: Mapping[str, Any], hw: Size) -> CropMasks | Rings:
     code, rings, box = (row.get(key) for key in ("rle", "poly2d", "box2d"))
     if isinstance(code, dict):
-        return _run_lengths(code, hw)
+        size, counts = code.get("size"), code.get("counts")
+        if size != list(hw):
+            rule = "a run-length code has its image's size [height, width]"
+            raise DataError(rule, expected=list(hw), got=repr(size)[:60])
+        if not (isinstance(counts, str) and counts.isascii()):
+            raise DataError("a run-length code is text in ASCII", got=repr(counts)[:60])
+        return mask_ops.from_coco_rle([counts], hw)
     if rings:
         return [ring for corners in _rings(rings) for ring in drawn.polygon(corners)]
     if isinstance(box, dict):
         return drawn.box(*drawn.numbers([box.get(key) for key in ("x1", "y1", "x2", "y2")]))
     raise DataError("an object has rle, poly2d or box2d", got=", ".join(map(str, row)))
-
-
-def _run_lengths(code: Mapping[str, Any], hw: Size) -> CropMasks:
-    size, counts = code.get("size"), code.get("counts")
-    if size != list(hw):
-        rule = "a run-length code has its image's size [height, width]"
-        raise DataError(rule, expected=list(hw), got=repr(size)[:60])
-    if not (isinstance(counts, str) and counts.isascii()):
-        raise DataError("a run-length code is text in ASCII", got=repr(counts)[:60])
-    return mask_ops.from_coco_rle([counts], hw)
 
 
 def _rings(rings: object) -> list[list[Point]]:

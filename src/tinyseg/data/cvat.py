@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from tinyseg.data import drawn
-from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Point, Rings, Size
+from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Rings, Size
 from tinyseg.data.found import Files, Found
 from tinyseg.data.pictures import find_pictures
 from tinyseg.errors import DataError, TinysegError
@@ -202,13 +202,9 @@ def _number(text: str | None) -> float | str | None:
         return text
 
 
-def _points(shape: Shape) -> list[Point]:
-    pairs = [pair.split(",") for pair in shape.get("points", "").split(";")]
-    return drawn.points([[_number(value) for value in pair] for pair in pairs])
-
-
 def _polygon(shape: Shape, hw: Size) -> Rings:
-    return drawn.polygon(_points(shape))
+    pairs = [pair.split(",") for pair in shape.get("points", "").split(";")]
+    return drawn.polygon(drawn.points([[_number(value) for value in pair] for pair in pairs]))
 
 
 def _ellipse(shape: Shape, hw: Size) -> Rings:

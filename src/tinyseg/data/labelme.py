@@ -85,7 +85,9 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     beside: dict[Path, dict[str, Path]] = {}
     for sheet in _sheets(path if split is None else path / split):
         if sheet.parent not in beside:
-            beside[sheet.parent] = _pictures_in(sheet.parent)
+            beside[sheet.parent] = {
+                path.stem: path for path in sorted(filter(is_picture, sheet.parent.iterdir()))
+            }
         picture = beside[sheet.parent].get(sheet.stem)
         if picture is None and json_kind(sheet) != "labelme":
             others += 1
@@ -167,11 +169,6 @@ def _load(path: Path) -> Fields:
     return Fields(document)
 
 
-def _pictures_in(folder: Path) -> dict[str, Path]:
-    """Pictures by their stems."""
-    return {path.stem: path for path in sorted(filter(is_picture, folder.iterdir()))}
-
-
 def _named_picture(sheet: Path) -> Path | None:
     """The picture that the file names, or None."""
     try:
@@ -198,17 +195,14 @@ def _shape(row: object, where: str) -> LabelmeShape:
         rule = "a shape is an object with a label"
         raise DataError(rule, where=where, got=repr(row)[:60])
     kind = str(row.get("shape_type") or "polygon")
-    kind = LABELME_BOX_FLAG if _flagged(row) else kind
+    flags = row.get("flags")
+    if isinstance(flags, dict) and flags.get(LABELME_BOX_FLAG) is True:
+        kind = LABELME_BOX_FLAG
     known = kind in _KINDS
     draw = partial(_KINDS[kind], row) if known else partial(drawn.refuse, kind, list(_KINDS))
     return LabelmeShape(
         Drawn(str(row["label"]), where, draw, row.get("group_id")), row.get("score")
     )
-
-
-def _flagged(row: Mapping[str, Any]) -> bool:
-    flags = row.get("flags")
-    return isinstance(flags, dict) and flags.get(LABELME_BOX_FLAG) is True
 
 
 def _mask_of(shape: Mapping[str, Any], hw: Size) -> CropMasks:

@@ -25,7 +25,6 @@ from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw
 from tinyseg.labels import canonical
-from tinyseg.masks import CropMasks
 
 LAYOUT = "a .json of the VGG Image Annotator, or a folder with it and the pictures"
 
@@ -117,7 +116,11 @@ def _read(
             faults.append(DataError(rule, path=path, where=where, got=repr(region)[:60]))
             continue
         kind = str(shape.get("name"))
-        draw = partial(_SHAPES[kind], shape) if kind in _SHAPES else _refused(kind)
+        draw = (
+            partial(_SHAPES[kind], shape)
+            if kind in _SHAPES
+            else partial(drawn.refuse, kind, list(_SHAPES))
+        )
         objects.append(Drawn(_class_of(region), where, draw, ignored=_is_crowd(region)))
     hw = image_hw(picture)
     return drawn.labels_of(objects, name=name, path=path, hw=hw, classes=classes, faults=faults)
@@ -142,10 +145,6 @@ def _is_crowd(region: Mapping[str, Any]) -> bool:
     told = own.items() if isinstance(own, dict) else []
     said = [value for key, value in told if canonical(str(key)) in _CROWD_KEYS]
     return any(str(value).strip().lower() in ("1", "true", "yes") for value in said)
-
-
-def _refused(kind: str) -> Callable[[Size], CropMasks]:
-    return partial(drawn.refuse, kind, list(_SHAPES))
 
 
 def _numbers(shape: Mapping[str, Any], *keys: str) -> list[float]:

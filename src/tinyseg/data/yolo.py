@@ -59,7 +59,7 @@ def splits(path: Path) -> tuple[str, ...]:
     """Those that the description names and that are there; none of one split's folder alone."""
     description = _known_description(path)
     tree = _read(description)
-    if _is_one_split(path, description):
+    if path.is_dir() and path.absolute() != _root(description).absolute():
         return ()
     given = [kind for kind in SPLIT_KINDS if tree.get(kind)]
     if not given:
@@ -255,10 +255,6 @@ def _names(tree: dict[str, Any], description: Path) -> tuple[str, ...]:
         rule = "'names' are texts, in a list or by the numbers 0, 1, 2 ..."
         raise DataError(rule, path=description, got=repr(tree.get("names"))[:60])
     return tuple(str(name) for name in names)
-
-
-def _is_one_split(path: Path, description: Path) -> bool:
-    return path.is_dir() and path.absolute() != _root(description).absolute()
 
 
 def _images_in(path: Path) -> Path:

@@ -93,7 +93,11 @@ def _value_faults(
     """Values without a meaning, by the likeliest cause."""
     unknown = values[code.meanings[values] == MEANS_UNKNOWN]
     if len(unknown) == 0:
-        return _group_faults(values, place, code)
+        # Several classes, all of them as groups and none as an instance
+        lone = np.isin(values, code.lone_ids)
+        if not code.lone_is_group or lone.sum() < 2 or (values >= min(code.lone_ids) * 1000).any():
+            return []
+        return [Fault(kinds.GROUPS_ONLY, place, f"values {', '.join(map(str, values[lone]))}")]
     if (label == code.background).any():
         values = np.append(values, code.background)
     pixels = int(np.isin(label, unknown).sum())
@@ -113,14 +117,6 @@ def _unknown_kind(
         return kinds.CLASS_ALONE
     fits_other = (code.other[values] != MEANS_UNKNOWN).all()
     return kinds.OTHER_FORMAT if fits_other else kinds.UNKNOWN_CLASS
-
-
-def _group_faults(values: Int64[np.ndarray, " n"], place: str, code: Code) -> list[Fault]:
-    """Several classes, all of them as groups and none as an instance."""
-    lone = np.isin(values, code.lone_ids)
-    if not code.lone_is_group or lone.sum() < 2 or (values >= min(code.lone_ids) * 1000).any():
-        return []
-    return [Fault(kinds.GROUPS_ONLY, place, f"values {', '.join(map(str, values[lone]))}")]
 
 
 def _instances(

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from tinyseg.doctor.findings import FaultGroup, Findings
+from tinyseg.doctor.findings import Findings
 from tinyseg.doctor.kinds import Severity
 from tinyseg.doctor.statistics import SIZES, Statistics
 
@@ -34,24 +34,20 @@ def findings_to_text(findings: Findings) -> Iterator[RenderableType]:
     if findings.fast:
         yield "[dim]Pictures were not decoded: damage in them was not looked for.[/]"
     for group in findings.groups:
-        yield from _group(group)
+        kind = group.kind
+        style = _STYLES[kind.severity]
+        yield f"\n[{style}]{kind.severity}[/] {group.count:,} x {kind.title} [dim]({kind.code})[/]"
+        for one in group.examples[:SHOWN]:
+            yield escape(f"      {one.place}" + (f": {one.detail}" if one.detail else ""))
+        if group.count > SHOWN:
+            yield f"      [dim]and {group.count - SHOWN:,} more[/]"
+        yield f"[italic]{escape(_wrapped(kind.advice, 4))}[/]"
     yield _summary(findings)
     yield from _tables(findings.statistics)
     if findings.advice:
         yield "\n[bold]What would help[/]"
     for number, sentence in enumerate(findings.advice, start=1):
         yield escape(_wrapped(f"{number}. {sentence}", 2))
-
-
-def _group(group: FaultGroup) -> Iterator[RenderableType]:
-    kind = group.kind
-    style = _STYLES[kind.severity]
-    yield f"\n[{style}]{kind.severity}[/] {group.count:,} x {kind.title} [dim]({kind.code})[/]"
-    for one in group.examples[:SHOWN]:
-        yield escape(f"      {one.place}" + (f": {one.detail}" if one.detail else ""))
-    if group.count > SHOWN:
-        yield f"      [dim]and {group.count - SHOWN:,} more[/]"
-    yield f"[italic]{escape(_wrapped(kind.advice, 4))}[/]"
 
 
 def _wrapped(text: str, indent: int) -> str:

@@ -104,7 +104,14 @@ def from_row_runs(runs: Sequence[Runs], frame_hw: tuple[int, int]) -> CropMasks:
     """
     height, width = checked_frame(frame_hw)
     for starts, lengths in runs:
-        _check_row_runs(starts, lengths, height * width)
+        total = height * width
+        ends = starts + lengths
+        bad = (lengths < 1) | (starts < 0) | (ends > total)
+        bad[1:] |= starts[1:] < ends[:-1]
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            rule = f"runs ascend, do not overlap, have a length and end within {total} pixels"
+            raise MaskError(rule, where=f"run {at}", got=f"{starts[at]} {lengths[at]}")
     return _runs_to_masks(runs, (height, width))
 
 
@@ -347,16 +354,3 @@ def _parse_challenge(text: str) -> Runs:
         raise MaskError("runs are written 'start length|', each ended by '|'", got=repr(text[:60]))
     numbers = np.array(text.replace("|", " ").split(), np.int64).reshape(-1, 2)
     return numbers[:, 0], numbers[:, 1]
-
-
-def _check_row_runs(
-    starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"], total: int
-) -> None:
-    """MaskError for the first run that does not ascend, overlaps, is empty or ends too far."""
-    ends = starts + lengths
-    bad = (lengths < 1) | (starts < 0) | (ends > total)
-    bad[1:] |= starts[1:] < ends[:-1]
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
-        rule = f"runs ascend, do not overlap, have a length and end within {total} pixels"
-        raise MaskError(rule, where=f"run {at}", got=f"{starts[at]} {lengths[at]}")

@@ -13,19 +13,15 @@ Pairs = tuple[Int64[np.ndarray, " k"], Int64[np.ndarray, " k"]]
 
 def meeting_pairs(boxes: Float64[np.ndarray, "n 4"]) -> Pairs:
     """Indices (i, j), i < j, of boxes that share some area, in ascending order."""
-    level = _levels(boxes)
+    # For each box the exponent of a power of two that is no less than its sides
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
+    level = np.ceil(np.log2(sides)).astype(np.int64)
     codes = [np.zeros(0, np.int64)]
     for at in np.unique(level).tolist():
         hosts, guests = np.flatnonzero(level == at), np.flatnonzero(level <= at)
         codes.append(_met_on_grid(boxes, hosts, guests, 2.0**at))
     first, second = np.divmod(np.unique(np.concatenate(codes)), max(len(boxes), 1))
     return first, second
-
-
-def _levels(boxes: Float64[np.ndarray, "n 4"]) -> Int64[np.ndarray, " n"]:
-    """For each box the exponent of a power of two that is no less than its sides."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1, initial=1.0)
-    return np.ceil(np.log2(sides)).astype(np.int64)
 
 
 def _met_on_grid(

@@ -48,7 +48,14 @@ def resolve(
             found = _without(found, [kept[i] for i in better])
         if found.area:
             kept[index] = found
-    return _instances(objects, kept)
+    which = np.array(list(kept), np.int64)
+    origins = [found.window[:2] for found in kept.values()]
+    grids: list[UInt8[np.ndarray, "_h _w"]] = [
+        found.bits.view(np.uint8) * np.uint8(255) for found in kept.values()
+    ]
+    masks = tighten(CropMasks.pack_pixels(origins, grids))
+    boxes: Float64[np.ndarray, "k 4"] = objects.boxes[which]
+    return Instances(boxes, masks, objects.labels[which], objects.scores[which])
 
 
 def _neighbours(windows: Int64[np.ndarray, "k 4"]) -> list[list[int]]:
@@ -96,14 +103,3 @@ def _without(found: Pixels, owners: list[Pixels]) -> Pixels:
         window = meet(found.window, owner.window)
         part(bits, found.window, window)[:] &= ~part(owner.bits, owner.window, window)
     return _pixels(found.window, bits)
-
-
-def _instances(objects: Objects, kept: dict[int, Pixels]) -> Instances:
-    which = np.array(list(kept), np.int64)
-    origins = [found.window[:2] for found in kept.values()]
-    grids: list[UInt8[np.ndarray, "_h _w"]] = [
-        found.bits.view(np.uint8) * np.uint8(255) for found in kept.values()
-    ]
-    masks = tighten(CropMasks.pack_pixels(origins, grids))
-    boxes: Float64[np.ndarray, "k 4"] = objects.boxes[which]
-    return Instances(boxes, masks, objects.labels[which], objects.scores[which])

@@ -20,7 +20,7 @@ from torch.nn import functional
 from tinyseg.frame import Instances
 from tinyseg.masks import from_roi_grids
 from tinyseg.model.backbones import keep_norm_statistics
-from tinyseg.model.box_head import BOX_POOL_SIZE as BOX_POOL, BoxHead, Candidates, SampledBoxes
+from tinyseg.model.box_head import BOX_POOL_SIZE as BOX_POOL, BoxHead, Candidates
 from tinyseg.model.fast.sublinear import (
     KEEP_ALL,
     RecomputePlan,
@@ -109,8 +109,15 @@ class Detector(nn.Module):
         box_class, box = self.box_head.losses(
             logits, deltas, sampled, targets, normalise=self.normalise
         )
+        # Boxes that may hold an object which nobody labelled
+        unsure = taken_for_unlabelled(
+            torch.split(logits, [len(s.boxes) for s in sampled]),
+            [s.boxes for s in sampled],
+            [s.labels for s in sampled],
+            [t.unlabelled for t in targets],
+        )
         objectness, proposal_box = self.proposals.losses(
-            raw, targets, unsure=_unsure(logits, sampled, targets), normalise=self.normalise
+            raw, targets, unsure=unsure, normalise=self.normalise
         )
         drawn = [s.with_mask(t) for s, t in zip(sampled, targets, strict=True)]
         labels = torch.cat([d.labels for d in drawn])
@@ -225,18 +232,6 @@ class Detector(nn.Module):
         """Features of the boxes from the four finest levels."""
         strides = [padded_hw[0] / m.shape[2] for m in maps[:4]]
         return self.pool(maps[:4], boxes, size=size, strides=strides, aligned=self.rules.aligned)
-
-
-def _unsure(
-    logits: Float[Tensor, "n classes"], sampled: list[SampledBoxes], targets: list[Target]
-) -> list[Float[Tensor, "_k 4"]]:
-    """Boxes that may hold an object which nobody labelled."""
-    return taken_for_unlabelled(
-        torch.split(logits, [len(s.boxes) for s in sampled]),
-        [s.boxes for s in sampled],
-        [s.labels for s in sampled],
-        [t.unlabelled for t in targets],
-    )
 
 
 def _to_instances(found: Candidates, grids: Float[Tensor, "n 28 28"]) -> Instances:

@@ -65,7 +65,11 @@ def given_to_export(
     else:
         detector, recipe = load_detector(file)
         kept = {key: text for key, text in read_header(file).items() if key in KEPT}
-    changed = _use_only(recipe, settings)
+    for setting in settings:
+        if not setting.startswith("predict."):
+            rule = "an exported network changes in its use alone"
+            raise RecipeError(rule, where="settings", expected="predict.KEY=VALUE", got=setting)
+    changed = with_settings(recipe, settings)
     keep_as_predicted(detector, changed)
     header = kept if notes is None else kept | notes.to_header()
     return Given(detector, changed, header, file, file_sha256(file))
@@ -96,12 +100,3 @@ def write_weights(given: Given, target: Path) -> Exported:
     sha256 = write_safetensors(target, small, told | dict(given.header))
     numbers = sum(value.numel() for value in small.values())
     return Exported(given.recipe, sha256, target.stat().st_size, numbers)
-
-
-def _use_only(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """The recipe with these settings, which may only say how the network is used."""
-    for setting in settings:
-        if not setting.startswith("predict."):
-            rule = "an exported network changes in its use alone"
-            raise RecipeError(rule, where="settings", expected="predict.KEY=VALUE", got=setting)
-    return with_settings(recipe, settings)

@@ -70,7 +70,12 @@ def load_shared(path: Path, classes: Sequence[str] = WAD_CLASSES) -> tuple[Detec
     own = tuple(f"{number} {name}" for number, name in enumerate(coco))  # "N/A" comes ten times
     detector = build_detector(recipe.model_copy(update={"classes": own}))
     load_state(detector, state, path=path)
-    _keep_shared(detector, columns)
+    # Leave the heads the rows of background and of these classes, in this order
+    rows = torch.tensor(_rows(columns))
+    box, mask = detector.box_head, detector.mask_head
+    box.register_module("classes", SharedClasses(box.classes, columns))
+    _keep_rows(box.deltas, (rows[:, None] * 4 + torch.arange(4)).flatten())
+    _keep_rows(mask.logits, rows)
     return detector, recipe.model_copy(update={"classes": tuple(classes)})
 
 
@@ -81,15 +86,6 @@ def recipe_of(state: dict[str, Tensor]) -> Recipe:
     else:
         recipe = with_settings(find_recipe("mask_rcnn_r50_v2"), FOCUSED)
     return recipe
-
-
-def _keep_shared(detector: Detector, columns: Sequence[int | None]) -> None:
-    """Leave the heads the rows of background and of these classes, in this order."""
-    rows = torch.tensor(_rows(columns))
-    box, mask = detector.box_head, detector.mask_head
-    box.register_module("classes", SharedClasses(box.classes, columns))
-    _keep_rows(box.deltas, (rows[:, None] * 4 + torch.arange(4)).flatten())
-    _keep_rows(mask.logits, rows)
 
 
 def _rows(columns: Sequence[int | None]) -> list[int]:

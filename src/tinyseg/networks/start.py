@@ -24,7 +24,15 @@ def start_from(
     if Path(start).exists():
         return transfer_weights(detector, recipe, Path(start)).lines()
     if start == FROM_IMAGENET:
-        return _imagenet(detector, recipe, on_progress)
+        if load_imagenet(detector, recipe):
+            return ["backbone from its ImageNet package"]
+        name = recipe.network.backbone
+        if name not in IMAGENET:
+            rule = "no ImageNet weights are known for this backbone"
+            raise WeightsError(rule, expected=" | ".join(IMAGENET), got=name)
+        fetched = fetch(IMAGENET[name], on_progress=on_progress)
+        load_timm(detector, fetched)
+        return [f"backbone from {fetched.name}"]
     if start in COCO:
         path = fetch(COCO[start], on_progress=on_progress)
         return transfer_weights(detector, recipe, path).lines()
@@ -32,15 +40,3 @@ def start_from(
         return transfer_weights(detector, recipe, own_weights()).lines()
     known = " | ".join(("a path", FROM_IMAGENET, OWN, *COCO))
     raise WeightsError("nothing to start from", expected=known, got=start)
-
-
-def _imagenet(detector: Detector, recipe: Recipe, on_progress: OnProgress) -> list[str]:
-    if load_imagenet(detector, recipe):
-        return ["backbone from its ImageNet package"]
-    name = recipe.network.backbone
-    if name not in IMAGENET:
-        rule = "no ImageNet weights are known for this backbone"
-        raise WeightsError(rule, expected=" | ".join(IMAGENET), got=name)
-    path = fetch(IMAGENET[name], on_progress=on_progress)
-    load_timm(detector, path)
-    return [f"backbone from {path.name}"]

@@ -94,7 +94,10 @@ def draw_overlay(
     out_hw = (max(round(height * out_width / width), 1), out_width)
     small = mask_ops.area(scene.instances.masks) < SMALL_AREA
     band = _band(scene) if strip else None
-    in_band = small & _rows_within(scene.instances.masks, band)
+    masks = scene.instances.masks
+    middle = (masks.boxes[:, 1] + masks.boxes[:, 3]) / 2
+    low, high = band or (0, 0)
+    in_band = small & np.asarray((middle >= low) & (middle < high))
     whole = View((0.0, 0.0, float(width), float(height)), out_hw)
     panels = [_panel(whole, scene, ~in_band, tone=None), _legend(scene, out_width)]
     if band is not None:
@@ -145,12 +148,6 @@ def _band(scene: _Scene) -> tuple[int, int] | None:
     middle = float(np.median((small.boxes[:, 1] + small.boxes[:, 3]) / 2))
     top = min(max(round(middle - rows / 2), 0), height - rows)
     return top, top + rows
-
-
-def _rows_within(masks: CropMasks, band: tuple[int, int] | None) -> Bool[np.ndarray, " n"]:
-    middle = (masks.boxes[:, 1] + masks.boxes[:, 3]) / 2
-    low, high = band or (0, 0)
-    return np.asarray((middle >= low) & (middle < high))
 
 
 def _slices(

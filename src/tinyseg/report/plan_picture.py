@@ -82,7 +82,9 @@ def _shown(planned: Sequence[Planned], scale: float, out_hw: tuple[int, int]) ->
         x0, y0, x1, y1 = (round(edge * scale) for edge in views[0].rect)
         box = (max(x0, 0), max(y0, 0), min(x1, out_hw[1]), min(y1, out_hw[0]))
         share = sum(_pixels(view) for view in views) / total
-        shown.append(_Shown(box, _text(views, share), _colour(views[0])))
+        zoom = _zoom(views[0])
+        colour = LARGER if zoom > 1.01 else NATIVE if zoom > 0.99 else SMALLER
+        shown.append(_Shown(box, _text(views, share), colour))
     return shown
 
 
@@ -97,11 +99,6 @@ def _text(views: Sequence[View], share: float) -> str:
 
 def _zoom(view: View) -> float:
     return float(np.sqrt(view.scale_xy[0] * view.scale_xy[1]))
-
-
-def _colour(view: View) -> Colour:
-    zoom = _zoom(view)
-    return LARGER if zoom > 1.01 else NATIVE if zoom > 0.99 else SMALLER
 
 
 def _pixels(view: View) -> int:

@@ -39,7 +39,9 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     _strip(canvas, street.left_m, street.right_m, ASPHALT)
     _median(canvas, street)
     if street.crossing_m is not None:
-        _side_street(canvas, street.crossing_m)
+        # The crossing street's asphalt, over kerbs, walks and medians
+        _flat(canvas, -90.0, 90.0, street.crossing_m, street.crossing_m + 7.0, ASPHALT)
+        _flat(canvas, -90.0, 90.0, street.crossing_m + 7.0, street.crossing_m + 14.0, ASPHALT)
     _kerbs(canvas, street)
     for outline in _markings(street):
         _mark(canvas, outline)
@@ -123,12 +125,6 @@ def _median(canvas: Canvas, street: Street) -> None:
         return
     _strip(canvas, right - 0.13, right + 0.0, YELLOW)
     _strip(canvas, left, left + 0.13, YELLOW)
-
-
-def _side_street(canvas: Canvas, z: float) -> None:
-    """The crossing street's asphalt, over kerbs, walks and medians."""
-    _flat(canvas, -90.0, 90.0, z, z + 7.0, ASPHALT)
-    _flat(canvas, -90.0, 90.0, z + 7.0, z + 14.0, ASPHALT)
 
 
 def _kerbs(canvas: Canvas, street: Street) -> None:

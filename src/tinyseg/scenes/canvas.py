@@ -125,7 +125,9 @@ def blend(
 
 def _seen(canvas: Canvas, solid: Solid, place: Place) -> list[_Shape]:
     """The parts that face the camera, projected and coloured, in the order to paint them."""
-    turn = _turn(place.yaw_rad)
+    # Rotation about the vertical; a positive turn swings the front to the right
+    c, s = math.cos(place.yaw_rad), math.sin(place.yaw_rad)
+    turn = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
     counts = np.array([len(part.points) for part in solid])
     at = np.array([place.x_m, place.ground_m, place.z_m])
     world = np.concatenate([part.points for part in solid]) @ turn.T + at
@@ -142,12 +144,6 @@ def _seen(canvas: Canvas, solid: Solid, place: Place) -> list[_Shape]:
         if shape is not None:
             shapes.append(shape)
     return shapes
-
-
-def _turn(yaw_rad: float) -> Float[np.ndarray, "3 3"]:
-    """Rotation about the vertical; a positive turn swings the front to the right."""
-    c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
 def _shape(
@@ -194,7 +190,9 @@ def _raster(
     """Colour multiplied by cover, and cover, of the shapes within the bounds."""
     x0, y0, x1, y1 = bounds
     width, height = x1 - x0, y1 - y0
-    factor = _magnification(max(width, height))
+    # How much finer to draw than the picture: small objects need it most and cost least
+    side = max(width, height)
+    factor = 4 if side < 240 else 2 if side < 1400 else 1
     colour = np.zeros((height * factor, width * factor, 3), np.uint8)
     cover = np.zeros(colour.shape[:2], np.uint8)
     for shape in shapes:
@@ -207,11 +205,6 @@ def _raster(
         cv2.resize(colour, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
         cv2.resize(cover, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
     )
-
-
-def _magnification(side: int) -> int:
-    """How much finer to draw than the picture: small objects need it most and cost least."""
-    return 4 if side < 240 else 2 if side < 1400 else 1
 
 
 def _stamp(

@@ -151,7 +151,9 @@ def car(rng: np.random.Generator) -> Solid:
     solid += _hull(loft, paint, low)
     solid += _side_windows(loft, length) + _side_trim(loft, low, length)
     solid += _tail(loft, low, braking=rng.random() < 0.35) + _face(loft, low)
-    return solid + _car_wheels(width, length, height)
+    # Four wheels on the sides
+    radius = 0.215 * height if height < 1.8 else 0.17 * height
+    return solid + wheels(width * 0.985, radius, (-length * 0.3, length * 0.31))
 
 
 def _hull(loft: Loft, paint: Colour, low: Colour) -> Solid:
@@ -248,9 +250,3 @@ def _face(loft: Loft, low: Colour) -> Solid:
         bulb = loft.patch(8, (side * 0.66, side * 0.86), (0.2, 0.6), HEADLAMP, 4)
         solid.append(replace(bulb, lamp=True))
     return solid
-
-
-def _car_wheels(width: float, length: float, height: float) -> Solid:
-    """Four wheels on the sides."""
-    radius = 0.215 * height if height < 1.8 else 0.17 * height
-    return wheels(width * 0.985, radius, (-length * 0.3, length * 0.31))

@@ -46,17 +46,13 @@ def write_wad(
 
 def _write_scene(out: Path, stem: str, scene: Scene) -> None:
     """The two files of one frame; the image last, for it is what a reader looks for."""
-    write_whole(out / "train_label" / f"{stem}_instanceIds.png", _png(scene))
-    jpeg = simplejpeg.encode_jpeg(
-        scene.image, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
-    )
-    write_whole(out / "train_color" / f"{stem}.jpg", jpeg)
-
-
-def _png(scene: Scene) -> bytes:
-    """The label as a 16-bit PNG: run lengths only, as labels are long runs of one value."""
+    # The label as a 16-bit PNG: run lengths only, as labels are long runs of one value
     how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY]
     done, data = cv2.imencode(".png", scene.label, [*how, cv2.IMWRITE_PNG_STRATEGY_RLE])
     if not done:
         raise DataError("the label could not be encoded", got=scene.label.shape)
-    return np.asarray(data).tobytes()
+    write_whole(out / "train_label" / f"{stem}_instanceIds.png", np.asarray(data).tobytes())
+    jpeg = simplejpeg.encode_jpeg(
+        scene.image, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
+    )
+    write_whole(out / "train_color" / f"{stem}.jpg", jpeg)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from tinyseg.scenes.canvas import Canvas, Place, blend
 from tinyseg.scenes.light import Colour, gain
@@ -46,14 +46,7 @@ def crown(number: int) -> Leaves:
     slim = 0.55 if number >= CROWNS * 2 // 3 else 1.0
     bright = np.full((side, side), 60, np.uint8)
     cover = np.zeros((side, side), np.uint8)
-    clumps = _clumps(rng, slim)
-    for x, y, depth in clumps[np.argsort(clumps[:, 2])]:
-        _clump(bright, cover, (float(x), float(y), float(depth)), rng)
-    return Leaves(_shrunk(bright), _shrunk(cover))
-
-
-def _clumps(rng: np.random.Generator, slim: float) -> Float[np.ndarray, "n 3"]:
-    """Twigs as (x, y, nearness), gathered in lobes around the stem."""
+    # Twigs as (x, y, nearness), gathered in lobes around the stem
     turn = rng.uniform(0, 2 * np.pi, _LOBES)
     out = np.sqrt(rng.uniform(0.05, 1, _LOBES)) * 0.24
     lobes = np.stack([0.5 + slim * out * np.cos(turn), 0.52 + 1.05 * out * np.sin(turn)], axis=1)
@@ -61,7 +54,10 @@ def _clumps(rng: np.random.Generator, slim: float) -> Float[np.ndarray, "n 3"]:
     spread = rng.normal(0, 0.085, (_CLUMPS, 2)) * np.array([0.6 + 0.4 * slim, 1.0])
     spots = np.clip(lobes[own] + spread, 0.07, 0.93)
     nearness = rng.random(_CLUMPS) + 0.6 * rng.random(_LOBES)[own]
-    return np.concatenate([spots, nearness[:, None]], axis=1)
+    clumps = np.concatenate([spots, nearness[:, None]], axis=1)
+    for x, y, depth in clumps[np.argsort(clumps[:, 2])]:
+        _clump(bright, cover, (float(x), float(y), float(depth)), rng)
+    return Leaves(_shrunk(bright), _shrunk(cover))
 
 
 def _clump(

@@ -41,7 +41,12 @@ def render_scene(
     backdrop.paint_ground(canvas, plan.street, np.random.default_rng([seed, index, 3]))
     buildings.paint_buildings(canvas, plan.street, np.random.default_rng([seed, index, 4]))
     classes = _paint_standing(canvas, plan, np.random.default_rng([seed, index, 5]))
-    _finish(canvas, plan, np.random.default_rng([seed, index, 6]))
+    rng = np.random.default_rng([seed, index, 6])
+    if rng.random() < 0.7:
+        finish.paint_own_car(canvas, rng)
+    finish.blur(canvas, plan.blur_frac)
+    finish.darken_corners(canvas, float(rng.uniform(0.12, 0.35)))
+    finish.add_noise(canvas, rng)
     _renumber(canvas.label, classes)
     return Scene(canvas.image, canvas.label)
 
@@ -84,15 +89,6 @@ def _identity(classes: list[int], label: int) -> int:
     """A number for the next instance, to be turned into the WAD's when all is painted."""
     classes.append(label)
     return _FIRST_IDENTITY + len(classes) - 1
-
-
-def _finish(canvas: Canvas, plan: ScenePlan, rng: np.random.Generator) -> None:
-    """The own car, blur, vignette, noise."""
-    if rng.random() < 0.7:
-        finish.paint_own_car(canvas, rng)
-    finish.blur(canvas, plan.blur_frac)
-    finish.darken_corners(canvas, float(rng.uniform(0.12, 0.35)))
-    finish.add_noise(canvas, rng)
 
 
 def _renumber(label: UInt16[np.ndarray, "h w"], classes: list[int]) -> None:

@@ -134,7 +134,13 @@ def paint_shadow(canvas: Canvas, size_m: tuple[float, float, float], place: Plac
     sun = canvas.light.sun_xyz
     reach = size_m[1] * 0.8 / max(sun[1], 0.3)
     throw = (-sun[0] * reach, -sun[2] * reach)
-    foot = _footprint(size_m, place)
+    # Corners of the ground a thing covers
+    half_x, half_z = size_m[0] / 2 * 1.04, size_m[2] / 2 * 1.02
+    c, s = np.cos(place.yaw_rad), np.sin(place.yaw_rad)
+    corners = np.array([[-half_x, -half_z], [-half_x, half_z], [half_x, half_z], [half_x, -half_z]])
+    x = place.x_m + corners[:, 0] * c + corners[:, 1] * s
+    z = place.z_m - corners[:, 0] * s + corners[:, 1] * c
+    foot = np.stack([x, np.zeros(4), z], axis=1)
     if foot[:, 2].min() < 1.5:
         return
     strength = canvas.light.weather.sun
@@ -143,16 +149,6 @@ def paint_shadow(canvas: Canvas, size_m: tuple[float, float, float], place: Plac
         moved[:, 2] = np.maximum(moved[:, 2], 1.2)
         _darken(canvas, np.concatenate([foot, moved]), 0.62 * min(1.0, strength * 1.6), 0.05)
     _darken(canvas, foot, 0.62, 0.14)
-
-
-def _footprint(size_m: tuple[float, float, float], place: Place) -> Float[np.ndarray, "4 3"]:
-    """Corners of the ground a thing covers."""
-    half_x, half_z = size_m[0] / 2 * 1.04, size_m[2] / 2 * 1.02
-    c, s = np.cos(place.yaw_rad), np.sin(place.yaw_rad)
-    corners = np.array([[-half_x, -half_z], [-half_x, half_z], [half_x, half_z], [half_x, -half_z]])
-    x = place.x_m + corners[:, 0] * c + corners[:, 1] * s
-    z = place.z_m - corners[:, 0] * s + corners[:, 1] * c
-    return np.stack([x, np.zeros(4), z], axis=1)
 
 
 def _darken(canvas: Canvas, ground: Float[np.ndarray, "n 3"], by: float, blur_m: float) -> None:

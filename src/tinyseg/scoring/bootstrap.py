@@ -140,16 +140,13 @@ def draw_units(
 ) -> Int64[np.ndarray, "samples frames"]:
     """How often each frame is drawn, where those of one unit are drawn together."""
     own, place = np.unique(units, return_inverse=True)
-    _check_counts(len(own), resamples)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)
-    return np.asarray(drawn[:, place])
-
-
-def _check_counts(frames: int, resamples: int) -> None:
+    frames = len(own)
     if frames < 1 or resamples < 1:
         rule = "intervals need a frame and a resample, or more"
         raise DataError(rule, got=f"{frames} frames, {resamples} resamples")
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)
+    return np.asarray(drawn[:, place])
 
 
 def ends(

@@ -87,7 +87,10 @@ def pair_frames(
     to be measured, which takes most of the time; without it they are not. `of_boxes` judges boxes
     as they were given; a detection's share on the ignore region is that of its pixels.
     """
-    _check_arguments(classes, max_detections)
+    if not classes or len(set(classes)) < len(classes):
+        raise DataError("a class list holds one name or more, each once", got=list(classes))
+    if max_detections < 1:
+        raise PredictionsError("max_detections is at least 1", got=max_detections)
     found = {frame.name: frame for frame in predictions.frames}
     places = [index_of(name, classes) for name in predictions.classes]
     # A detection's label is turned into a place in `classes`, -1 where that has no such class.
@@ -111,13 +114,6 @@ def refuse_missing(missing: Sequence[str], labelled: int) -> None:
         expected = "a list of the predicted frames, or missing ones allowed as empty"
         rule = "every labelled frame needs its predictions"
         raise PredictionsError(rule, expected=expected, got=got)
-
-
-def _check_arguments(classes: Sequence[str], max_detections: int) -> None:
-    if not classes or len(set(classes)) < len(classes):
-        raise DataError("a class list holds one name or more, each once", got=list(classes))
-    if max_detections < 1:
-        raise PredictionsError("max_detections is at least 1", got=max_detections)
 
 
 def _check_labels(labels: FrameLabels, class_count: int, seen: set[str]) -> None:

@@ -77,7 +77,12 @@ def measure_shapes(
     for place in np.flatnonzero(_may_be_true(iou, same)[rows, columns]).tolist():
         offsets[place] = _offset(*parts[place]) if values[place] < 1 else 0.0
     ious = np.array(boundary, np.float64)
-    return FrameShapes(rows, columns, ious, offsets[:, 0], offsets[:, 1], _straight(found))
+    shares = [
+        [np.count_nonzero(edge) / len(edge) for edge in (g[:, 0], g[0], g[:, -1], g[-1])]
+        for g in found.grids()
+    ]
+    straight = np.array(shares, np.float64).reshape(len(found), 4)
+    return FrameShapes(rows, columns, ious, offsets[:, 0], offsets[:, 1], straight)
 
 
 def _may_be_true(
@@ -91,14 +96,6 @@ def _may_be_true(
     bound = may & (may.sum(axis=1) == 1)[:, None]
     gone = np.cumsum(bound, axis=0) - bound > 0
     return np.asarray(may & ~gone)
-
-
-def _straight(masks: CropMasks) -> Float64[np.ndarray, "n 4"]:
-    shares = [
-        [np.count_nonzero(edge) / len(edge) for edge in (g[:, 0], g[0], g[:, -1], g[-1])]
-        for g in masks.grids()
-    ]
-    return np.array(shares, np.float64).reshape(len(masks), 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from tinyseg.masks import Runs
 from tinyseg.submission import spans
 from tinyseg.submission.lines import Line, read_lines
 from tinyseg.submission.pictures import Pictures, is_id, is_md5
-from tinyseg.submission.row import Row, text_to_row
+from tinyseg.submission.row import text_to_row
 from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
 from tinyseg.submission.suspect import LeftBorder, looks_column_major, looks_one_based
 
@@ -97,11 +97,19 @@ class _Checker:
         yield from faults
         if row is None:
             return
-        if frame is None:
-            yield from self._unknown(row.image_id, number)
-        yield from self._duplicate(row)
+        if frame is None and is_id(row.image_id):  # another name is told as such
+            expected = self.pictures.some()
+            yield RowFault(Rule.unknown_image, number, _IMAGE_ID, expected, shown(row.image_id))
+        digest = blake2b(row.content.encode("utf-8"), digest_size=16).digest()
+        first = self.first.setdefault(digest, row.number)
+        if first != row.number:
+            yield RowFault(Rule.duplicate, row.number, got=f"row {first} again")
         if row.runs is not None:
-            yield from self._suspicious(row.runs, number, hw)
+            self.border.add(row.runs, hw[1])
+            tests = {Rule.column_major: looks_column_major, Rule.one_based: looks_one_based}
+            for rule, looks in tests.items():
+                if looks(row.runs, hw):
+                    yield RowFault(rule, number, _RUNS)
             if self.exclusive and frame is not None:
                 frame.rows.append((number, row.runs))
 
@@ -122,25 +130,6 @@ class _Checker:
         self.recent[image_id] = _Frame(self.pictures.hw(image_id))
         if len(self.recent) > RECENT_FRAMES:
             yield from _overlaps(self.recent.pop(next(iter(self.recent))))
-
-    def _unknown(self, image_id: str, number: int) -> Iterator[RowFault]:
-        if is_id(image_id):  # another name is told as such
-            expected = self.pictures.some()
-            yield RowFault(Rule.unknown_image, number, _IMAGE_ID, expected, shown(image_id))
-
-    def _duplicate(self, row: Row) -> Iterator[RowFault]:
-        """A row with picture, class and runs of an earlier one, whatever its confidence."""
-        digest = blake2b(row.content.encode("utf-8"), digest_size=16).digest()
-        first = self.first.setdefault(digest, row.number)
-        if first != row.number:
-            yield RowFault(Rule.duplicate, row.number, got=f"row {first} again")
-
-    def _suspicious(self, runs: Runs, number: int, hw: tuple[int, int]) -> Iterator[RowFault]:
-        self.border.add(runs, hw[1])
-        tests = {Rule.column_major: looks_column_major, Rule.one_based: looks_one_based}
-        for rule, looks in tests.items():
-            if looks(runs, hw):
-                yield RowFault(rule, number, _RUNS)
 
     def end(self) -> Iterator[RowFault]:
         """What only the whole file can tell."""

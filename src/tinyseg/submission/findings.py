@@ -76,7 +76,9 @@ def collect(
             file.write(before + b"\n" + orjson.dumps(fault_to_json(fault)))
             before = b","
         head = b"" if findings.groups else before
-        file.write(head + b'\n],"summary":' + orjson.dumps(_summary(findings)) + b"}\n")
+        groups = [{"rule": g.rule.name, "kind": g.kind, "count": g.count} for g in findings.groups]
+        summary = {"faults": findings.faults, "warnings": findings.warnings, "groups": groups}
+        file.write(head + b'\n],"summary":' + orjson.dumps(summary) + b"}\n")
     return findings
 
 
@@ -91,11 +93,6 @@ def fault_to_json(fault: RowFault) -> dict[str, object]:
         "expected": fault.expected,
         "got": fault.got,
     }
-
-
-def _summary(findings: CheckResult) -> dict[str, object]:
-    groups = [{"rule": g.rule.name, "kind": g.kind, "count": g.count} for g in findings.groups]
-    return {"faults": findings.faults, "warnings": findings.warnings, "groups": groups}
 
 
 def findings_text(findings: CheckResult) -> Iterator[str]:

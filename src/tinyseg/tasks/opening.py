@@ -137,14 +137,14 @@ def open_for(
     own: Mapping[str, int | str] = {}
     if any(isinstance(one, Results) for one in read):
         own = class_ids(place.path, place.format)
-    found = dict.fromkeys(name for one in read for name in _classes(one, own))
+    found = dict.fromkeys(
+        name
+        for one in read
+        for name in (classes_of(one, own) if isinstance(one, Results) else one.classes)
+    )
     dataset = open_with(place, classes(tuple(found)), watch=watch)
     given = [_of_data_set(one, dataset, own) for one in read]
     return given, _of_predicted_splits(dataset, place.listed, given, watch)
-
-
-def _classes(one: Predictions | Results, own: Mapping[str, int | str]) -> tuple[str, ...]:
-    return classes_of(one, own) if isinstance(one, Results) else one.classes
 
 
 def _of_data_set(

@@ -85,15 +85,12 @@ class Board:
     def _add_value(self, step: int, value: Any) -> None:
         self._add(Event(wall_time=time.time(), step=step, summary=Summary(value=[value])))
         if step % FLUSH_EVERY == 0:
-            self._flush()
+            with writing(self._run / NAME):
+                self._file.flush()
 
     def _add(self, event: Any) -> None:
         with writing(self._run / NAME):
             self._records.write(event.SerializeToString())
-
-    def _flush(self) -> None:
-        with writing(self._run / NAME):
-            self._file.flush()
 
 
 def look(

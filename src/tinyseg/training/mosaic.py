@@ -41,16 +41,14 @@ def cells_of(index: int, source: Mosaic, out_hw: tuple[int, int], seed: int) -> 
     weights = np.array(source.weights or [1.0] * (high - low + 1))
     generator = rng(seed, index, "grid")
     across = low + int(generator.choice(len(weights), p=weights / weights.sum()))
-    rows, columns = (_spans(length, across) for length in out_hw)
+    # 0 ... length in so many parts that are alike to a pixel.
+    rows, columns = (
+        list(pairwise(round(length * i / across) for i in range(across + 1))) for length in out_hw
+    )
     return [
         Cell(index * source.most_cells + place, (x0, y0), (y1 - y0, x1 - x0))
         for place, ((y0, y1), (x0, x1)) in enumerate(product(rows, columns))
     ]
-
-
-def _spans(length: int, count: int) -> list[tuple[int, int]]:
-    """0 ... length in so many parts that are alike to a pixel."""
-    return list(pairwise(round(length * i / count) for i in range(count + 1)))
 
 
 def cell_frame(cell: Cell, source: Mosaic, *, draws: Draws, seed: int) -> int:

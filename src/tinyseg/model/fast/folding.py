@@ -46,7 +46,8 @@ class NormedConv(nn.Conv2d):
             input = input.to(weight.dtype)
         if self.same:
             input = pad_same(input, list(self.kernel_size), list(self.stride), list(self.dilation))
-        device = _autocast_device(input)
+        # Where shapes alone are computed ("meta") there is no autocast; any device's will do
+        device = "cpu" if input.is_meta else input.device.type
         mixed = torch.is_autocast_enabled(device) and not exact
         with torch.autocast(device, enabled=mixed):
             return functional.conv2d(
@@ -91,8 +92,3 @@ def fold_norms(body: nn.Module) -> None:
                 folded = FoldedNorm(norm)
                 block.set_submodule(norm_name, folded)
                 block.set_submodule(conv_name, NormedConv(conv, folded))
-
-
-def _autocast_device(input: Tensor) -> str:
-    """Where shapes alone are computed ("meta") there is no autocast; any device's will do."""
-    return "cpu" if input.is_meta else input.device.type

@@ -191,22 +191,15 @@ class _Costs:
         highest = memory_need(self.profile, plan_all(self.profile)).peak
         return sorted({size for size in self.again.values() if size <= highest})
 
-    def _boundary(self, first: int) -> int:
-        """Bytes of the input of a segment."""
-        read = self.units[first].read
-        return sum(size for key, size in read.items() if key not in self.base)
-
-    def _kept_whole(self, index: int) -> int:
-        """Bytes of a unit that is not run again; its result is charged to its reader."""
-        unit = self.units[index]
-        together = unit.saved | unit.read
-        left_out = self.base.keys() | unit.written.keys()
-        return sum(size for key, size in together.items() if key not in left_out)
-
     def _options(self, first: int, limit: int) -> list[tuple[Segment, int, int]]:
         """Segments that start here, with the bytes each keeps and the operations it repeats."""
-        options = [(Segment(first, first + 1, again=False), self._kept_whole(first), 0)]
-        boundary = self._boundary(first)
+        # Bytes of a unit that is not run again; its result is charged to its reader
+        unit = self.units[first]
+        together = unit.saved | unit.read
+        left_out = self.base.keys() | unit.written.keys()
+        whole = sum(size for key, size in together.items() if key not in left_out)
+        options = [(Segment(first, first + 1, again=False), whole, 0)]
+        boundary = sum(size for key, size in unit.read.items() if key not in self.base)
         last = self.links if first < self.links else first + 1
         for end in range(first + 1, last + 1):
             if self.again[first, end] <= limit:

@@ -50,7 +50,9 @@ def size_chart(
         share = (math.log2(max(side, 1.0)) - low) / max(high - low, 1e-9)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
-    top = _top_of(curves)
+    # The least of .1, .2, .5 and 1 that no figure goes beyond.
+    values = [v for c in curves for v in (*c.ys, *c.high) if not math.isnan(v)]
+    top = next((top for top in (0.1, 0.2, 0.5) if max(values, default=1.0) <= top), 1.0)
 
     def y_of(value: float) -> float:
         return HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - TOP)
@@ -74,12 +76,6 @@ def _columns(bins: Sequence[tuple[float, float, int]]) -> list[str]:
             parts.append(rectangle(left + 1, floor - high, right - left - 2, high, "count"))
             parts.append(text((left + right) / 2, TOP - 9, f"{count:,}", "middle"))
     return parts
-
-
-def _top_of(curves: Sequence[Curve]) -> float:
-    """The least of .1, .2, .5 and 1 that no figure goes beyond."""
-    values = [v for c in curves for v in (*c.ys, *c.high) if not math.isnan(v)]
-    return next((top for top in (0.1, 0.2, 0.5) if max(values, default=1.0) <= top), 1.0)
 
 
 def _levels(top: float, y_of: Callable[[float], float]) -> list[str]:

@@ -113,7 +113,8 @@ def _estimate(sure: Sure, read: Read) -> Estimate:
 
 def charts(runs: Sequence[Measured], *, cut: float) -> tuple[Chart, ...]:
     """The charts that say where it is lost; detections are counted from score `cut` on."""
-    fates = [_fates_chart(run, name) for run, name in zip(runs, _names(runs), strict=True)]
+    names = (", A", ", B") if len(runs) > 1 else ("",)
+    fates = [_fates_chart(run, name) for run, name in zip(runs, names, strict=True)]
     return (
         _size_chart(runs),
         *fates,
@@ -121,10 +122,6 @@ def charts(runs: Sequence[Measured], *, cut: float) -> tuple[Chart, ...]:
         _detections_chart(runs, cut),
         _class_chart(runs),
     )
-
-
-def _names(runs: Sequence[Measured]) -> tuple[str, ...]:
-    return (", A", ", B") if len(runs) > 1 else ("",)
 
 
 # By size.

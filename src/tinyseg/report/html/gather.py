@@ -68,17 +68,13 @@ class PageChoice:
 
 def worst_frames(runs: Sequence[JudgedRun], most: int) -> list[int]:
     """Places of the frames with the most errors in any run, in the data set's order."""
-    _check(runs)
+    if not 1 <= len(runs) <= MOST_RUNS or not runs[0].frames:
+        got = f"{len(runs)} runs of {[len(run.frames) for run in runs]} frames"
+        raise DataError("a report shows one run or two, of one frame or more", got=got)
     count = len(runs[0].frames)
     errors = [max(_errors(run.frames[place]) for run in runs) for place in range(count)]
     order = sorted(range(count), key=lambda place: -errors[place])
     return sorted(order[:most])
-
-
-def _check(runs: Sequence[JudgedRun]) -> None:
-    if not 1 <= len(runs) <= MOST_RUNS or not runs[0].frames:
-        got = f"{len(runs)} runs of {[len(run.frames) for run in runs]} frames"
-        raise DataError("a report shows one run or two, of one frame or more", got=got)
 
 
 def _errors(frame: JudgedFrame) -> int:

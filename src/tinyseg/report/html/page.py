@@ -34,11 +34,13 @@ def to_html(page: Page) -> bytes:
         "percent": percent,
     }
     script = "\n".join(page_part(name) for name in SCRIPTS)
+    # JSON that cannot end the element that it stands in
+    data = _to_json(page).decode().replace("<", "\\u003c")
     text = environment.from_string(page_part("page.html.j2")).render(
         page=page,
         style=page_part("page.css"),
         script=f'"use strict";\n{script}',
-        data=_in_script(_to_json(page)),
+        data=data,
         **words,
     )
     return text.encode()
@@ -47,11 +49,6 @@ def to_html(page: Page) -> bytes:
 def page_part(name: str) -> str:
     """A file that stands beside this one."""
     return files(__package__).joinpath(name).read_text("utf-8")
-
-
-def _in_script(content: bytes) -> str:
-    """JSON that cannot end the element that it stands in."""
-    return content.decode().replace("<", "\\u003c")
 
 
 # What the scripts read.

@@ -97,14 +97,11 @@ def _patch(
     if scale != 1:
         size = max(round((x1 - x0) * scale), 1), max(round((y1 - y0) * scale), 1)
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return Patch((x0, y0, x1, y1), scale, _data_uri(pixels, quality))
-
-
-def _data_uri(pixels: UInt8[np.ndarray, "h w 3"], quality: int) -> str:
     fine, code = cv2.imencode(".webp", pixels[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])
     if not fine:
         raise DataError("a picture for the page cannot be encoded", got=pixels.shape)
-    return "data:image/webp;base64," + base64.b64encode(code.tobytes()).decode("ascii")
+    source = "data:image/webp;base64," + base64.b64encode(code.tobytes()).decode("ascii")
+    return Patch((x0, y0, x1, y1), scale, source)
 
 
 def _tiles(

@@ -37,19 +37,15 @@ def sheet_of(frame: Frame, runs: Sequence[JudgedFrame], *, floor: float, max_byt
     truth = _truth(frame, runs)
     found = tuple(_found(run, frame.hw, floor) for run in runs)
     boxes, worth = _worth(truth, found)
+    ignored = outlines(mask_ops.union(frame.ignore), frame.hw)[0] if len(frame.ignore) else ""
     return Sheet(
         frame.name,
         frame.hw,
         picture_of(frame.image, boxes, worth, max_bytes=max_bytes),
-        _region(frame),
+        ignored,
         truth,
         found,
     )
-
-
-def _region(frame: Frame) -> str:
-    """The outline of all that is not judged, as one path."""
-    return outlines(mask_ops.union(frame.ignore), frame.hw)[0] if len(frame.ignore) else ""
 
 
 def _truth(frame: Frame, runs: Sequence[JudgedFrame]) -> tuple[Labelled, ...]:
