@@ -23,16 +23,16 @@ from tinyseg.scoring.bootstrap import (
 )
 from tinyseg.scoring.compare import Comparison, compare_scores
 from tinyseg.scoring.curves import average_precision, resampled_precision
-from tinyseg.scoring.interval_table import (
+from tinyseg.scoring.matches import IOUS, NOTHING, Matches
+from tinyseg.scoring.pairs import FramePairs, pair_frames
+from tinyseg.scoring.score import score_frames
+from tinyseg.scoring.tables import (
     comparison_table,
     comparison_to_json,
     intervals_table,
     intervals_to_json,
     signed_text,
 )
-from tinyseg.scoring.matches import IOUS, NOTHING, Matches
-from tinyseg.scoring.pairs import FramePairs, pair_frames
-from tinyseg.scoring.score import score_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

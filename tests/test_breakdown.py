@@ -29,13 +29,19 @@ from test_pairs import slow_boundary
 
 from tinyseg.errors import DataError
 from tinyseg.scoring.breakdown import Breakdown, break_down
-from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
-from tinyseg.scoring.error_kinds import FIXABLE, ErrorKind, FrameErrors, find_errors
+from tinyseg.scoring.error_kinds import (
+    FIXABLE,
+    ErrorKind,
+    FrameErrors,
+    KindWorth,
+    find_errors,
+    worth_of_kinds,
+)
 from tinyseg.scoring.matches import NOTHING
 from tinyseg.scoring.pairs import FramePairs, pair_frames
 from tinyseg.scoring.shapes import ShapeRules
 from tinyseg.scoring.slices import CURVE_AREAS, slice_pairs
-from tinyseg.scoring.worth import KindWorth, worth_of_kinds
+from tinyseg.scoring.tables import breakdown_tables, breakdown_to_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tinyseg.cli import app, main
-from tinyseg.cli.breaking_down import read_buckets
+from tinyseg.cli.judging import read_buckets
 from tinyseg.data import open_data
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels, Instances

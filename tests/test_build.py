@@ -25,9 +25,9 @@ from tinyseg.networks import (
     put_prior,
     save_weights,
 )
+from tinyseg.networks.weights import translate
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.stored import FORMAT, WEIGHTS_NAME, read_weights_prior
-from tinyseg.torchvision_keys import translate
 from tinyseg.views import learn_prior, prior_to_json
 
 SMALL = ("network.pyramid_channels=8", "network.box_hidden=16", "classes=[car, person]")

@@ -12,8 +12,8 @@ from tinyseg.data.dataset import Item
 from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.masks import CropMasks
-from tinyseg.training import census
-from tinyseg.training.census import check_census, take_census
+from tinyseg.training import label_scan
+from tinyseg.training.label_scan import check_census, take_census
 
 CLASSES = ("car", "person")
 
@@ -51,7 +51,7 @@ def test_a_class_without_an_instance_is_named_and_none_at_all_stops() -> None:
 def test_a_large_set_is_counted_in_part_but_for_its_only_instance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(census, "CENSUS_FRAMES", 4)
+    monkeypatch.setattr(label_scan, "CENSUS_FRAMES", 4)
     assert take_census([item([0])] * 40, CLASSES).read == 4
     late = [item([])] * 33 + [item([1])] + [item([])] * 6
     counted = take_census(late, CLASSES)

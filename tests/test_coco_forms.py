@@ -10,7 +10,7 @@ from test_coco_data import HW, SQUARE, annotation, document, square_counts, writ
 
 from tinyseg import masks as mask_ops
 from tinyseg.data import DataSet, Item, Place, coco_class_names, open_data
-from tinyseg.data.pictures import find_pictures, last_parts
+from tinyseg.data.found import find_pictures, last_parts
 from tinyseg.doctor import examination_of, examine, kinds
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels

@@ -13,8 +13,7 @@ from tinyseg.masks import CropMasks
 from tinyseg.recipes import Recipe, Sampling, lite
 from tinyseg.training.balance import Draws
 from tinyseg.training.batches import FrameStore, make_sample
-from tinyseg.training.copy_paste import find_slides, paste_objects
-from tinyseg.training.cut_outs import CutOut, cut_out, paste
+from tinyseg.training.copy_paste import CutOut, cut_out, find_slides, paste, paste_objects
 from tinyseg.training.sampler import shape_of
 from tinyseg.views import View
 

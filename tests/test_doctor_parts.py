@@ -18,19 +18,19 @@ from typer.testing import CliRunner
 from tinyseg.cli import app
 from tinyseg.doctor import Fault, Findings, Place, Severity, examination_of, examine, kinds
 from tinyseg.doctor.advice import advise
-from tinyseg.doctor.coverage import has_anchor, tile_cover
 from tinyseg.doctor.findings import EXAMPLES, Collector
-from tinyseg.doctor.instances import group_gap
-from tinyseg.doctor.labels import Objects
+from tinyseg.doctor.labels import Objects, group_gap
 from tinyseg.doctor.pictures import thumbnail_of
-from tinyseg.doctor.readers import survey_read
+from tinyseg.doctor.sources import survey_read
 from tinyseg.doctor.statistics import (
     Population,
     count_up,
     fitted,
+    has_anchor,
     resolutions_of,
     rows_of_small,
     shrunk_at,
+    tile_cover,
 )
 from tinyseg.doctor.twins import moment_of
 from tinyseg.errors import DataError, TinysegError

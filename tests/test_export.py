@@ -23,7 +23,7 @@ from tinyseg.networks import (
     start_from,
     transfer_weights,
 )
-from tinyseg.networks.compact import folded, halved
+from tinyseg.networks.weights import folded, halved
 from tinyseg.predict import Predictor, choose_plan, load_member, load_predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings

@@ -20,7 +20,7 @@ ORDER = (
     *("frame", "network", "labels"),
     *("grey_png", "image", "data", "scenes"),
     *("views", "merge"),
-    *("model", "recipes", "torchvision_keys", "downloads", "stored", "networks", "exporting"),
+    *("model", "recipes", "downloads", "stored", "networks", "exporting"),
     *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
     *("submission", "scoring", "doctor", "report", "detections", "quantise", "training"),
     *("api", "foreign", "progress", "cluster", "tasks", "serve", "client", "cli"),

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings, strategies as st
 from jaxtyping import Float64
 
-from tinyseg.merge.neighbours import meeting_pairs
+from tinyseg.merge.crops import meeting_pairs
 
 
 def by_all_pairs(boxes: Float64[np.ndarray, "n 4"]) -> list[tuple[int, int]]:

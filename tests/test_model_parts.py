@@ -15,7 +15,7 @@ from torchvision.ops import MultiScaleRoIAlign, box_iou, roi_align
 from tinyseg import masks as mask_ops
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks
-from tinyseg.model import assign, box_code
+from tinyseg.model import assign
 from tinyseg.model.box_head import BoxHead, SampledBoxes, mlp_head
 from tinyseg.model.detector import Detector
 from tinyseg.model.mask_head import MaskHead, mask_loss
@@ -265,12 +265,12 @@ def test_box_code_is_torchvisions_and_turns_back(
     weights: tuple[float, float, float, float],
 ) -> None:
     boxes, references = random_boxes(50, seed=1), random_boxes(50, seed=2)
-    code = box_code.encode_boxes(boxes, references, weights)
+    code = assign.encode_boxes(boxes, references, weights)
     theirs = BoxCoder(weights)
     torch.testing.assert_close(code, theirs.encode_single(boxes, references))
-    torch.testing.assert_close(box_code.decode_boxes(code, references, weights), boxes)
+    torch.testing.assert_close(assign.decode_boxes(code, references, weights), boxes)
     wild = torch.randn((50, 4), generator=torch.Generator().manual_seed(0)) * 30
-    found = box_code.decode_boxes(wild, references, weights)
+    found = assign.decode_boxes(wild, references, weights)
     torch.testing.assert_close(found, theirs.decode_single(wild, references))
     assert (found[:, 2:] >= found[:, :2]).all()
 

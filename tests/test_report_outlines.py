@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float64, UInt8
 
 from tinyseg.masks import CropMasks
 from tinyseg.report.html import pictures
-from tinyseg.report.html.outlines import EXACT_AREA, mask_rings, outlines
 from tinyseg.report.html.pictures import Patch, picture_of
+from tinyseg.report.html.sheets import EXACT_AREA, mask_rings, outlines
 
 Grid = UInt8[np.ndarray, "h w"]
 

@@ -14,11 +14,19 @@ from tinyseg.errors import DataError
 from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart
+from tinyseg.report.html.charts import (
+    bar_chart,
+    figure,
+    interval,
+    percent,
+    precision_chart,
+    signed,
+    signed_interval,
+    size_chart,
+)
 from tinyseg.report.html.gather import page_of, sheets_of, worst_frames
 from tinyseg.report.html.page import to_html
 from tinyseg.report.html.records import Bar, Curve, Estimate
-from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
 
 
 @cache

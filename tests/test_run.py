@@ -47,11 +47,10 @@ from tinyseg.scoring.score import Averages
 from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.training.batches import FrameStore
 from tinyseg.training.checkpoint import Checkpoint, newest_checkpoint, read_checkpoint
-from tinyseg.training.ema import WeightAverage
 from tinyseg.training.launch import launch_processes
+from tinyseg.training.learner import WeightAverage, learning_rate
 from tinyseg.training.log import EVALUATIONS_NAME, StepReport
 from tinyseg.training.loop import STOPPED_NAME, train
-from tinyseg.training.schedule import learning_rate
 from tinyseg.training.validation import Validate, selection_score, validate_on
 
 CPU = torch.device("cpu")

@@ -16,9 +16,15 @@ from tinyseg.frame import Frame, FrameLabels, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.recipes import Recipe, Sampling, Tile, Whole, lite, with_settings
 from tinyseg.recipes.sampling import MIXTURES, VTR
-from tinyseg.training.augment import jitter_colours
 from tinyseg.training.balance import Draws, TrainData, join
-from tinyseg.training.batches import Batch, FrameStore, Portion, batches, make_sample
+from tinyseg.training.batches import (
+    Batch,
+    FrameStore,
+    Portion,
+    batches,
+    jitter_colours,
+    make_sample,
+)
 from tinyseg.training.sampler import StepShape, draw_view, frame_of, ignore_unlearnable, shape_of
 from tinyseg.views import View
 

@@ -29,7 +29,7 @@ from tinyseg.labels import WAD_BACKGROUND, WAD_CLASSES, WAD_IDS
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.scoring.score import Averages, Scores, score_frames
-from tinyseg.scoring.table import figure_text, scores_table, scores_to_json
+from tinyseg.scoring.tables import figure_text, scores_table, scores_to_json
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

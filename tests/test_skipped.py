@@ -13,8 +13,7 @@ from tinyseg.errors import DataError, TinysegError
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.tasks.opening import open_with
 from tinyseg.training.batches import FrameStore
-from tinyseg.training.census import take_census
-from tinyseg.training.label_scan import scan_labels
+from tinyseg.training.label_scan import scan_labels, take_census
 from tinyseg.watch import OnError, Watch
 
 CLASSES = ("car", "motorcycle")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from tinyseg.cli import app
 from tinyseg.data import open_data, split_of_kind, splits_of
-from tinyseg.data.leaks import shared_frames
+from tinyseg.data.clips import shared_frames
 from tinyseg.errors import DataError
 from tinyseg.image import write_png
 from tinyseg.training.balance import TrainData

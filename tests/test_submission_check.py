@@ -282,7 +282,7 @@ def test_memory_holds_a_digest_of_a_row_and_not_the_row(tmp_path: Path) -> None:
 
 
 def test_an_endless_row_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinyseg.submission.lines.MAX_ROW_BYTES", 200)
+    monkeypatch.setattr("tinyseg.submission.row.MAX_ROW_BYTES", 200)
     content = f"{HEADER}\n{ROW}{'9 1|' * 500}\n{ROW}\n"
     faults = faults_of(tmp_path, content, Pictures(frame_hw=HW))
     assert rules_of(faults) == [(Rule.row_bytes, 2)]

@@ -9,8 +9,16 @@ import pytest
 from jaxtyping import UInt16
 
 from tinyseg.scenes import Scene, render_scene, write_wad
-from tinyseg.scenes.camera import Camera, Pose, camera_of
-from tinyseg.scenes.canvas import BACKGROUND, IGNORE, Place, new_canvas, paint
+from tinyseg.scenes.canvas import (
+    BACKGROUND,
+    IGNORE,
+    Camera,
+    Place,
+    Pose,
+    camera_of,
+    new_canvas,
+    paint,
+)
 from tinyseg.scenes.catalogue import RIDER, SPECIES
 from tinyseg.scenes.light import draw_light
 from tinyseg.scenes.parts import blob

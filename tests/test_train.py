@@ -24,11 +24,10 @@ from tinyseg.stored import WEIGHTS_NAME, read_weights_prior
 from tinyseg.tasks.runs import with_precision
 from tinyseg.training.balance import Draws
 from tinyseg.training.batches import FrameStore
-from tinyseg.training.launch import launch_processes
+from tinyseg.training.launch import launch_processes, mixed_pays
+from tinyseg.training.learner import learning_rate
 from tinyseg.training.log import StepReport
 from tinyseg.training.loop import train
-from tinyseg.training.precision import mixed_pays
-from tinyseg.training.schedule import learning_rate
 from tinyseg.views import learn_prior
 
 CPU = torch.device("cpu")

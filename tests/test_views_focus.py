@@ -12,8 +12,7 @@ from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.views import Focus, FrameInfo, learn_prior
 from tinyseg.views.choose import choose_rects
-from tinyseg.views.evidence import OCTAVES, Grid, gain_of_zoom, octaves_of
-from tinyseg.views.hints import hints
+from tinyseg.views.evidence import OCTAVES, Grid, gain_of_zoom, hints, octaves_of
 
 # Hints and what a look is worth
 

@@ -23,8 +23,15 @@ from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.scoring.curves import average_precision
 from tinyseg.scoring.matches import IOUS, gather, match
 from tinyseg.scoring.pairs import FramePairs, Sides, pair_frames
-from tinyseg.scoring.wad_rule import CutScore, WadScores, match_wad, score_wad
-from tinyseg.scoring.wad_table import sweep_table, wad_classes_table, wad_to_json
+from tinyseg.scoring.wad_rule import (
+    CutScore,
+    WadScores,
+    match_wad,
+    score_wad,
+    sweep_table,
+    wad_classes_table,
+    wad_to_json,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

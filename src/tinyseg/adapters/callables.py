@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.adapters.letterbox import letterbox, unboxed
-from tinyseg.adapters.records import Names, ids_of, read_record
+from tinyseg.adapters.records import Names, ids_of, letterbox, read_record, unboxed
 from tinyseg.frame import Instances
 from tinyseg.network import Limits, Network
 

@@ -21,8 +21,7 @@ import yaml
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from tinyseg import boxes as box_math
-from tinyseg.adapters.letterbox import letterbox, unboxed
-from tinyseg.adapters.records import Names, ids_of
+from tinyseg.adapters.records import Names, ids_of, letterbox, unboxed
 from tinyseg.errors import WeightsError
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks

@@ -5,13 +5,6 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.cli.breaking_down import (
-    BoundaryOption,
-    BucketOption,
-    PrecisionOption,
-    SeamsOption,
-    read_buckets,
-)
 from tinyseg.cli.common import (
     DataOption,
     FormatOption,
@@ -26,17 +19,22 @@ from tinyseg.cli.common import (
     write_json,
 )
 from tinyseg.cli.judging import (
+    BoundaryOption,
     BoxesOption,
+    BucketOption,
     ClipPatternOption,
     ClipsOption,
     DetectionsOption,
     Draw,
     DrawOption,
     IntervalsOption,
+    PrecisionOption,
     ResamplesOption,
     Rule,
     RuleOption,
+    SeamsOption,
     SeedOption,
+    read_buckets,
     resampling_of,
 )
 from tinyseg.data import Place

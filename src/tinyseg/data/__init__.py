@@ -1,23 +1,27 @@
 """Data sets of every supported format: files -> Frame.
 
-found.py       what a reader gives: frames by name, each with its picture and its labels unread
+found.py       what a reader gives: frames by name, each with its picture and its labels unread;
+               where the pictures lie that a label file names
 dataset.py     Item, DataSet, and opening a path in whatever format it is
-splits.py      train, val, test under whatever names
 wad.py         ApolloScape's WAD layout, which the project's own generator writes too
-coco.py        COCO instances JSON; annotation.py reads a row of it, pictures.py finds its pictures
+coco.py        COCO instances JSON; annotation.py reads a row of it
 cityscapes.py  Cityscapes' folders
 kitti.py, mots.py, mapillary.py, bdd.py    label maps of other street sets (maps.py)
 yolo.py, labelme.py, via.py, cvat.py       what annotators drew (drawn.py)
 json_kind.py   whose a .json is
-leaks.py       frames that are learnt from and judged on
-clips.py       which video clip a frame is from
-names.py       which frame a name means
-synthetic/     frames made from nothing, with exact labels
+clips.py       which video clip a frame is from; frames that are learnt from and judged on
+names.py       which frame a name means; train, val, test under whatever names
 """
 
 from tinyseg.data import cityscapes, drawn, labelme, wad
 from tinyseg.data.annotation import Category, read_annotations
-from tinyseg.data.clips import LISTS_FOLDER, ClipOf, clips_from_lists, clips_from_pattern
+from tinyseg.data.clips import (
+    LISTS_FOLDER,
+    ClipOf,
+    check_apart,
+    clips_from_lists,
+    clips_from_pattern,
+)
 from tinyseg.data.coco import coco_class_names
 from tinyseg.data.dataset import (
     FORMATS,
@@ -36,9 +40,18 @@ from tinyseg.data.dataset import (
 from tinyseg.data.drawn import IGNORE_LABEL
 from tinyseg.data.found import Found
 from tinyseg.data.labelme import LABELME_BOX_FLAG
-from tinyseg.data.leaks import check_apart
-from tinyseg.data.names import Names, apart, file_below, frame_key, names_of
-from tinyseg.data.splits import SPLIT_KINDS, TRAIN, VAL, chosen_split, kind_of
+from tinyseg.data.names import (
+    SPLIT_KINDS,
+    TRAIN,
+    VAL,
+    Names,
+    apart,
+    chosen_split,
+    file_below,
+    frame_key,
+    kind_of,
+    names_of,
+)
 from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN
 from tinyseg.data.yolo import YOLO_DESCRIPTION, yolo_label_file
 

@@ -20,11 +20,10 @@ import orjson
 from tinyseg import masks as mask_ops
 from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Point, Rings, Size
-from tinyseg.data.found import Files, Found
+from tinyseg.data.found import Files, Found, find_pictures, others_among
 from tinyseg.data.json_kind import json_kind
 from tinyseg.data.maps import labels_from_codes
-from tinyseg.data.pictures import find_pictures, others_among
-from tinyseg.data.splits import SPLIT_KINDS
+from tinyseg.data.names import SPLIT_KINDS
 from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import Fields, read_json

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int16
 
-from tinyseg.data.found import Found
-from tinyseg.data.pictures import others_among
+from tinyseg.data.found import Found, others_among
 from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN, labels_from_map, pair
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels

@@ -4,7 +4,7 @@ In: an instances .json, or a folder with one or several, each a split. Polygons,
 compressed run lengths are read; an object of which only `bbox` is known has the empty mask. Ids are
 whole numbers or texts, `iscrowd` may be a boolean or lack, and a size that lacks or is below 1 is
 the picture's own. Out: as from wad.py; a frame's name is its picture's path below the image folder,
-where `file_name` is looked for (pictures.py). Crowds become the frame's ignore region. Categories
+where `file_name` is looked for (found.py). Crowds become the frame's ignore region. Categories
 outside the chosen class list are left as background, crowds of them too: COCO labels all its
 categories, so nothing hides there. Objects that cover no pixel are left out.
 
@@ -27,9 +27,8 @@ import orjson
 
 from tinyseg import masks as mask_ops
 from tinyseg.data.annotation import Category, doubts_of, read_annotations
-from tinyseg.data.found import Files, Found
-from tinyseg.data.pictures import find_pictures
-from tinyseg.data.splits import kind_of
+from tinyseg.data.found import Files, Found, find_pictures
+from tinyseg.data.names import kind_of
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import (
     Fields,

@@ -20,8 +20,7 @@ import orjson
 
 from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Rings, Size
-from tinyseg.data.found import Files, Found
-from tinyseg.data.pictures import find_pictures
+from tinyseg.data.found import Files, Found, find_pictures
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw

@@ -28,8 +28,7 @@ from tinyseg.data import (
     yolo,
 )
 from tinyseg.data.found import Files, Found
-from tinyseg.data.names import Names, plain_parts
-from tinyseg.data.splits import chosen_split, fitting
+from tinyseg.data.names import Names, chosen_split, fitting, plain_parts
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import read_text, stop
 from tinyseg.frame import Frame, FrameLabels

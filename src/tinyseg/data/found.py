@@ -1,11 +1,21 @@
-"""What a reader lists of a data set, before a picture or a label is read."""
+"""What a reader lists of a data set, before a picture or a label is read; and where the pictures
+lie that a label file names.
 
-from collections.abc import Callable, Sequence
+In: a folder, and names as other machines wrote them: paths below another folder, from a root, with
+drive letters and backslashes, or web addresses. Out: paths below the folder, and never outside it.
+A name fits a picture where the one's path ends with the other's; what fits several, or a picture
+that another name has, is not taken.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
-from tinyseg.errors import TinysegError
+from tinyseg.errors import TinysegError, first_few
 from tinyseg.frame import FrameLabels
+from tinyseg.image import is_picture
 
 Files = tuple[Path, Callable[[], FrameLabels]]
 """Where a frame's picture lies, and what reads its labels: whole, with the faults beside."""
@@ -47,3 +57,84 @@ class Found:
     faults: tuple[TinysegError, ...] = ()
     doubts: tuple[TinysegError, ...] = ()
     ids: dict[str, int | str] = field(default_factory=dict)
+
+
+def find_pictures(
+    folder: Path, names: Sequence[str], *, below: bool = True
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The path below the folder of each name that fits one picture; and the names that fit several.
+
+    With `below` folders inside are searched where a name alone does not lead to a picture.
+    """
+    root = str(folder)
+    found = {name: name for name in names if _is_plain(name) and _is_file(root, name)}
+    rest = {name: last_parts(name) for name in names if name not in found}
+    fitting = {name: _shortened(root, parts) for name, parts in rest.items()}
+    if below and not all(fitting.values()):
+        deeper = _by_last_part(folder, {parts[-1] for parts in rest.values() if parts})
+        for name, paths in fitting.items():
+            own = "/" + "/".join(rest[name])
+            ends = deeper.get(own.rpartition("/")[2], [])
+            fitting[name] = paths or [path for path in ends if f"/{path}".endswith(own)]
+    taken = set(found.values())
+    claims: dict[str, int] = {}
+    for paths in fitting.values():
+        for path in paths:
+            claims[path] = claims.get(path, 0) + 1
+    several = []
+    for name, paths in fitting.items():
+        if len(paths) == 1 and claims[paths[0]] == 1 and paths[0] not in taken:
+            found[name] = paths[0]
+        elif paths and not taken.issuperset(paths):
+            several.append(name)
+    return found, tuple(several)
+
+
+USUAL = frozenset({".txt", ".json", ".yaml", ".xml", ".csv", ".npy", ".cache"})
+"""Endings of what lies beside pictures by custom."""
+
+
+def others_among(files: Iterable[Path], where: str) -> tuple[str, ...]:
+    """A remark on files that lie where pictures are and are none; hidden and usual ones apart."""
+    odd = [path.name for path in sorted(files) if is_other(path) and path.suffix not in USUAL]
+    return (f"files in {where} that are no picture: {first_few(odd)}",) if odd else ()
+
+
+def is_other(path: Path) -> bool:
+    """Whether a file is no picture by its ending, and is to be seen."""
+    return not is_picture(path) and not path.name.startswith(".") and path.is_file()
+
+
+def last_parts(name: str) -> list[str]:
+    """The parts of a path or web address after the last `..`, without a query."""
+    if "://" in name:
+        name = unquote(name.partition("://")[2].partition("/")[2].split("?")[0].split("#")[0])
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    ups = [at for at, part in enumerate(parts) if part == ".."]
+    return parts[ups[-1] + 1 :] if ups else parts
+
+
+def _is_plain(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _is_file(root: str, name: str) -> bool:
+    return os.path.isfile(os.path.join(root, name))
+
+
+def _shortened(root: str, parts: list[str]) -> list[str]:
+    """The longest end of the path that leads to a picture."""
+    ends = ("/".join(parts[at:]) for at in range(len(parts)))
+    return next(([end] for end in ends if _is_file(root, end)), [])
+
+
+def _by_last_part(folder: Path, wanted: set[str]) -> dict[str, list[str]]:
+    """Files inside the folder's folders whose last part is wanted."""
+    found: dict[str, list[str]] = {}
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in wanted.intersection(files):
+            path = os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
+            found.setdefault(name, []).append(path)
+    return found

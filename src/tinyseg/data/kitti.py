@@ -13,9 +13,8 @@ import numpy as np
 from jaxtyping import Int16
 
 from tinyseg.data.cityscapes import CLASSES, class_ids
-from tinyseg.data.found import Found
+from tinyseg.data.found import Found, others_among
 from tinyseg.data.maps import table_of
-from tinyseg.data.pictures import others_among
 from tinyseg.data.wad import (
     MEANS_BACKGROUND,
     MEANS_IGNORE,

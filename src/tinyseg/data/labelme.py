@@ -23,10 +23,9 @@ from jaxtyping import UInt8
 from tinyseg import masks as mask_ops
 from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Point, Rings, Size
-from tinyseg.data.found import Files, Found, names_below
+from tinyseg.data.found import Files, Found, find_pictures, names_below, others_among
 from tinyseg.data.json_kind import any_of_kind, json_kind
-from tinyseg.data.pictures import find_pictures, others_among
-from tinyseg.data.splits import kind_of
+from tinyseg.data.names import kind_of
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels

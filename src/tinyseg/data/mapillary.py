@@ -21,7 +21,7 @@ from jaxtyping import Int16
 
 from tinyseg.data.found import Files, Found
 from tinyseg.data.maps import labels_from_codes, table_of
-from tinyseg.data.splits import split_folders
+from tinyseg.data.names import split_folders
 from tinyseg.data.wad import (
     MEANS_BACKGROUND,
     MEANS_IGNORE,

@@ -18,10 +18,9 @@ from jaxtyping import Int16
 from tinyseg import masks as mask_ops
 from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Size
-from tinyseg.data.found import Files, Found
+from tinyseg.data.found import Files, Found, others_among
 from tinyseg.data.maps import table_of
-from tinyseg.data.pictures import others_among
-from tinyseg.data.splits import split_folders
+from tinyseg.data.names import split_folders
 from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN, labels_from_map
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels

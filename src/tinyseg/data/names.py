@@ -1,9 +1,12 @@
-"""Which frame a name means: one rule for all verbs.
+r"""Which frame a name means, and which split: one rule for all verbs and formats.
 
 A frame's identity is its path below the data set's root. In: names as files, lists and predictions
-write them, with / or \\, with or without a picture's ending (in capitals too). A shorter name, the
+write them, with / or \, with or without a picture's ending (in capitals too). A shorter name, the
 last parts of a path, means the frame that it fits, and so does a longer one, such as a whole path.
 Refused: a name that fits several frames equally well.
+
+Splits too are known by the names in use for them (`train2017`, `valid`, `testing` ...); a name that
+fits none of a data set's, or several, is refused.
 """
 
 import os
@@ -91,3 +94,37 @@ def names_of(paths: Iterable[Path]) -> list[str]:
         (path if counts[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix()
         for path in short
     ]
+
+
+TRAIN, VAL, TEST = SPLIT_KINDS = ("train", "val", "test")
+
+
+def kind_of(split: str) -> str | None:
+    """`train` of train2017 and training, `val` of valid and dev; None for other names."""
+    plain = split.strip().lower()
+    if plain.startswith(("dev", "minival")):
+        return VAL
+    return next((kind for kind in SPLIT_KINDS if plain.startswith(kind)), None)
+
+
+def split_folders(path: Path) -> list[Path]:
+    """The folders there that are called as splits are."""
+    return [folder for folder in sorted(path.glob("*/")) if kind_of(folder.name)]
+
+
+def fitting(asked: str, splits: Sequence[str]) -> list[str]:
+    """The splits that the name may mean: the one called so, else those of its kind."""
+    if asked in splits:
+        return [asked]
+    kind = kind_of(asked)
+    return [split for split in splits if kind is not None and kind_of(split) == kind]
+
+
+def chosen_split(asked: str, splits: Sequence[str], path: Path) -> str:
+    """The one split that is meant; raises DataError where none or several fit."""
+    fits = fitting(asked, splits)
+    if len(fits) == 1:
+        return fits[0]
+    rule = "several splits fit" if fits else "the data set has no such split"
+    expected = " | ".join(fits or splits) or "a data set with splits"
+    raise DataError(rule, path=path, where="split", expected=expected, got=asked)

@@ -16,10 +16,9 @@ import orjson
 
 from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Rings, Size
-from tinyseg.data.found import Files, Found
+from tinyseg.data.found import Files, Found, find_pictures
 from tinyseg.data.json_kind import json_kind
-from tinyseg.data.pictures import find_pictures
-from tinyseg.data.splits import split_folders
+from tinyseg.data.names import split_folders
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import Fields, read_json
 from tinyseg.frame import FrameLabels

@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Int16, UInt16
 
 from tinyseg import masks as mask_ops
-from tinyseg.data.found import Found
-from tinyseg.data.pictures import others_among
+from tinyseg.data.found import Found, others_among
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import is_picture, read_label

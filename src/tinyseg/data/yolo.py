@@ -24,9 +24,8 @@ import yaml
 
 from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Rings, Size
-from tinyseg.data.found import Files, Found, names_below
-from tinyseg.data.pictures import find_pictures, last_parts, others_among
-from tinyseg.data.splits import SPLIT_KINDS, TRAIN
+from tinyseg.data.found import Files, Found, find_pictures, last_parts, names_below, others_among
+from tinyseg.data.names import SPLIT_KINDS, TRAIN
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture

@@ -18,21 +18,27 @@ import numpy as np
 from tinyseg.data import FORMATS, Place, chosen_split, recognise, splits_of
 from tinyseg.doctor import kinds
 from tinyseg.doctor.advice import advise
-from tinyseg.doctor.coverage import anchor_cover, tile_cover
 from tinyseg.doctor.findings import Collector, ExaminedSet, Findings
-from tinyseg.doctor.folders import survey_cityscapes, survey_wad
 from tinyseg.doctor.kinds import Fault
 from tinyseg.doctor.labels import LabelLook, Objects
 from tinyseg.doctor.pictures import PictureLook, look_at_picture
-from tinyseg.doctor.readers import survey_read
-from tinyseg.doctor.sources import ExaminedFrame, Survey, chosen
+from tinyseg.doctor.sources import (
+    ExaminedFrame,
+    Survey,
+    chosen,
+    survey_cityscapes,
+    survey_read,
+    survey_wad,
+)
 from tinyseg.doctor.statistics import (
     Population,
     Statistics,
+    anchor_cover,
     count_up,
     resolutions_of,
     rows_of_small,
     shrunk_at,
+    tile_cover,
 )
 from tinyseg.doctor.twins import ComparedFrame, twin_faults
 from tinyseg.errors import DataError

@@ -3,13 +3,26 @@
 In: faults one by one, in whatever order the checks meet them. Out: Findings, a plain record; its
 JSON form is what the report shows. Memory does not grow with the number of faults: beyond
 EXAMPLES of a kind they are only counted.
+
+For a terminal they are rich's renderables: groups, worst first, then tables of sizes and coverage,
+then advice; names from files are escaped, so
+that brackets in them are no markup.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from math import inf
+from textwrap import fill
 from typing import Any
 
+import numpy as np
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
 from tinyseg.doctor.kinds import Fault, FaultKind, Severity
-from tinyseg.doctor.statistics import Statistics
+from tinyseg.doctor.statistics import SIZES, Statistics
 
 EXAMPLES = 20
 """Faults of a kind that are kept in words."""
@@ -85,3 +98,119 @@ class Collector:
         order = list(Severity)
         kinds = sorted(self._counts, key=lambda k: (order.index(k.severity), -self._counts[k]))
         return tuple(FaultGroup(k, self._counts[k], tuple(self._examples[k])) for k in kinds)
+
+
+SHOWN = 3
+"""Examples of a group on the terminal; the JSON has more."""
+
+WIDTH = 96
+
+_STYLES = {Severity.error: "bold red", Severity.warning: "yellow", Severity.note: "cyan"}
+
+
+def findings_to_text(findings: Findings) -> Iterator[RenderableType]:
+    """Everything there is to say."""
+    for part in findings.parts:
+        counts = f"{part.frames:,} frames, {part.instances:,} instances"
+        yield f"[bold]{part.name}[/] {escape(part.path)} ({part.format}): {counts}"
+    if findings.fast:
+        yield "[dim]Pictures were not decoded: damage in them was not looked for.[/]"
+    for group in findings.groups:
+        kind = group.kind
+        style = _STYLES[kind.severity]
+        yield f"\n[{style}]{kind.severity}[/] {group.count:,} x {kind.title} [dim]({kind.code})[/]"
+        for one in group.examples[:SHOWN]:
+            yield escape(f"      {one.place}" + (f": {one.detail}" if one.detail else ""))
+        if group.count > SHOWN:
+            yield f"      [dim]and {group.count - SHOWN:,} more[/]"
+        yield f"[italic]{escape(_wrapped(kind.advice, 4))}[/]"
+    yield _summary(findings)
+    yield from _tables(findings.statistics)
+    if findings.advice:
+        yield "\n[bold]What would help[/]"
+    for number, sentence in enumerate(findings.advice, start=1):
+        yield escape(_wrapped(f"{number}. {sentence}", 2))
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """Sentences in lines of up to WIDTH characters; places are left whole, to be copied."""
+    space = " " * indent
+    return fill(text, WIDTH, initial_indent=space, subsequent_indent=space)
+
+
+def _summary(findings: Findings) -> str:
+    counts = {severity: findings.count(severity) for severity in Severity}
+    if not any(counts.values()):
+        return "\n[green]Nothing is wrong with it.[/]"
+    return "\n" + ", ".join(
+        f"[{_STYLES[severity]}]{count:,} {severity}{'' if count == 1 else 's'}[/]"
+        for severity, count in counts.items()
+    )
+
+
+def _tables(statistics: Statistics) -> Iterator[RenderableType]:
+    if statistics.counts.sum() == 0:
+        return
+    for table in (_sizes, _rows, _shrunk, _anchors, _tiles):
+        yield ""
+        yield table(statistics)
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for head in others:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table
+
+
+def _sizes(statistics: Statistics) -> Table:
+    heads = _size_names()
+    table = _table("Instances by size (square root of the box, frame pixels)", "class", "n", *heads)
+    counts = statistics.counts.sum(axis=2)
+    for name, row in zip(statistics.classes, counts.tolist(), strict=True):
+        table.add_row(escape(name), str(sum(row)), *map(str, row))
+    return table
+
+
+def _rows(statistics: Statistics) -> Table:
+    """A line for each bin of rows between the first and the last that holds an instance."""
+    counts = statistics.counts.sum(axis=0).T
+    table = _table("By row of the frame", "% of its height", *_size_names())
+    held = np.flatnonzero(counts.sum(axis=1))
+    step = 100 // len(counts)
+    for row in range(int(held[0]), int(held[-1]) + 1):
+        table.add_row(f"{row * step}-{(row + 1) * step}", *map(str, counts[row].tolist()))
+    return table
+
+
+def _shrunk(statistics: Statistics) -> Table:
+    table = _table("What is left at a resolution", "short / longest side", "<4", "<8", "<16")
+    for one in statistics.shrunk:
+        table.add_row(escape(one.resolution), *map(_percent, one.below))
+    return table
+
+
+def _anchors(statistics: Statistics) -> Table:
+    title = "Instances with an anchor over the recipe's threshold"
+    table = _table(title, "recipe", "trained at", "under 16 px", "all")
+    for one in statistics.anchors:
+        table.add_row(one.recipe, one.resolution, _percent(one.tiny), _percent(one.all))
+    return table
+
+
+def _tiles(statistics: Statistics) -> Table:
+    title = "Tiles, neighbours sharing a quarter"
+    table = _table(title, "size", "zoom", "a frame", "MP", "whole in one", "<16")
+    for one in statistics.tiles:
+        cells = f"{one.zoom:g}", str(one.tiles), f"{one.megapixels:.1f}"
+        table.add_row(str(one.size), *cells, _percent(one.whole), _percent(one.below_16))
+    return table
+
+
+def _size_names() -> list[str]:
+    return [f"{low:g}-" if high == inf else f"{low:g}-{high:g}" for low, high in pairwise(SIZES)]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"

@@ -13,9 +13,8 @@ from jaxtyping import Int16, Int64, UInt16
 from tinyseg import masks as mask_ops
 from tinyseg.data import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN
 from tinyseg.doctor import kinds
-from tinyseg.doctor.instances import apart_faults, small_faults
 from tinyseg.doctor.kinds import Fault
-from tinyseg.doctor.labels import LabelLook, Objects
+from tinyseg.doctor.labels import LabelLook, Objects, apart_faults, small_faults
 from tinyseg.doctor.pictures import damage_kind, digest_of, picture_fault_text
 from tinyseg.errors import ImageError
 from tinyseg.image import Header, read_header, read_label

@@ -5,8 +5,7 @@ ImageError: files that are missing, empty, damaged or cut short, of another type
 MAX_FILE_BYTES or MAX_PIXELS; both limits are checked before anything is decoded.
 
 header.py   what a file says of itself    exif.py       how a camera was held
-decode.py   bytes -> pixels               embedded.py   pictures inside label files
-files.py    files in and out
+decode.py   bytes -> pixels               files.py      files in and out, pictures in label files
 """
 
 from tinyseg.image.exif import Turn

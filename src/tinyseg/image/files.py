@@ -1,9 +1,12 @@
 """Pictures and label maps from and to files.
 
 Limits are checked before anything is decoded; every failure names the file. Files are written
-beside their place and moved there when complete.
+beside their place and moved there when complete. LabelMe keeps a picture
+inside its .json as `imageData`, in base64.
 """
 
+import base64
+import binascii
 import io
 import stat
 import zlib
@@ -14,15 +17,34 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import orjson
 import simplejpeg
 from jaxtyping import UInt8, UInt16
 
 from tinyseg.errors import DataError, ImageError
 from tinyseg.files import write_whole
 from tinyseg.image.decode import check_png, decode, decode_channels, decode_label
-from tinyseg.image.embedded import ENDING, embedded_picture
 from tinyseg.image.exif import upright
 from tinyseg.image.header import ENDINGS, Header, parse_header
+
+ENDING = ".json"
+"""Of the files in which a picture is looked for."""
+
+
+def embedded_picture(data: bytes) -> bytes:
+    """The picture's own bytes; raises ImageError where the file holds none."""
+    try:
+        document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        document = None
+    text = document.get("imageData") if isinstance(document, dict) else None
+    if not isinstance(text, str) or not text:
+        raise ImageError("a .json is no picture and holds none as imageData")
+    try:
+        return base64.b64decode(text.rpartition(",")[2], validate=False)  # may be a data: address
+    except (binascii.Error, ValueError):
+        raise ImageError("imageData is a picture in base64") from None
+
 
 MAX_FILE_BYTES = 2**28
 

@@ -2,10 +2,9 @@
 
 record.py   CropMasks and the moves that are exact (shift, scale, flip, select)
 build.py    from label maps, bitmaps, boxes and RoI mask heads
-polygons.py from polygons, by COCO's rule
+polygons.py from polygons, by COCO's rule, and to them: rings along the edges of pixels
 raster.py   stretched grids -> whole pixels of a frame; cutting to a rectangle
 measure.py  area, IoU, share inside a region, union
-outline.py  rings along the edges of pixels
 runs.py     the two run-length forms: COCO's and the challenge's
 """
 
@@ -18,8 +17,7 @@ from tinyseg.masks.build import (
     value_boxes,
 )
 from tinyseg.masks.measure import area, intersections, iou, share_inside, union
-from tinyseg.masks.outline import enclosed, one_ring, outlines
-from tinyseg.masks.polygons import from_polygons
+from tinyseg.masks.polygons import enclosed, from_polygons, one_ring, outlines
 from tinyseg.masks.raster import coverage_at, cut, paint, rasterise, tighten
 from tinyseg.masks.record import HALF, MAX_COVERAGE_BYTES, CropMasks
 from tinyseg.masks.runs import (

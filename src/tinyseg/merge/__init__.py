@@ -1,16 +1,14 @@
 """Instances of several views and models -> the frame's.
 
-rules.py        Seen and MergeRules
 merger.py       merge: the steps below in turn
-looks.py        all that was seen as one table, in an order of its own
-crops.py        masks at the pixels of the frame, few enough to keep them all
-neighbours.py   which boxes meet, without looking at every pair
-links.py        which instances of different looks are one object
+looks.py        Seen, MergeRules, and all that was seen as one table
+crops.py        masks at few enough pixels to keep them all; which boxes meet
+links.py        which instances of different looks are one object: parts at a tile's border too
 fuse.py         one mask, box and score for each object
 resolve.py      what overlaps: the better one stays
 """
 
+from tinyseg.merge.looks import MergeRules, Seen
 from tinyseg.merge.merger import merge
-from tinyseg.merge.rules import MergeRules, Seen
 
 __all__ = ["MergeRules", "Seen", "merge"]

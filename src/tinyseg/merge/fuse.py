@@ -15,8 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from tinyseg.masks import HALF
 from tinyseg.merge.crops import SampledMasks, Window, around, meet, part, windows
-from tinyseg.merge.looks import Table
-from tinyseg.merge.rules import MergeRules
+from tinyseg.merge.looks import MergeRules, Table
 
 MOST = 0.5
 """A look that looks at this share of an object could have seen it."""

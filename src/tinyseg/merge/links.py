@@ -9,9 +9,18 @@ stays apart.
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from tinyseg.merge.crops import Crop, SampledMasks, Window, meet, rescaled, shared_points, windows
+from tinyseg.merge.crops import (
+    Crop,
+    Pairs,
+    SampledMasks,
+    Window,
+    meet,
+    meeting_pairs,
+    rescaled,
+    shared_points,
+    windows,
+)
 from tinyseg.merge.looks import Table
-from tinyseg.merge.neighbours import Pairs, meeting_pairs
 
 DOUBT = 4.0
 """Pixels of disagreement that every comparison is charged, so that a few pixels are no evidence."""

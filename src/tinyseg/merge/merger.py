@@ -14,9 +14,8 @@ from tinyseg.frame import Instances
 from tinyseg.merge.crops import around, sample, windows
 from tinyseg.merge.fuse import combine, fuse
 from tinyseg.merge.links import groups
-from tinyseg.merge.looks import tabulate
+from tinyseg.merge.looks import MergeRules, Seen, tabulate
 from tinyseg.merge.resolve import resolve
-from tinyseg.merge.rules import MergeRules, Seen
 
 
 def merge(seen: Sequence[Seen], frame_hw: tuple[int, int], rules: MergeRules) -> Instances:

@@ -12,10 +12,9 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks, tighten
-from tinyseg.merge.crops import Window, meet, part
+from tinyseg.merge.crops import Window, meet, meeting_pairs, part
 from tinyseg.merge.fuse import Objects
-from tinyseg.merge.neighbours import meeting_pairs
-from tinyseg.merge.rules import MergeRules
+from tinyseg.merge.looks import MergeRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ pyramid.py      feature pyramid
   context.py    context attention (CA)      path_aggregation.py  path aggregation (PA)
 proposals.py    where objects may be        box_head.py, mask_head.py  their class, box and mask
 roi_pool.py     a pyramid's features in a box
-targets.py      what a view teaches; assign.py which box learns which object, and which box learns
-  nothing because it lies on the ignore region; box_code.py a box relative to another;
-  similarity.py how alike two boxes are; unlabelled.py classes that a data set does not label
-losses.py       the five losses             rules.py   what a recipe may choose of all this
+targets.py      what a view teaches, and the five losses
+assign.py       which box learns which object, which learns nothing because it lies on the ignore
+  region, and a box relative to another; similarity.py how alike two boxes are;
+  unlabelled.py classes that a data set does not label
+rules.py        what a recipe may choose of all this
 fast/           speed and memory, apart from the rest
 """
 

@@ -1,10 +1,10 @@
+from .assign import CodeWeights as CodeWeights, decode_boxes as decode_boxes
 from .backbones import (
     STRIDES as STRIDES,
     TimmBackbone as TimmBackbone,
     freeze_stages as freeze_stages,
     set_norm_eps as set_norm_eps,
 )
-from .box_code import CodeWeights as CodeWeights, decode_boxes as decode_boxes
 from .box_head import (
     BOX_CODE_WEIGHTS as BOX_CODE_WEIGHTS,
     BOX_POOL_SIZE as BOX_POOL_SIZE,
@@ -25,7 +25,6 @@ from .fast.planning import (
     bytes_of_weights as bytes_of_weights,
     memory_need as memory_need,
 )
-from .losses import Losses as Losses, Normalise as Normalise, own_count as own_count
 from .mask_head import MASK_POOL_SIZE as MASK_POOL_SIZE, MaskHead as MaskHead
 from .path_aggregation import (
     FusedLevels as FusedLevels,
@@ -50,4 +49,9 @@ from .rules import (
     ProposalRules as ProposalRules,
     RecomputeChoice as RecomputeChoice,
 )
-from .targets import Target as Target
+from .targets import (
+    Losses as Losses,
+    Normalise as Normalise,
+    Target as Target,
+    own_count as own_count,
+)

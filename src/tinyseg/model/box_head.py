@@ -17,13 +17,19 @@ from torchvision.ops import (
     remove_small_boxes,
 )
 
-from tinyseg.model.assign import NEGATIVE, drop_ignored_negatives, match, sample
-from tinyseg.model.box_code import CodeWeights, decode_boxes, encode_boxes
-from tinyseg.model.losses import Normalise, divide, own_count
+from tinyseg.model.assign import (
+    NEGATIVE,
+    CodeWeights,
+    decode_boxes,
+    drop_ignored_negatives,
+    encode_boxes,
+    match,
+    sample,
+)
 from tinyseg.model.proposals import SMOOTH
 from tinyseg.model.rules import BoxRules
 from tinyseg.model.similarity import similarity
-from tinyseg.model.targets import Target
+from tinyseg.model.targets import Normalise, Target, divide, own_count
 from tinyseg.model.unlabelled import join_background
 
 BOX_CODE_WEIGHTS: CodeWeights = (10.0, 10.0, 5.0, 5.0)

@@ -31,12 +31,11 @@ from tinyseg.model.fast.sublinear import (
     roi_groups,
     run_links,
 )
-from tinyseg.model.losses import Losses, Normalise, own_count
 from tinyseg.model.mask_head import MASK_POOL_SIZE as MASK_POOL, MaskHead, mask_loss
 from tinyseg.model.proposals import Proposals, RawProposals
 from tinyseg.model.roi_pool import pool_levels
 from tinyseg.model.rules import InputRules
-from tinyseg.model.targets import Target
+from tinyseg.model.targets import Losses, Normalise, Target, own_count
 from tinyseg.model.unlabelled import taken_for_unlabelled
 
 

@@ -7,9 +7,8 @@ from torch.nn import functional
 from torchvision.ops import Conv2dNormActivation
 
 from tinyseg.model.box_head import SampledBoxes
-from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.path_aggregation import fuse_after
-from tinyseg.model.targets import Target
+from tinyseg.model.targets import Normalise, Target, divide, own_count
 
 MASK_POOL_SIZE = 14
 MASK_SIZE = 28

@@ -19,13 +19,18 @@ from torchvision.ops import (
     remove_small_boxes,
 )
 
-from tinyseg.model.assign import drop_ignored_negatives, match, sample
-from tinyseg.model.box_code import CodeWeights, decode_boxes, encode_boxes
+from tinyseg.model.assign import (
+    CodeWeights,
+    decode_boxes,
+    drop_ignored_negatives,
+    encode_boxes,
+    match,
+    sample,
+)
 from tinyseg.model.fast.sparse_gradient import sparse_conv
-from tinyseg.model.losses import Normalise, divide, own_count
 from tinyseg.model.rules import ProposalRules
 from tinyseg.model.similarity import similarity
-from tinyseg.model.targets import Target
+from tinyseg.model.targets import Normalise, Target, divide, own_count
 
 SMOOTH = 1 / 9
 """Where the box loss turns from square to linear."""

@@ -1,12 +1,17 @@
-"""What the detector learns from: one Target a view, on the detector's device.
+"""What the detector learns from: one Target a view, on the detector's device; and the five losses.
 
 Masks are kept as integral images of their cells, packed in one row (CropMasks' form, summed), so
 that the mean coverage over any rectangle of any mask is four look-ups: mask targets of RoIs and
 the share of an anchor that lies on the ignore region are the same question.
+
+Mask R-CNN's five losses are tensors, not weighted, not logged. Each is a sum over the samples of
+this process, divided by a count that `Normalise` may take over all processes, so that the mean of
+their losses is the loss of their batches taken as one.
 """
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -125,3 +130,37 @@ def _integral(grid: np.ndarray) -> Float64[np.ndarray, " sums"]:
     sums = np.zeros((h + 1, w + 1))
     np.cumsum(np.cumsum(grid / 255.0, axis=0), axis=1, out=sums[1:, 1:])
     return sums.ravel()
+
+
+Normalise = Callable[[Float[Tensor, ""]], Float[Tensor, ""]]
+"""This process's count -> the count to divide by: the mean over processes, where there are more."""
+
+
+def own_count(count: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    """One process: its own count."""
+    return count
+
+
+def divide(total: Float[Tensor, ""], count: int, normalise: Normalise) -> Float[Tensor, ""]:
+    """A summed loss by its count; 0 where there is nothing to count in any process."""
+    shared = normalise(total.new_tensor(float(count)))
+    return total / torch.where(shared > 0, shared, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Mean loss of each part over the batch, scalars with gradients."""
+
+    objectness: Float[Tensor, ""]
+    proposal_box: Float[Tensor, ""]
+    box_class: Float[Tensor, ""]
+    box: Float[Tensor, ""]
+    mask: Float[Tensor, ""]
+
+    def total(self) -> Float[Tensor, ""]:
+        """The sum that is minimised."""
+        return torch.stack(list(self.parts().values())).sum()
+
+    def parts(self) -> dict[str, Float[Tensor, ""]]:
+        """Each loss by its name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

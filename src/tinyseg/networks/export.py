@@ -2,7 +2,7 @@
 
 In: a run's folder or a weights file, and what shall stand beside the weights: how `predict` looks
 by default, the score calibration, the licence and the model card's fields. Out: a weights file in
-half precision, without the statistics of its norms (`compact.py`). Recipe and location prior are
+half precision, without the statistics of its norms (`weights.py`). Recipe and location prior are
 carried over. Refused: settings that would change the network or its classes.
 """
 
@@ -12,10 +12,9 @@ from pathlib import Path
 
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.model import Detector
-from tinyseg.networks.compact import FOLDED, folded, halved
 from tinyseg.networks.network import keep_as_predicted
 from tinyseg.networks.shared import load_shared
-from tinyseg.networks.weights import load_detector, write_safetensors
+from tinyseg.networks.weights import FOLDED, folded, halved, load_detector, write_safetensors
 from tinyseg.recipes import Recipe, with_settings
 from tinyseg.stored import (
     CALIBRATION,

@@ -19,9 +19,8 @@ from tinyseg.labels import WAD_CLASSES, index_of
 from tinyseg.model import Detector
 from tinyseg.networks.network import build_detector
 from tinyseg.networks.transfer import coco_classes
-from tinyseg.networks.weights import load_state, read_tensors
+from tinyseg.networks.weights import load_state, looks_like_torchvision, read_tensors
 from tinyseg.recipes import Recipe, find_recipe, with_settings
-from tinyseg.torchvision_keys import looks_like_torchvision
 
 FOCUSED = ("predict.plan=focus", "predict.budget_mp=12")
 """These networks look at 12 millions of pixels beside the whole frame, unless told otherwise."""

@@ -18,10 +18,9 @@ from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 from tinyseg.errors import WeightsError
 from tinyseg.labels import index_of
 from tinyseg.model import Detector, unfused_name
-from tinyseg.networks.weights import our_names, read_own, read_tensors
+from tinyseg.networks.weights import looks_like_torchvision, our_names, read_own, read_tensors
 from tinyseg.recipes import Recipe
 from tinyseg.stored import weights_file
-from tinyseg.torchvision_keys import looks_like_torchvision
 
 CLASS_ROWS = {
     "box_head.classes.weight": 1,

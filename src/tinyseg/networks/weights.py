@@ -2,13 +2,22 @@
 
 One .safetensors carries its recipe (classes included) in its header, so a file alone is enough to
 predict; a location prior may stand beside it. torchvision's checkpoints (.pth, .safetensors) load
-through torchvision_keys; no pickle is ever loaded with weights_only=False. Files are written
-beside, synced and renamed; a damaged or foreign file is refused with the reason.
+by one table of names, v1 and v2 and the older names of files made before torchvision 0.13 among
+them (`inner_blocks.N.weight`, `rpn.head.conv.weight`, `mask_fcnN`); no pickle is ever loaded with
+weights_only=False. Files are written beside, synced and renamed; a damaged or foreign file is
+refused with the reason.
+
+Weights are made small for a file and whole again: half precision, norms without statistics. A batch
+norm whose statistics stay is x -> scale * x + shift; of its four vectors two are enough.
+`folded` puts scale and shift in the place of weight and bias and leaves the statistics out;
+`unfolded` gives back statistics with which the norm computes the same: mean 0, variance 1. `halved`
+rounds every number to 11 binary digits. Refused: a number that half precision cannot hold.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -19,12 +28,98 @@ from torch import Tensor, nn
 from tinyseg.errors import WeightsError
 from tinyseg.files import write_whole
 from tinyseg.model import Detector, set_norm_eps
-from tinyseg.networks.compact import FOLDED, as_float32, unfolded
 from tinyseg.networks.network import build_detector
 from tinyseg.recipes import Recipe
 from tinyseg.stored import FORMAT, PRIOR, check_format, recipe_of, weights_file
-from tinyseg.torchvision_keys import looks_like_torchvision, translate
 from tinyseg.views import LocationPrior, prior_to_json
+
+_ROWS: tuple[tuple[str, str], ...] = (
+    (r"backbone\.body\.(.+)", r"backbone.body.\1"),
+    (r"backbone\.fpn\.(inner|layer)_blocks\.(\d)\.(weight|bias)", r"pyramid.fpn.\1_blocks.\2.0.\3"),
+    (r"backbone\.fpn\.(.+)", r"pyramid.fpn.\1"),
+    (r"rpn\.head\.conv\.(weight|bias)", r"proposals.head.convs.0.0.\1"),
+    (r"rpn\.head\.conv\.(.+)", r"proposals.head.convs.\1"),
+    (r"rpn\.head\.cls_logits\.(.+)", r"proposals.head.objectness.\1"),
+    (r"rpn\.head\.bbox_pred\.(.+)", r"proposals.head.deltas.\1"),
+    (r"roi_heads\.box_head\.fc6\.(.+)", r"box_head.trunk.1.\1"),
+    (r"roi_heads\.box_head\.fc7\.(.+)", r"box_head.trunk.3.\1"),
+    (r"roi_heads\.box_head\.(\d.+)", r"box_head.trunk.\1"),
+    (r"roi_heads\.box_predictor\.cls_score\.(.+)", r"box_head.classes.\1"),
+    (r"roi_heads\.box_predictor\.bbox_pred\.(.+)", r"box_head.deltas.\1"),
+    (r"roi_heads\.mask_head\.mask_fcn1\.(.+)", r"mask_head.convs.0.0.\1"),
+    (r"roi_heads\.mask_head\.mask_fcn2\.(.+)", r"mask_head.convs.1.0.\1"),
+    (r"roi_heads\.mask_head\.mask_fcn3\.(.+)", r"mask_head.convs.2.0.\1"),
+    (r"roi_heads\.mask_head\.mask_fcn4\.(.+)", r"mask_head.convs.3.0.\1"),
+    (r"roi_heads\.mask_head\.(\d.+)", r"mask_head.convs.\1"),
+    (r"roi_heads\.mask_predictor\.conv5_mask\.(.+)", r"mask_head.upsample.\1"),
+    (r"roi_heads\.mask_predictor\.mask_fcn_logits\.(.+)", r"mask_head.logits.\1"),
+)
+
+
+def looks_like_torchvision(names: list[str]) -> bool:
+    """Whether a checkpoint with these names is one of torchvision's detectors."""
+    return any(name.startswith("roi_heads.") for name in names)
+
+
+def our_name(name: str) -> str | None:
+    """Our name of a tensor of torchvision's; None where the table has none."""
+    for pattern, ours in _ROWS:
+        if found := re.fullmatch(pattern, name):
+            return found.expand(ours)
+    return None
+
+
+def translate(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """The state under our names, and the names that no row knows."""
+    renamed = {name: our_name(name) for name in state}
+    unknown = [name for name, ours in renamed.items() if ours is None]
+    return {ours: state[name] for name, ours in renamed.items() if ours is not None}, unknown
+
+
+FOLDED = "folded"
+"""The header's key of the names of norms without statistics, a space between two."""
+
+State = dict[str, Tensor]
+
+
+def folded(network: nn.Module) -> tuple[State, list[str]]:
+    """The network's state without its batch norms' statistics, and the names of these norms."""
+    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    norms = {n: m for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    for name, norm in norms.items():
+        mean, variance = (state.pop(f"{name}.running_{what}") for what in ("mean", "var"))
+        state.pop(f"{name}.num_batches_tracked", None)
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        scale = weight.double() / (variance.double() + norm.eps).sqrt()
+        state[f"{name}.bias"] = (bias - mean * scale).float()
+        state[f"{name}.weight"] = (scale * (1 + norm.eps) ** 0.5).float()
+    return state, list(norms)
+
+
+def unfolded(state: State, norms: Sequence[str]) -> State:
+    """The state with statistics for these norms that leave scale and shift as they are."""
+    whole = dict(state)
+    for name in norms:
+        weight = state[f"{name}.weight"]
+        whole[f"{name}.running_mean"] = torch.zeros_like(weight)
+        whole[f"{name}.running_var"] = torch.ones_like(weight)
+    return whole
+
+
+def halved(state: Mapping[str, Tensor]) -> State:
+    """Every floating number in half precision; raises WeightsError for one beyond its range."""
+    half = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
+    for name, value in half.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            got = f"{state[name].abs().max().item():.3g}"
+            rule = "half precision holds numbers up to 65504"
+            raise WeightsError(rule, where=name, got=got)
+    return {name: value.contiguous() for name, value in half.items()}
+
+
+def as_float32(state: Mapping[str, Tensor]) -> State:
+    """Numbers in half precision as float32; others stay."""
+    return {n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()}
 
 
 def save_weights(

@@ -1,18 +1,12 @@
 """Recipes: every choice of a network, its training and its use, in checked, frozen records.
 
-recipe.py     Recipe; changing keys by dotted names; reading plain values
-network.py    the network's parts        sampling.py   the views
-training.py   the run                memory.py     what is computed twice
-prediction.py the use
-section.py    what all of these have in common
+recipe.py     Recipe and its sections; changing keys by dotted names; reading plain values
+sampling.py   the section of views           section.py    what all sections have in common
 described.py  all keys as a file with types and meaning
 presets.py    functions that return a Recipe, by name
 """
 
 from tinyseg.recipes.described import described
-from tinyseg.recipes.memory import Memory
-from tinyseg.recipes.network import Network
-from tinyseg.recipes.prediction import Predict
 from tinyseg.recipes.presets import (
     RECIPES,
     find_recipe,
@@ -21,10 +15,18 @@ from tinyseg.recipes.presets import (
     mask_rcnn_r50_v2,
     read_recipe_file,
 )
-from tinyseg.recipes.recipe import Recipe, recipe_from_tree, with_changes, with_settings
+from tinyseg.recipes.recipe import (
+    Memory,
+    Network,
+    Predict,
+    Recipe,
+    Train,
+    recipe_from_tree,
+    with_changes,
+    with_settings,
+)
 from tinyseg.recipes.sampling import AnySource, Mosaic, Sampling, Tile, Whole
 from tinyseg.recipes.section import Section
-from tinyseg.recipes.training import Train
 
 __all__ = [
     "RECIPES",

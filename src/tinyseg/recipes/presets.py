@@ -7,8 +7,7 @@ from pathlib import Path
 from tinyseg.checked import read_tree
 from tinyseg.errors import RecipeError
 from tinyseg.model import BoxRules, InputRules, ProposalRules
-from tinyseg.recipes.network import Network
-from tinyseg.recipes.recipe import Recipe, with_changes
+from tinyseg.recipes.recipe import Network, Recipe, with_changes
 from tinyseg.recipes.sampling import VTR, Sampling
 
 

@@ -9,16 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyseg.scenes.bodywork import (
+from tinyseg.scenes.light import Colour, gain, jitter, mix
+from tinyseg.scenes.parts import (
     GLASS,
     HEADLAMP,
     PLATE,
     SKY_GLEAM,
-    underside,
-    wheels,
-)
-from tinyseg.scenes.light import Colour, gain, jitter, mix
-from tinyseg.scenes.parts import (
     Loft,
     Part,
     Point,
@@ -26,6 +22,8 @@ from tinyseg.scenes.parts import (
     Station,
     panel,
     stroke,
+    underside,
+    wheels,
 )
 
 PAINTS: list[tuple[float, Colour]] = [

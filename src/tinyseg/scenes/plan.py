@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.scenes.camera import FOCAL_FRAC, Pose
+from tinyseg.scenes.canvas import FOCAL_FRAC, Pose
 from tinyseg.scenes.catalogue import SPECIES, Species
 from tinyseg.scenes.light import Light, draw_light
 

@@ -8,15 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyseg.scenes.bodywork import (
+from tinyseg.scenes.light import Colour, gain, jitter, mix
+from tinyseg.scenes.parts import (
     GLASS,
     HEADLAMP,
     TYRE,
-    underside,
-    wheels,
-)
-from tinyseg.scenes.light import Colour, gain, jitter, mix
-from tinyseg.scenes.parts import (
     Loft,
     Point,
     Solid,
@@ -25,6 +21,8 @@ from tinyseg.scenes.parts import (
     disc,
     panel,
     stroke,
+    underside,
+    wheels,
 )
 
 

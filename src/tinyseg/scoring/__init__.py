@@ -3,38 +3,45 @@
 pairs.py         a frame's predictions and labels -> who could be matched with whom
 matches.py       COCO's greedy matching over many frames
 curves.py        precision at each recall, of all frames or of samples of them
-score.py         the figures: AP, AP50, AP75, by size; Scores           table.py
+score.py         the figures: AP, AP50, AP75, by size; Scores
 tally.py         sums of many shards that give the same figures as all frames at once
-breakdown.py     by size, row and class (slices.py), by error, at outlines   breakdown_table.py
-  error_kinds.py what kind of error each is      worth.py     what each kind costs in AP
-  shapes.py, outlines.py  how well outlines fit
+breakdown.py     by size, row and class (slices.py), by error, at outlines (shapes.py)
+  error_kinds.py what kind of error each is, and what each kind costs in AP
 bootstrap.py     intervals over resampled frames    compare.py which of two is better
-                                                    interval_table.py
-wad_rule.py      the challenge's own rule, and its table in wad_table.py
+tables.py        all of these as tables and as JSON
+wad_rule.py      the challenge's own rule, and its tables
 """
 
 from tinyseg.scoring.bootstrap import FEW_FRAMES, RESAMPLES, Intervals, Span, draw_frames, intervals
 from tinyseg.scoring.breakdown import Breakdown, break_down
-from tinyseg.scoring.breakdown_table import breakdown_tables, breakdown_to_json
 from tinyseg.scoring.compare import ALL_CLASSES, ANY_CLASS, ComparedRow, Comparison, compare_scores
 from tinyseg.scoring.curves import RECALLS, average_precision, precision_curves, resampled_precision
-from tinyseg.scoring.error_kinds import ERRORS, ErrorKind, FrameErrors, Rects
-from tinyseg.scoring.interval_table import (
-    comparison_table,
-    comparison_to_json,
-    intervals_table,
-    intervals_to_json,
-)
+from tinyseg.scoring.error_kinds import ERRORS, ErrorKind, FrameErrors, KindWorth, Rects
 from tinyseg.scoring.matches import Within, gather, match
 from tinyseg.scoring.pairs import FramePairs, Sides, pair_frames, refuse_missing
 from tinyseg.scoring.score import Averages, Scores, score_frames, score_pairs, scores_of
 from tinyseg.scoring.shapes import ShapeRules
 from tinyseg.scoring.slices import SLICE_PRECISION, slice_count
-from tinyseg.scoring.table import scores_table, scores_to_json
+from tinyseg.scoring.tables import (
+    breakdown_tables,
+    breakdown_to_json,
+    comparison_table,
+    comparison_to_json,
+    intervals_table,
+    intervals_to_json,
+    scores_table,
+    scores_to_json,
+)
 from tinyseg.scoring.tally import Remainder, Tally
-from tinyseg.scoring.wad_rule import WadScores, pooled_interval, score_wad
-from tinyseg.scoring.wad_table import READINGS, sweep_table, wad_classes_table, wad_to_json
-from tinyseg.scoring.worth import KindWorth
+from tinyseg.scoring.wad_rule import (
+    READINGS,
+    WadScores,
+    pooled_interval,
+    score_wad,
+    sweep_table,
+    wad_classes_table,
+    wad_to_json,
+)
 
 __all__ = [
     "ALL_CLASSES",

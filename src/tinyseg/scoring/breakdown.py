@@ -3,18 +3,136 @@
 In go the pairs of frames (`pair_frames`, with `shapes` for outlines and straight seams); out comes
 a Breakdown, one record for the tables, the JSON file and the report. What each detection and label
 is, frame by frame, is in its `errors`.
+
+How well outlines fit is boundary AP, and how many pixels they are off. Boundary AP (Cheng et al.,
+Boundary IoU, 2021) is COCO's AP with the smaller of mask IoU and boundary IoU in place of mask IoU;
+the ignore region is held against whole masks. Offsets are those of true positives at mask IoU .5.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
 
 from tinyseg.scoring.bootstrap import nothing
-from tinyseg.scoring.error_kinds import FrameErrors, Rects, find_errors
-from tinyseg.scoring.outlines import OutlineFigures, outline_figures
+from tinyseg.scoring.curves import average_precision
+from tinyseg.scoring.error_kinds import (
+    ErrorKind,
+    FrameErrors,
+    KindWorth,
+    Rects,
+    find_errors,
+    worth_of_kinds,
+)
+from tinyseg.scoring.matches import gather, match
 from tinyseg.scoring.pairs import FramePairs
 from tinyseg.scoring.shapes import ShapeRules
 from tinyseg.scoring.slices import BUCKETS, SLICE_PRECISION, Slices, slice_pairs
-from tinyseg.scoring.worth import KindWorth, worth_of_kinds
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetSlice:
+    """True positives whose labels have sides of a range in pixels, and how far outlines are off.
+
+    Means over them in pixels, nan where there are none: `offset_px` without direction, `growth_px`
+    positive where detections are larger than their labels.
+    """
+
+    name: str
+    pairs: int
+    offset_px: float
+    growth_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutlineFigures:
+    """Boundary AP: mean over classes, and all classes as one; and offsets, all sizes first.
+
+    `distances_px` are the smallest and largest width of a boundary on these frames.
+    """
+
+    ap: float
+    ap50: float
+    any_class_ap: float
+    distances_px: tuple[int, int]
+    offsets: tuple[OffsetSlice, ...]
+
+
+def outline_figures(
+    pairs: Sequence[FramePairs],
+    errors: Sequence[FrameErrors],
+    class_count: int,
+    *,
+    rules: ShapeRules,
+    buckets: Mapping[str, tuple[float, float]],
+    max_detections: int = 300,
+) -> OutlineFigures | None:
+    """The figures at the `rules` by which shapes were measured; None where they were not."""
+    if not pairs or any(frame.shapes is None for frame in pairs):
+        return None
+    bounded = [_bounded(frame) for frame in pairs]
+    tables = [_table(bounded, label, max_detections) for label in range(class_count)]
+    known = [table for table in tables if not np.isnan(table).any()]
+    by_class = np.mean(known, axis=0) if known else np.full(1, np.nan)
+    distances = [rules.distance_px(frame.hw) for frame in pairs]
+    return OutlineFigures(
+        float(by_class.mean()),
+        float(by_class[0]),
+        float(_table(bounded, None, max_detections).mean()),
+        (min(distances), max(distances)),
+        _offsets(pairs, errors, {"all": (0.0, math.inf), **buckets}),
+    )
+
+
+def _table(
+    pairs: Sequence[FramePairs], label: int | None, max_detections: int
+) -> Float64[np.ndarray, " ious"]:
+    return average_precision(match(gather(pairs, label, max_detections=max_detections)))
+
+
+def _bounded(frame: FramePairs) -> FramePairs:
+    """The pairs with the smaller of both IoUs, 0 where they are no match at any threshold."""
+    iou = np.zeros_like(frame.iou)
+    shapes = frame.shapes
+    if shapes is not None:
+        rows = shapes.found, shapes.truth
+        iou[rows] = np.minimum(frame.iou[rows], shapes.boundary_iou)
+    return replace(frame, iou=iou)
+
+
+def _offsets(
+    pairs: Sequence[FramePairs],
+    errors: Sequence[FrameErrors],
+    buckets: Mapping[str, tuple[float, float]],
+) -> tuple[OffsetSlice, ...]:
+    parts = [_true_pairs(frame, item) for frame, item in zip(pairs, errors, strict=True)]
+    areas = np.concatenate([part[0] for part in parts])
+    offset, growth = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
+    out = []
+    for name, (low, high) in buckets.items():
+        inside = (areas >= low**2) & (areas <= high**2)
+        figures = _mean(offset, inside), _mean(growth, inside)
+        out.append(OffsetSlice(name, int(np.count_nonzero(inside)), *figures))
+    return tuple(out)
+
+
+def _mean(values: Float64[np.ndarray, " k"], which: Bool[np.ndarray, " k"]) -> float:
+    return float(values[which].mean()) if which.any() else math.nan
+
+
+def _true_pairs(
+    frame: FramePairs, errors: FrameErrors
+) -> tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
+    """Label's area, offset and growth of each true positive of a frame."""
+    shapes = frame.shapes
+    if shapes is None:
+        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
+    right = errors.found[shapes.found] == ErrorKind.RIGHT
+    right &= errors.target[shapes.found] == shapes.truth
+    areas = frame.truth.areas[shapes.truth[right]]
+    return areas, shapes.offset_px[right], shapes.growth_px[right]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,13 @@
 rules.py     the form, rule by rule; RowFault, one place where one is broken
 pictures.py  the test pictures: ImageIds, md5 mapping lists, sizes
 spans.py     which of several masks own a frame's pixels
-row.py       a row's text <-> its fields
+row.py       the file -> rows of text <-> their fields
 write.py     frames -> the file
-lines.py     the file -> rows of text
-suspect.py   runs that keep the rules and are still wrong
-check.py     the file -> every fault in it
-findings.py  faults -> groups, text, JSON
+check.py     the file -> every fault in it, in groups, as text and JSON
 read.py      the file -> Predictions
 """
 
-from tinyseg.submission.check import check
-from tinyseg.submission.findings import CheckResult, collect, fault_to_json, findings_text
+from tinyseg.submission.check import CheckResult, check, collect, fault_to_json, findings_text
 from tinyseg.submission.pictures import Pictures, find_pictures
 from tinyseg.submission.read import read_submission
 from tinyseg.submission.rules import FRAME_HW, HEADER, RowFault, Rule

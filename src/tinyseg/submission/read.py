@@ -15,9 +15,8 @@ from tinyseg.errors import PredictionsError
 from tinyseg.frame import Instances
 from tinyseg.labels import WAD_CLASSES, WAD_IDS
 from tinyseg.predictions import FramePredictions, Predictions
-from tinyseg.submission.lines import Line, read_lines
 from tinyseg.submission.pictures import Pictures
-from tinyseg.submission.row import Row, text_to_row
+from tinyseg.submission.row import Line, Row, read_lines, text_to_row
 from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
 
 _INDICES = {number: index for index, number in enumerate(WAD_IDS)}

@@ -1,18 +1,26 @@
-"""A row's text <-> its fields, strictly: what is written comes back, and what is wrong is named.
+"""A file -> its rows -> their fields, strictly: what is written comes back, and what is wrong is
+named.
 
 Each field is judged alone, so that one row can have several faults; of one kind in the runs the
 first is told. What follows from a broken field is not told again.
+
+A row ends with a line feed. One that is longer than MAX_ROW_BYTES is passed over in pieces, so
+that no file can fill the memory.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from tinyseg.errors import PredictionsError
 from tinyseg.labels import WAD_IDS
 from tinyseg.masks import Runs, row_runs_to_text
 from tinyseg.submission.pictures import is_id
-from tinyseg.submission.rules import COLUMNS, HEADER, RowFault, Rule, shown
+from tinyseg.submission.rules import COLUMNS, HEADER, MAX_ROW_BYTES, RowFault, Rule, shown
 
 _IMAGE_ID, _LABEL_ID, _PIXEL_COUNT, _CONFIDENCE, _RUNS = COLUMNS
 
@@ -153,3 +161,75 @@ class _Reader:
 
 
 _LABELS = f"one of {', '.join(map(str, WAD_IDS))}"
+
+
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the file: its number, its text without the end, and faults of its bytes.
+
+    The text is None where the row could not be read.
+    """
+
+    number: int
+    text: str | None
+    faults: tuple[RowFault, ...]
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The rows in order; raises PredictionsError where the file cannot be read.
+
+    A file in UTF-16 is one row with one fault.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from _lines(file)
+    except OSError as error:
+        raise PredictionsError("cannot be read", path=path, got=error.strerror) from error
+
+
+def _lines(file: BinaryIO) -> Iterator[Line]:
+    number = 0
+    while raw := file.readline(MAX_ROW_BYTES):
+        number += 1
+        if number == 1 and raw.startswith(_UTF16_MARKS):
+            yield Line(1, None, (RowFault(Rule.encoding, 1, got="a mark of UTF-16"),))
+            return
+        if len(raw) == MAX_ROW_BYTES and not raw.endswith(b"\n"):
+            size = len(raw) + _pass_over(file)
+            yield Line(number, None, (RowFault(Rule.row_bytes, number, got=str(size)),))
+            continue
+        yield _line(number, raw)
+
+
+def _pass_over(file: BinaryIO) -> int:
+    """Read on to the end of the row; returns how many bytes that were."""
+    size = 0
+    while piece := file.readline(MAX_ROW_BYTES):
+        size += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return size
+
+
+def _line(number: int, raw: bytes) -> Line:
+    faults = []
+    if number == 1 and raw.startswith(_UTF8_MARK):
+        raw = raw.removeprefix(_UTF8_MARK)
+        faults.append(RowFault(Rule.byte_order_mark, number))
+    content = raw.removesuffix(b"\n")
+    if len(content) == len(raw):
+        faults.append(RowFault(Rule.last_line_end, number))
+    if content.endswith(b"\r"):
+        content = content.removesuffix(b"\r")
+        faults.append(RowFault(Rule.line_end, number, got="carriage return"))
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = content.decode("utf-8", "replace")
+        got = f"byte {content[error.start]:#04x} at {error.start} of the row"
+        faults.append(RowFault(Rule.encoding, number, got=got))
+    return Line(number, text, tuple(faults))

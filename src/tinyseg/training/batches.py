@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Lock
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -21,7 +22,6 @@ from tinyseg.errors import TinysegError, TrainingError
 from tinyseg.frame import Frame
 from tinyseg.model import Target
 from tinyseg.recipes import Mosaic, Recipe
-from tinyseg.training.augment import jitter_colours
 from tinyseg.training.balance import Draws, draws_from
 from tinyseg.training.chance import rng
 from tinyseg.training.copy_paste import paste_objects
@@ -35,6 +35,21 @@ from tinyseg.training.sampler import (
     ignore_unlearnable,
     shape_of,
 )
+
+
+def jitter_colours(
+    image: UInt8[np.ndarray, "h w 3"], generator: np.random.Generator, *, strength: float
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Brightness, contrast and saturation each changed by up to +- `strength`."""
+    if strength == 0:
+        return image
+    gain, contrast, saturation = 1 + generator.uniform(-strength, strength, 3)
+    ramp = (np.arange(256, dtype=np.float64) - 127) * contrast + 127
+    curve = np.clip(ramp * gain, 0, 255).astype(np.uint8)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    mixed = cv2.addWeighted(image, float(saturation), grey, float(1 - saturation), 0)
+    return np.asarray(cv2.LUT(mixed, curve), np.uint8)
+
 
 AHEAD = 2
 """Batches that are ready or being made for each thread that makes them, and one more."""

@@ -4,10 +4,21 @@
 
 AdamW is Loshchilov and Hutter's (2019). All of it can be taken down as a Checkpoint and put back
 bit for bit. A loss or gradient that is not finite, in any process, raises before the step.
+
+The average of the weights is an exponential moving one (Polyak averaging, with the usual warm-up):
+
+    average <- d * average + (1 - d) * weights,   d = min(decay, (1 + updates) / (10 + updates))
+
+so that early weights, far from the end, do not linger. Buffers are constant in training (batch
+norms keep their statistics) and are not averaged. The averages live in the weights' own precision.
+
+The learning rate of a step is a linear warm-up, then half a cosine or steps down. The cosine is
+SGDR's single cycle (Loshchilov and Hutter 2017, equation 5) that ends at a hundredth; the steps are
+the tenths of Mask R-CNN's schedule (He et al. 2017, section 3.1).
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +35,53 @@ from tinyseg.recipes import Recipe, Train
 from tinyseg.training.batches import Batch
 from tinyseg.training.chance import rng
 from tinyseg.training.checkpoint import Checkpoint
-from tinyseg.training.ema import WeightAverage
 from tinyseg.training.launch import mean_over_processes, shared_count
-from tinyseg.training.schedule import learning_rate
+
+LAST = 0.01
+"""Share of the learning rate that the cosine ends at."""
+
+
+def learning_rate(step: int, rules: Train) -> float:
+    """The rate of step 0 ... steps - 1."""
+    if step < rules.warm_up:
+        return rules.learning_rate * (step + 1) / rules.warm_up
+    return rules.learning_rate * SHAPES[rules.schedule](step, rules)
+
+
+def _cosine(step: int, rules: Train) -> float:
+    done = (step - rules.warm_up) / max(rules.steps - rules.warm_up, 1)
+    return LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _stairs(step: int, rules: Train) -> float:
+    """A tenth after each of the stated shares of the run."""
+    return 0.1 ** sum(step >= share * rules.steps for share in rules.drops)
+
+
+SHAPES: dict[str, Callable[[int, Train], float]] = {"cosine": _cosine, "steps": _stairs}
+
+
+class WeightAverage:
+    """Averages of a module's parameters, by name."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self._weights = dict(module.named_parameters())
+        self.averages = {name: p.detach().clone() for name, p in self._weights.items()}
+
+    @torch.no_grad()
+    def update(self, updates: int) -> None:
+        """Take the weights in; `updates` counts the earlier calls."""
+        decay = min(self.decay, (1 + updates) / (10 + updates))
+        weights = [p.detach() for p in self._weights.values()]
+        torch._foreach_lerp_(list(self.averages.values()), weights, 1 - decay)
+
+    @torch.no_grad()
+    def load(self, averages: Mapping[str, Tensor]) -> None:
+        """Averages of an earlier run of the same network."""
+        for name, own in self.averages.items():
+            own.copy_(averages[name])
+
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW remembers of each parameter."""

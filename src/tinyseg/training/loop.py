@@ -6,16 +6,22 @@
 evaluation the best on the validation frames; with the location prior if the run read its labels. A
 run that was killed goes on from its newest good checkpoint and ends with the same bytes. A loss or
 gradient that is not finite stops the run before the step; its batch is named in `stopped.json`.
-Interruptions end the running step first.
+
+Ctrl-C, or SIGTERM from a scheduler, lets the running step end: the loop asks after each step, saves
+a checkpoint and ends. A second signal ends at once: the last checkpoint stands all the same.
 """
 
 import os
 import resource
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import orjson
 import torch
@@ -29,15 +35,39 @@ from tinyseg.networks import save_weights
 from tinyseg.recipes import Recipe
 from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.training.batches import Batch, FrameStore, Portion, batches, make_sample
-from tinyseg.training.board import Board
 from tinyseg.training.checkpoint import FOLDER, Checkpoint, has_checkpoints, save_checkpoint
 from tinyseg.training.launch import from_all_processes, is_lost_process
 from tinyseg.training.learner import Learner, NotFiniteError
-from tinyseg.training.log import EVALUATIONS_NAME, LOG_NAME, RECIPE_NAME, Lines, StepReport
+from tinyseg.training.log import EVALUATIONS_NAME, LOG_NAME, RECIPE_NAME, Board, Lines, StepReport
 from tinyseg.training.sampler import shape_of
-from tinyseg.training.stop import StopWish
 from tinyseg.training.validation import Validate, selection_score
 from tinyseg.views import LocationPrior
+
+
+class StopWish:
+    """Listens while it is entered; does nothing outside the main thread."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopWish":
+        """Take over the signals."""
+        if threading.current_thread() is threading.main_thread():
+            for one in (signal.SIGINT, signal.SIGTERM):
+                self._before[one] = signal.signal(one, self._ask)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give them back."""
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
 
 STOPPED_NAME = "stopped.json"
 

@@ -19,9 +19,8 @@ from pydantic import InstanceOf, PositiveFloat
 from tinyseg.errors import PlanError
 from tinyseg.frame import Instances
 from tinyseg.views.choose import choose_rects
-from tinyseg.views.evidence import Evidence, Grid, gain_of_zoom
-from tinyseg.views.hints import hints
-from tinyseg.views.planned import (
+from tinyseg.views.evidence import Evidence, Grid, gain_of_zoom, hints
+from tinyseg.views.plans import (
     LONGEST_SIDE,
     READING,
     SHORT_SIDE,
@@ -29,9 +28,9 @@ from tinyseg.views.planned import (
     PlanLike,
     Planned,
     Range,
+    Whole,
     check_range,
 )
-from tinyseg.views.plans import Whole
 from tinyseg.views.prior import LocationPrior, read_prior
 from tinyseg.views.view import EVERY_SIZE, View
 

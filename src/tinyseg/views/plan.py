@@ -24,8 +24,7 @@ from tinyseg.checked import checked, read_tree
 from tinyseg.errors import PlanError
 from tinyseg.frame import Instances
 from tinyseg.views.focus import Focus
-from tinyseg.views.planned import READING, FrameInfo, PlanLike, Planned
-from tinyseg.views.plans import Tiles, Whole
+from tinyseg.views.plans import READING, FrameInfo, PlanLike, Planned, Tiles, Whole
 from tinyseg.views.prior import LocationPrior, read_prior
 
 

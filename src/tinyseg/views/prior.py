@@ -21,7 +21,7 @@ from tinyseg.checked import checked
 from tinyseg.errors import DataError
 from tinyseg.frame import FrameLabels
 from tinyseg.views.evidence import COUNT, Evidence, Grid, blurred, octaves_of
-from tinyseg.views.planned import FrameInfo, camera_of
+from tinyseg.views.plans import FrameInfo, camera_of
 
 ROWS, COLUMNS = 128, 16
 """Bins of a histogram over the frame's height and width."""

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.report.html.charts import bar_chart, precision_chart, size_chart, stack_chart
+from tinyseg.report.html.charts import bar_chart, figure, precision_chart, size_chart, stack_chart
 from tinyseg.report.html.records import Bar, Chart, Curve, Estimate, Row
-from tinyseg.report.html.svg import figure
 from tinyseg.scoring import (
     ALL_CLASSES,
     ANY_CLASS,

@@ -9,9 +9,9 @@ from importlib.resources import files
 import jinja2
 import orjson
 
+from tinyseg.report.html.charts import figure, interval, percent, signed, signed_interval
 from tinyseg.report.html.pictures import Patch
 from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Page, Sheet
-from tinyseg.report.html.svg import figure, interval, percent, signed, signed_interval
 from tinyseg.scoring import ERRORS, ErrorKind
 
 SHARED_PARTS = ("common.js", "pictures.js", "stage.js")

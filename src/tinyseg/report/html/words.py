@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyseg.report.html.charts import figure, percent
 from tinyseg.report.html.sheets import JudgedFrame
-from tinyseg.report.html.svg import figure, percent
 from tinyseg.scoring import ALL_CLASSES, ERRORS, FEW_FRAMES, Comparison, ErrorKind, KindWorth
 
 SMALL_PX = 32.0
