@@ -22,7 +22,6 @@ from tinyseg.networks import (
     load_imagenet,
     load_state,
     load_torchvision,
-    put_prior,
     save_weights,
 )
 from tinyseg.networks.weights import translate
@@ -82,9 +81,9 @@ def test_a_prior_goes_with_the_weights_and_changes_nothing_else(
     again = read_weights_prior(path)
     assert again is not None
     assert prior_to_json(again) == prior_to_json(prior)
-    # Given later it is the same file, and another one takes its place.
-    assert put_prior(saved.parent, other) != told
-    assert put_prior(saved.parent, prior) == told
+    # The same prior is the same file, another one is another.
+    assert save_weights(saved, *small(), prior=other) != told
+    assert save_weights(saved, *small(), prior=prior) == told
     assert saved.read_bytes() == path.read_bytes() != plain
     detector, recipe = load_detector(path)
     assert recipe == small()[1]
@@ -112,14 +111,11 @@ def test_a_damaged_prior_is_refused(tmp_path: Path, text: str, where: str | None
 
 
 def test_only_weights_of_ours_have_a_prior(tmp_path: Path) -> None:
-    prior = learn_prior([street()])
     save_file({"a": torch.zeros(2)}, tmp_path / "w")
     with pytest.raises(WeightsError, match="no such weights file"):
-        put_prior(tmp_path, prior)
+        read_weights_prior(tmp_path)
     with pytest.raises(WeightsError, match="not a weights file of ours"):
         read_weights_prior(tmp_path / "w")
-    with pytest.raises(WeightsError, match="not a weights file of ours"):
-        put_prior(tmp_path / "w", prior)
 
 
 def test_norm_eps_is_part_of_the_recipe(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from jaxtyping import Bool, Float64
 from typer.testing import CliRunner
 
-from tinyseg.calibrate import (
+from tinyseg.calibration import (
     RIDGE,
     Calibration,
     Judged,

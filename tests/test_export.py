@@ -9,8 +9,8 @@ import torch
 from _street import street
 from typer.testing import CliRunner
 
-from tinyseg import masks as mask_ops
-from tinyseg.calibrate import Calibration, write_calibration
+from tinyseg import masks as mask_ops, stored
+from tinyseg.calibration import Calibration, write_calibration
 from tinyseg.cli import app
 from tinyseg.errors import DataError, RecipeError, WeightsError
 from tinyseg.image import read_image, read_label, write_jpeg
@@ -28,7 +28,7 @@ from tinyseg.predict import Predictor, choose_plan, load_member, load_predictor
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 from tinyseg.report import DRAWN_FROM
-from tinyseg.stored import Notes, find_weights, named, read_notes, read_weights_prior
+from tinyseg.stored import Notes, find_weights, read_notes, read_weights_prior
 from tinyseg.views import Plan, Tiles, learn_prior, prior_to_json
 
 SMALL = (
@@ -184,7 +184,7 @@ def test_a_card_is_texts_by_name(source: Path, tmp_path: Path, text: str) -> Non
 def test_a_package_without_weights_says_so(
     photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(named, "OWN_FILE", tmp_path / "tinyseg-lite.safetensors")
+    monkeypatch.setattr(stored, "OWN_FILE", tmp_path / "tinyseg-lite.safetensors")
     for name in (None, "tinyseg-lite"):
         with pytest.raises(WeightsError, match=r"brings no weights of its own.*folder . coco-r50"):
             find_weights(name, on_progress=quiet)
@@ -201,7 +201,7 @@ def test_predict_with_no_option_writes_masks_json_and_overlay(
     own = tmp_path / "own.safetensors"
     settings = ["predict.plan=focus", "predict.budget_mp=1", "predict.min_score=0.2"]
     export_weights(source, own, settings=settings)
-    monkeypatch.setattr(named, "OWN_FILE", own)
+    monkeypatch.setattr(stored, "OWN_FILE", own)
     monkeypatch.chdir(tmp_path)
     told = " ".join(run("predict", "photo.jpg").split())
     assert "1 frames in found/predictions.json" in told

@@ -21,7 +21,7 @@ ORDER = (
     *("grey_png", "image", "data", "scenes"),
     *("views", "merge"),
     *("model", "recipes", "downloads", "stored", "networks", "exporting"),
-    *("predictions", "results", "calibrate", "exchange", "adapters", "conversion", "predict"),
+    *("predictions", "results", "calibration", "exchange", "adapters", "conversion", "predict"),
     *("submission", "scoring", "doctor", "report", "detections", "quantise", "training"),
     *("api", "foreign", "progress", "cluster", "tasks", "serve", "client", "cli"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tinyseg.calibrate import calibration_error, right_or_wrong
+from tinyseg.calibration import calibration_error, right_or_wrong
 from tinyseg.cli import app
 from tinyseg.data import open_data
 from tinyseg.labels import WAD_CLASSES

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
-from tinyseg.calibrate import Calibration, write_calibration
+from tinyseg.calibration import Calibration, write_calibration
 from tinyseg.cli import app
 from tinyseg.errors import (
     DataError,
@@ -28,7 +28,7 @@ from tinyseg.errors import (
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.network import Network
-from tinyseg.networks import put_prior, save_weights
+from tinyseg.networks import load_detector, save_weights
 from tinyseg.predict import (
     BatchLimits,
     Member,
@@ -445,8 +445,7 @@ def test_focus_uses_the_prior_of_the_weights_and_says_so(
     files: tuple[Path, Path], pictures: Path, tmp_path: Path
 ) -> None:
     weights = tmp_path / "w.safetensors"
-    weights.write_bytes(files[0].read_bytes())
-    put_prior(weights, learn_prior([street(hw=(200, 300))]))
+    save_weights(weights, *load_detector(files[0]), prior=learn_prior([street(hw=(200, 300))]))
     (pictures / "p0.jpg").rename(pictures / "p0_Camera_5.jpg")
     words = ("predict", str(pictures), "--weights", str(weights), "--plan", "focus")
     told = run(*words, "--budget", "1MP", "--out", str(tmp_path / "own"))

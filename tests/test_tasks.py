@@ -5,6 +5,7 @@ import importlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinyseg
@@ -16,12 +17,13 @@ from tinyseg.scenes import write_wad
 from tinyseg.watch import Progress, Watch
 
 TASKS = (
-    *("challenge", "data_sets", "drawings", "folders", "pages", "runs"),
+    *("calibration", "challenge", "data_sets", "drawings", "folders", "pages", "runs"),
     *("scores", "weights"),
 )
 NAMES = (
     *(
         "Progress",
+        "calibrate",
         "compare",
         "check_submission",
         "convert",
@@ -33,6 +35,12 @@ NAMES = (
     ),
     *("show", "show_plan", "submit", "train", "write_prior", "write_report"),
 )
+
+
+def beside(found: Instances) -> Instances:
+    """What is found, 60 pixels to the right and less sure."""
+    boxes = found.boxes + np.array([60.0, 0.0, 60.0, 0.0])
+    return replace(found, masks=found.masks.shift(60.0, 0.0), boxes=boxes, scores=found.scores / 3)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +55,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frames.append(FramePredictions(own.name, f"{own.name}.jpg", own.hw, found))
     (root / "found").mkdir()
     write_predictions(root / "found/predictions.json", Predictions(dataset.classes, tuple(frames)))
+    guesses = tuple(
+        replace(frame, instances=Instances.concatenate([frame.instances, beside(frame.instances)]))
+        for frame in frames
+    )
+    write_predictions(root / "guesses.json", Predictions(dataset.classes, guesses))
     empty = tuple(replace(frame, instances=Instances.empty()) for frame in frames)
     write_predictions(root / "nothing.json", Predictions(dataset.classes, empty))
     return root

@@ -8,6 +8,7 @@ from .image import read_image as read_image
 from .masks import CropMasks as CropMasks
 from .tasks import (
     BreakdownChoice as BreakdownChoice,
+    Calibrated as Calibrated,
     ChallengePictures as ChallengePictures,
     EightBits as EightBits,
     Outlook as Outlook,
@@ -16,6 +17,7 @@ from .tasks import (
     ReportChoice as ReportChoice,
     Resampling as Resampling,
     TrainingSet as TrainingSet,
+    calibrate as calibrate,
     check_submission as check_submission,
     compare as compare,
     convert as convert,

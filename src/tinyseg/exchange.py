@@ -25,7 +25,7 @@ from tinyseg.errors import DataError, TinysegError
 from tinyseg.fields import is_number, shown
 from tinyseg.files import write_whole
 from tinyseg.frame import Instances
-from tinyseg.labels import WAD_IDS, index_of
+from tinyseg.labels import index_of
 from tinyseg.masks import CropMasks
 from tinyseg.predictions import FramePredictions
 
@@ -143,18 +143,6 @@ def _numbers(labels: Sequence[int]) -> list[int]:
         out.append(counts.get(label, 0))
         counts[label] = out[-1] + 1
     return out
-
-
-def wad_ids(classes: Sequence[str]) -> list[int]:
-    """The WAD's id of each class; raises DataError for a class that it does not have."""
-    names = list(WAD_IDS.values())
-    places = [index_of(name, names) for name in classes]
-    if None in places:
-        foreign = classes[places.index(None)]
-        raise DataError(
-            "a class that the WAD does not have", expected=", ".join(names), got=foreign
-        )
-    return [list(WAD_IDS)[place] for place in places if place is not None]
 
 
 def write_labelme(path: Path, frame: FramePredictions, classes: Sequence[str]) -> None:

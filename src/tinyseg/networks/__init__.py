@@ -23,7 +23,6 @@ from tinyseg.networks.weights import (
     load_detector,
     load_state,
     load_torchvision,
-    put_prior,
     save_weights,
 )
 
@@ -42,7 +41,6 @@ __all__ = [
     "load_state",
     "load_timm",
     "load_torchvision",
-    "put_prior",
     "save_weights",
     "start_from",
     "transfer_weights",

@@ -132,15 +132,6 @@ def save_weights(
     return write_safetensors(path, state, header)
 
 
-def put_prior(path: Path, prior: LocationPrior) -> str:
-    """Give a weights file (or the one in a run's folder) this prior, in place of its own if it has
-    one; recipe and tensors stay. Returns the new sha256: an ensemble's file names the old one."""
-    file = weights_file(path)
-    state, header = read_safetensors(file)
-    check_format(header, file)
-    return write_safetensors(file, state, header | {PRIOR: prior_to_json(prior)})
-
-
 def write_safetensors(path: Path, state: Mapping[str, Tensor], header: dict[str, str]) -> str:
     """Write tensors and header to one file, all or nothing; returns its sha256."""
     data = _sorted_header(save(dict(state), metadata=header))

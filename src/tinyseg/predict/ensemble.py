@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, PositiveFloat
 
-from tinyseg.calibrate import read_calibration
+from tinyseg.calibration import read_calibration
 from tinyseg.checked import checked, read_tree
 from tinyseg.errors import RecipeError, WeightsError
 from tinyseg.files import write_whole

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyseg.adapters import load_yolo_seg
-from tinyseg.calibrate import Calibration, calibration_from_json
+from tinyseg.calibration import Calibration, calibration_from_json
 from tinyseg.errors import OutputError, RecipeError, WeightsError
 from tinyseg.exporting import ExportedFile, is_exported, kept_export, open_exported, read_exported
 from tinyseg.frame import Instances

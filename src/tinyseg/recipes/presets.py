@@ -153,10 +153,13 @@ def read_recipe_file(path: Path, *, above: tuple[Path, ...] = ()) -> Recipe:
         start = Recipe(name=path.stem)
     elif isinstance(base, str):
         beside = path.parent / base
-        inner = base not in RECIPES and beside.is_file()
-        start = (
-            read_recipe_file(beside, above=(*above, path.resolve())) if inner else find_recipe(base)
-        )
+        if base not in RECIPES and beside.is_file():
+            start = read_recipe_file(beside, above=(*above, path.resolve()))
+        else:
+            try:
+                start = find_recipe(base)
+            except RecipeError as error:
+                raise (error if error.path else error.at(path=path, where="base")) from None
         start = start.model_copy(update={"name": path.stem})
     else:
         raise RecipeError("a base is a preset or a file", path=path, where="base", got=base)

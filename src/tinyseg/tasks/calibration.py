@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyseg.calibrate import (
+from tinyseg.calibration import (
     Calibration,
     Judged,
     calibrated,
@@ -47,6 +47,10 @@ def calibrate(
     `predictions` and `data` may be lists, predictions of one network for each data set. `out` is
     the JSON file that `predict` and `export` take. Raises PredictionsError where a frame has no
     predictions, where classes differ, or there is nothing to fit.
+
+    >>> fitted = tinyseg.calibrate("guesses.json", "scenes", "calibration.json").calibration
+    >>> fitted.wrong > 0
+    True
     """
     target = None if out is None else Path(out)
     check_output(target)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tinyseg.calibrate import read_calibration
+from tinyseg.calibration import read_calibration
 from tinyseg.data import TRAIN, Item, Place, class_ids
 from tinyseg.errors import DataError
 from tinyseg.exporting import write_onnx, write_openvino

@@ -1,7 +1,11 @@
-"""What a weights file says beside its tensors: recipe, prior, notes, checksum. Without torch.
+"""Weights as files: found by name, and what they say beside their tensors. Without torch.
 
-In: a weights file of ours, or a run's folder that holds one. Out: what its header holds. Refused:
-files of others, damaged ones, and headers that cannot be read, with the reason.
+In: a weights file of ours, or a run's folder that holds one. Out: what its header holds: recipe,
+prior, notes, checksum. Refused: files of others, damaged ones, and headers that cannot be read.
+
+By name there are the package's own, which lie in `tinyseg/weights/` and need no network, and
+published ones, which are fetched once (`tinyseg.downloads`). Refused: a name that is neither known
+nor a path, and the package's own where it brings none.
 """
 
 import hashlib
@@ -12,6 +16,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from tinyseg.downloads import COCO, OnProgress, fetch
 from tinyseg.errors import DataError, RecipeError, WeightsError
 from tinyseg.recipes import Recipe, recipe_from_tree
 from tinyseg.views import LocationPrior, prior_from_json
@@ -123,3 +128,36 @@ def read_notes(path: Path) -> Notes:
     """The notes of a weights file or a run's folder; reads no tensor."""
     file = weights_file(path)
     return Notes.of(read_header(file), file)
+
+
+OWN = "tinyseg-lite"
+"""The package's own weights, which are used where none are named."""
+
+OWN_FILE = Path(__file__).parent / "weights" / f"{OWN}.safetensors"
+
+PUBLISHED = {
+    "coco-r50": "maskrcnn_resnet50_fpn_v2_coco",
+    "coco-r50-v1": "maskrcnn_resnet50_fpn_coco",
+}
+"""torchvision's networks trained on COCO, by the names that `predict` takes."""
+
+
+def find_weights(name: str | None, *, on_progress: OnProgress) -> Path:
+    """The path of the weights of this name; the package's own if it is None."""
+    if name is not None and Path(name).exists():
+        return Path(name)
+    if name is None or name == OWN:
+        return own_weights()
+    if name in PUBLISHED:
+        return fetch(COCO[PUBLISHED[name]], on_progress=on_progress)
+    known = " | ".join(("a file or folder", OWN, *PUBLISHED))
+    raise WeightsError("no such weights file", path=name, expected=known)
+
+
+def own_weights() -> Path:
+    """The package's own weights file."""
+    if not OWN_FILE.is_file():
+        rule = "this package brings no weights of its own: name some"
+        expected = " | ".join(("a run's folder", *PUBLISHED))
+        raise WeightsError(rule, path=OWN_FILE, expected=expected)
+    return OWN_FILE
