@@ -18,7 +18,7 @@ from tinyseg.labels import WAD_CLASSES
 from tinyseg.masks import Runs
 from tinyseg.merge.fuse import Objects
 from tinyseg.merge.looks import MergeRules
-from tinyseg.merge.resolve import resolve
+from tinyseg.merge.merger import resolve
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.submission import (
     FRAME_HW,

@@ -275,20 +275,16 @@ def instances_of(
     boxes = found.boxes.copy()
     for at, row in enumerate(rows):
         if row.values.get("bbox") is not None:
-            boxes[at] = _box(row)
+            x, y, width, height = row.numbers("bbox", 4)
+            if width < 0 or height < 0:
+                raise row.wrong("bbox", "x, y, width, height, no size negative")
+            boxes[at] = (x, y, x + width, y + height)
     return Instances(boxes, found.masks, found.labels, scores)
 
 
 def _refuse(error: TinysegError) -> None:
     expected, got = error.expected, error.got
     raise PredictionsError(error.rule, where=error.where, expected=expected, got=got)
-
-
-def _box(row: Fields) -> tuple[float, float, float, float]:
-    x, y, width, height = row.numbers("bbox", 4)
-    if width < 0 or height < 0:
-        raise row.wrong("bbox", "x, y, width, height, no size negative")
-    return x, y, x + width, y + height
 
 
 def _score(row: Fields) -> float:

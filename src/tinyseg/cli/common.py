@@ -66,6 +66,15 @@ ClassesOption = Annotated[
         "default: WAD's seven.",
     ),
 ]
+BudgetOption = Annotated[
+    str | None, typer.Option("--budget", help="Budget of a focus in megapixels of views: 12MP.")
+]
+PriorOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--prior", help="Location prior for a focus, a JSON file; default: the weights' own."
+    ),
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")
 ]

@@ -28,6 +28,7 @@ from tinyseg.cli.judging import (
     Draw,
     DrawOption,
     IntervalsOption,
+    MissingOption,
     PrecisionOption,
     ResamplesOption,
     Rule,
@@ -70,13 +71,7 @@ def evaluate(
     format: FormatOption = None,
     images: ImagesOption = None,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Frames without predictions count as frames where nothing was found.",
-        ),
-    ] = False,
+    allow_missing: MissingOption = False,
     on_error: OnErrorOption = OnError.stop,
     boxes: BoxesOption = False,
     detections: DetectionsOption = MOST_DETECTIONS,

@@ -66,6 +66,13 @@ SeedOption = Annotated[
         "--seed", min=0, help="Seed of the resamples; the same seed gives the same intervals."
     ),
 ]
+MissingOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing",
+        help="Frames without predictions count as frames where nothing was found.",
+    ),
+]
 BoxesOption = Annotated[
     bool, typer.Option("--boxes", help="Score boxes instead of masks, by COCO's rules.")
 ]

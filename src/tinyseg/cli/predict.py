@@ -8,8 +8,10 @@ import typer
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.cli.common import (
     BackendOption,
+    BudgetOption,
     DeviceOption,
     OnErrorOption,
+    PriorOption,
     ThreadsOption,
     megapixels,
     only_with,
@@ -69,13 +71,8 @@ def predict(
     tile: Annotated[
         int | None, typer.Option(min=64, help="Also look at native tiles of this side, in pixels.")
     ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Budget of a focus in megapixels of views: 12MP.")
-    ] = None,
-    prior: Annotated[
-        Path | None,
-        typer.Option(help="Location prior for a focus, a JSON file; default: the weights' own."),
-    ] = None,
+    budget: BudgetOption = None,
+    prior: PriorOption = None,
     scales: Annotated[
         str | None,
         typer.Option(help="Look at the whole frame at these short sides: 1500,1800,2400."),

@@ -23,6 +23,7 @@ from tinyseg.cli.judging import (
     DetectionsOption,
     Draw,
     DrawOption,
+    MissingOption,
     ResamplesOption,
     SeedOption,
     resampling_of,
@@ -74,13 +75,7 @@ def report(
     doctor: Annotated[
         bool, typer.Option("--doctor", help="Also show what `doctor` finds in the data set.")
     ] = False,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Frames without predictions count as frames where nothing was found.",
-        ),
-    ] = False,
+    allow_missing: MissingOption = False,
     on_error: OnErrorOption = OnError.stop,
 ) -> None:
     """Write one HTML page with figures, errors and frames that opens in any browser, offline.

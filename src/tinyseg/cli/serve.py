@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tinyseg.cli.common import BackendOption, ThreadsOption, megapixels
+from tinyseg.cli.common import BackendOption, BudgetOption, ThreadsOption, megapixels
 from tinyseg.errors import DataError
 from tinyseg.fields import read_text
 from tinyseg.serve import MEGA, Settings
@@ -25,9 +25,7 @@ def serve(
         str | None,
         typer.Option(help="whole, tiles, focus, or a plan's YAML file; default: the weights' own."),
     ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Budget of a focus in megapixels of views: 12MP.")
-    ] = None,
+    budget: BudgetOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")

@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from tinyseg.cli.common import (
+    BudgetOption,
     FormatOption,
     ImagesOption,
     ListOption,
     OnErrorOption,
+    PriorOption,
     SplitOption,
     megapixels,
     only_with,
@@ -57,13 +59,8 @@ def show(
         str | None,
         typer.Option(help="With PICTURES: draw the plan of these weights, named as in `predict`."),
     ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Budget of a focus in megapixels of views: 12MP.")
-    ] = None,
-    prior: Annotated[
-        Path | None,
-        typer.Option(help="Location prior for a focus, a JSON file; default: that of --weights."),
-    ] = None,
+    budget: BudgetOption = None,
+    prior: PriorOption = None,
     camera: Annotated[
         str | None, typer.Option(help="Camera of the pictures, if their names do not say it.")
     ] = None,

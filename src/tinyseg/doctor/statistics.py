@@ -229,19 +229,15 @@ def has_anchor(boxes: Float64[np.ndarray, "n 4"], rules: ProposalRules) -> Bool[
     strides = np.array(STRIDES, np.float64)[:, None]
     centres = ((boxes[:, :2] + boxes[:, 2:]) / 2)[:, None]
     nearest = np.rint(centres / strides) * strides
-    anchors = _shapes(rules) + np.tile(nearest, 2)[:, :, None]
+    # The anchors of each level around (0, 0), as model/proposals.py has them.
+    sizes = np.array(rules.anchor_sizes)[:, None]
+    root = np.sqrt(np.array(rules.aspect_ratios))[None]
+    half = np.stack([sizes / root, sizes * root], axis=2) / 2
+    anchors = np.rint(np.concatenate([-half, half], axis=2)) + np.tile(nearest, 2)[:, :, None]
     own = boxes[:, None, None]
     measures = {"iou": [_iou], "nwd": [_nwd], "larger": [_iou, _nwd]}[rules.similarity]
     likeness = np.max([alike(own, anchors, rules.nwd_scale) for alike in measures], axis=0)
     return np.asarray((likeness >= rules.positive_iou).any(axis=(1, 2)))
-
-
-def _shapes(rules: ProposalRules) -> Float64[np.ndarray, "levels ratios 4"]:
-    """The anchors of each level around (0, 0), as model/proposals.py has them."""
-    sizes = np.array(rules.anchor_sizes)[:, None]
-    root = np.sqrt(np.array(rules.aspect_ratios))[None]
-    half = np.stack([sizes / root, sizes * root], axis=2) / 2
-    return np.rint(np.concatenate([-half, half], axis=2))
 
 
 def _iou(

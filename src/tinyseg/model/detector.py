@@ -9,7 +9,6 @@ boxes.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -26,10 +25,9 @@ from tinyseg.model.fast.sublinear import (
     RecomputePlan,
     RoiGroup,
     keep_all,
-    links_of,
-    maybe_again,
-    roi_groups,
-    run_links,
+    run_backbone,
+    run_maps,
+    run_rois,
 )
 from tinyseg.model.mask_head import MASK_POOL_SIZE as MASK_POOL, MaskHead, mask_loss
 from tinyseg.model.proposals import Proposals, RawProposals
@@ -98,10 +96,13 @@ class Detector(nn.Module):
         return self
 
     def forward(self, images: UInt8[Tensor, "b 3 h w"], targets: list[Target]) -> Losses:
-        """The losses of a batch of views with one target each."""
+        """The losses of a batch of views with one target each. The plan says which parts run a
+        second time for their gradients; the losses do not depend on it."""
         plan = self.planner(self, len(images), (int(images.shape[2]), int(images.shape[3])))
         hw, padded_hw, maps = self._features(images, plan)
-        raw = maybe_again(plan.proposal_head, partial(self._propose, padded_hw), *maps)
+        raw: RawProposals = run_maps(
+            plan.proposal_head, lambda maps: self.proposals(maps, padded_hw), maps
+        )
         boxes = self.proposals.select(raw, hw)
         sampled = [self.box_head.sample(b, t) for b, t in zip(boxes, targets, strict=True)]
         logits, deltas = self._read_boxes(plan, maps, [s.boxes for s in sampled], padded_hw)
@@ -154,28 +155,13 @@ class Detector(nn.Module):
         )
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
-            stages = self._stages(pixels, plan)
-            maps = maybe_again(plan.pyramid, lambda *maps: self.pyramid(list(maps)), *stages)
+            stages = run_backbone(plan, self.backbone, pixels)
+            maps: list[Tensor] = run_maps(plan.pyramid, self.pyramid, stages)
         return (
             (height, width),
             (height + pad_h, width + pad_w),
             [m.to(self.mean.dtype) for m in maps],
         )
-
-    def _stages(
-        self, pixels: Float[Tensor, "b 3 h w"], plan: RecomputePlan
-    ) -> list[Float[Tensor, "b _c _h _w"]]:
-        """The backbone's maps; run link by link if some of them run again."""
-        if plan.backbone:
-            return run_links(links_of(self.backbone), plan.backbone, pixels)
-        stages: list[Tensor] = maybe_again(plan.whole_backbone, self.backbone, pixels)
-        return stages
-
-    def _propose(
-        self, padded_hw: tuple[int, int], *maps: Float[Tensor, "b c _h _w"]
-    ) -> RawProposals:
-        raw: RawProposals = self.proposals(list(maps), padded_hw)
-        return raw
 
     def _read_boxes(
         self,
@@ -185,14 +171,12 @@ class Detector(nn.Module):
         padded_hw: tuple[int, int],
     ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes 4"]]:
         """The box head's logits and corrections of all images' RoIs."""
-        read = []
-        for group in roi_groups(boxes, again=plan.box_head):
 
-            def part(*maps: Tensor, boxes: list[Tensor] = group.boxes) -> tuple[Tensor, Tensor]:
-                return self.box_head(self._pool(list(maps), boxes, BOX_POOL, padded_hw))
+        def part(maps: list[Tensor], group: RoiGroup) -> tuple[Tensor, Tensor]:
+            return self.box_head(self._pool(maps, group.boxes, BOX_POOL, padded_hw))
 
-            read.append(maybe_again(plan.box_head, part, *maps))
-        return torch.cat([logits for logits, _ in read]), torch.cat([deltas for _, deltas in read])
+        logits, deltas = zip(*run_rois(plan.box_head, part, maps, boxes), strict=True)
+        return torch.cat(logits), torch.cat(deltas)
 
     def _read_masks(
         self,
@@ -203,15 +187,12 @@ class Detector(nn.Module):
         padded_hw: tuple[int, int],
     ) -> Float[Tensor, "n 28 28"]:
         """The mask head's logits of all images' RoIs, each of its label's class."""
-        read = []
-        for group in roi_groups(boxes, again=plan.mask_head):
 
-            def part(*maps: Tensor, group: RoiGroup = group) -> Tensor:
-                pooled = self._pool(list(maps), group.boxes, MASK_POOL, padded_hw)
-                return self._draw(pooled, labels[group.place])
+        def part(maps: list[Tensor], group: RoiGroup) -> Tensor:
+            pooled = self._pool(maps, group.boxes, MASK_POOL, padded_hw)
+            return self._draw(pooled, labels[group.place])
 
-            read.append(maybe_again(plan.mask_head, part, *maps))
-        return torch.cat(read)
+        return torch.cat(run_rois(plan.mask_head, part, maps, boxes))
 
     def _draw(
         self, pooled: Float[Tensor, "*levels n c 14 14"], labels: Int64[Tensor, " n"]

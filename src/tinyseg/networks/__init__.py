@@ -1,11 +1,9 @@
 """Recipe -> network, and its weights: the only room that knows both.
 
-network.py    recipe -> detector with fresh weights
-weights.py    files of ours and of torchvision: write, read, refuse; small ones in half precision
-export.py     a run -> a small file to give away, with notes
-shared.py     torchvision's COCO networks under our class list
-transfer.py   start from another network
-start.py      what a run starts from, by name or path; the backbone's ImageNet weights
+network.py recipe -> detector with fresh weights weights.py files of ours and of torchvision: write,
+read, refuse; small ones in half precision export.py a run -> a small file to give away, with notes
+shared.py torchvision's COCO networks under our class list transfer.py what a run starts from, by
+name or path: another network, the backbone's ImageNet weights
 """
 
 from tinyseg.networks.export import (
@@ -17,8 +15,14 @@ from tinyseg.networks.export import (
 )
 from tinyseg.networks.network import build_detector, keep_as_predicted
 from tinyseg.networks.shared import load_shared
-from tinyseg.networks.start import IMAGENET_PACKAGES, load_imagenet, load_timm, start_from
-from tinyseg.networks.transfer import TransferReport, transfer_weights
+from tinyseg.networks.transfer import (
+    IMAGENET_PACKAGES,
+    TransferReport,
+    load_imagenet,
+    load_timm,
+    start_from,
+    transfer_weights,
+)
 from tinyseg.networks.weights import (
     load_detector,
     load_state,

@@ -55,7 +55,12 @@ def _ground_map(
     """Brightness of the ground from above, 128 as it is: wear, cracks, patches, trees' shade."""
     size = (int(_MAP_M[0] / _CELL_M), int(_MAP_M[1] / _CELL_M))
     wear = _noise(rng, 5.0, (90, 44), size) + _noise(rng, 3.5, (500, 240), size)
-    wear += _tracks(street, size) + _noise(rng, 15.0, (750, 366), size) * _off_road(street, size)
+    x = (np.arange(size[0]) + 0.5) * _CELL_M - _MAP_M[0] / 2
+    on_road = (x > street.left_m) & (x < street.right_m)
+    # Darker bands where tyres run, paler ones between; rough on verges and walks, less on the road.
+    tracks = -6.0 * np.exp(-(((np.abs((x / LANE_M) % 1.0 - 0.5) - 0.25) / 0.09) ** 2)) * on_road
+    rough = np.where(on_road, 0.12, 1.0).astype(np.float32)
+    wear += tracks.astype(np.float32) + _noise(rng, 15.0, (750, 366), size) * rough
     _patch(wear, street, rng)
     if canvas.light.weather.sun > 0.25:
         wear = _tree_shade(wear, street, canvas, rng)
@@ -74,22 +79,6 @@ def _noise(
 def _cell(x_m: float) -> int:
     """The column of the ground map at this x."""
     return round((x_m + _MAP_M[0] / 2) / _CELL_M)
-
-
-def _tracks(street: Street, size: tuple[int, int]) -> Float32[np.ndarray, "1 w"]:
-    """Darker bands where tyres run, paler ones between."""
-    x = (np.arange(size[0]) + 0.5) * _CELL_M - _MAP_M[0] / 2
-    phase = (x / LANE_M) % 1.0
-    bands = -6.0 * np.exp(-(((np.abs(phase - 0.5) - 0.25) / 0.09) ** 2))
-    on_road = (x > street.left_m) & (x < street.right_m)
-    return (bands * on_road)[None, :].astype(np.float32)
-
-
-def _off_road(street: Street, size: tuple[int, int]) -> Float32[np.ndarray, "1 w"]:
-    """1 on verges and walks, a little on the road."""
-    x = (np.arange(size[0]) + 0.5) * _CELL_M - _MAP_M[0] / 2
-    on_road = (x > street.left_m) & (x < street.right_m)
-    return np.where(on_road, 0.12, 1.0)[None, :].astype(np.float32)
 
 
 def _patch(wear: Float32[np.ndarray, "h w"], street: Street, rng: np.random.Generator) -> None:

@@ -121,7 +121,10 @@ def slice_pairs(
     return Slices(
         cut,
         tuple(maker.slice(*item) for item in _curve_ranges()),
-        tuple(maker.slice(name, ends, _of_sides(*ends)) for name, ends in sides.items()),
+        tuple(
+            maker.slice(name, ends, Within((ends[0] ** 2, ends[1] ** 2)))
+            for name, ends in sides.items()
+        ),
         tuple(maker.slice(*item) for item in _row_bands()),
         tuple(maker.class_slice(label, name) for label, name in enumerate(classes)),
     )
@@ -144,10 +147,6 @@ def check_buckets(buckets: Mapping[str, tuple[float, float]]) -> Mapping[str, tu
 
 
 _Range = tuple[str, tuple[float, float], Within]
-
-
-def _of_sides(low: float, high: float) -> Within:
-    return Within((low**2, high**2))
 
 
 def _curve_ranges() -> list[_Range]:

@@ -126,7 +126,10 @@ def place_window(
     if near:
         centre = _near_instance(frame, window_hw, rules, generator)
     else:
-        centre = _anywhere(frame, generator)
+        centre = (
+            float(generator.uniform(0, frame.hw[1])),
+            float(generator.uniform(0, frame.hw[0])),
+        )
     x0, y0 = _start(centre[0], width, frame.hw[1]), _start(centre[1], height, frame.hw[0])
     return x0, y0, x0 + width, y0 + height
 
@@ -154,11 +157,6 @@ def _near_instance(
     box = frame.instances.boxes[candidates[generator.integers(len(candidates))]]
     offset = generator.uniform(-0.4, 0.4, 2) * window_hw[::-1]
     return float((box[0] + box[2]) / 2 + offset[0]), float((box[1] + box[3]) / 2 + offset[1])
-
-
-def _anywhere(frame: Frame, generator: np.random.Generator) -> tuple[float, float]:
-    height, width = frame.hw
-    return float(generator.uniform(0, width)), float(generator.uniform(0, height))
 
 
 def _start(centre: float, side: int, length: int) -> float:

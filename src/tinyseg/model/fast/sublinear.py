@@ -23,6 +23,8 @@ ROIS_AT_ONCE = 128
 
 Result = TypeVar("Result")
 
+Maps = list[Tensor]
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -124,6 +126,16 @@ def _may_overwrite_input(module: nn.Module) -> bool:
     return isinstance(module, nn.BatchNorm2d) or getattr(module, "inplace", False) is True
 
 
+def run_backbone(
+    plan: RecomputePlan, backbone: nn.Module, pixels: Float[Tensor, "b 3 h w"]
+) -> list[Float[Tensor, "b _c _h _w"]]:
+    """The backbone's maps from fine to coarse; run link by link if some of them run again."""
+    if plan.backbone:
+        return run_links(links_of(backbone), plan.backbone, pixels)
+    stages: list[Tensor] = maybe_again(plan.whole_backbone, backbone, pixels)
+    return stages
+
+
 def run_links(
     links: Sequence[Link], segments: Sequence[Segment], pixels: Float[Tensor, "b c h w"]
 ) -> list[Float[Tensor, "b _c _h _w"]]:
@@ -153,6 +165,19 @@ def maybe_again(again: bool, part: Callable[..., Result], *inputs: object) -> Re
     if not again or not torch.is_grad_enabled():
         return part(*inputs)
     return checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=True)
+
+
+def run_maps(again: bool, part: Callable[[Maps], Result], maps: Maps) -> Result:
+    """The result of a part that reads maps alone."""
+    return maybe_again(again, lambda *maps: part(list(maps)), *maps)
+
+
+def run_rois(
+    again: bool, part: Callable[[Maps, "RoiGroup"], Result], maps: Maps, boxes: list[Tensor]
+) -> list[Result]:
+    """The results of a part that reads RoIs from maps, group by group."""
+    groups = roi_groups(boxes, again=again)
+    return [run_maps(again, lambda maps, own=group: part(maps, own), maps) for group in groups]
 
 
 @dataclass(frozen=True, slots=True)

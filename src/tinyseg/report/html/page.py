@@ -11,7 +11,7 @@ import orjson
 
 from tinyseg.report.html.charts import figure, interval, percent, signed, signed_interval
 from tinyseg.report.html.pictures import Patch
-from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Page, Sheet
+from tinyseg.report.html.records import Fate, Outlined, Page, Sheet
 from tinyseg.scoring import ERRORS, ErrorKind
 
 SHARED_PARTS = ("common.js", "pictures.js", "stage.js")
@@ -73,8 +73,17 @@ def _sheet(sheet: Sheet) -> dict[str, object]:
         "whole": _patch(sheet.picture.whole),
         "native": [_patch(patch) for patch in sheet.picture.native],
         "ignored": sheet.ignored,
-        "truth": [_labelled(one) for one in sheet.truth],
-        "found": [[_detected(one) for one in run] for run in sheet.found],
+        "truth": [
+            {**_shape(one.shape), "fates": [_fate(fate, "found") for fate in one.fates]}
+            for one in sheet.truth
+        ],
+        "found": [
+            [
+                {**_shape(one.shape), "score": round(one.score, 4), **_fate(one.fate, "correct")}
+                for one in run
+            ]
+            for run in sheet.found
+        ],
     }
 
 
@@ -90,11 +99,3 @@ def _fate(fate: Fate, right: str) -> dict[str, object]:
     words = {ErrorKind.RIGHT: right, ErrorKind.IGNORED: "not judged"}
     kind = words.get(fate.kind, fate.kind.title)
     return {"kind": kind, "error": fate.kind in ERRORS, "iou": round(fate.iou, 4)}
-
-
-def _labelled(one: Labelled) -> dict[str, object]:
-    return {**_shape(one.shape), "fates": [_fate(fate, "found") for fate in one.fates]}
-
-
-def _detected(one: Detected) -> dict[str, object]:
-    return {**_shape(one.shape), "score": round(one.score, 4), **_fate(one.fate, "correct")}

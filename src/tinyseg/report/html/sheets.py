@@ -110,7 +110,9 @@ class JudgedFrame:
 
 def sheet_of(frame: Frame, runs: Sequence[JudgedFrame], *, floor: float, max_bytes: int) -> Sheet:
     """The frame for the page; detections under score `floor` are left out."""
-    truth = _truth(frame, runs)
+    shapes = _shapes(frame.instances, runs[0].pairs.truth, frame.hw)
+    fates = [_fates(run.errors.truth, run.errors.taker, run.pairs.iou.T) for run in runs]
+    truth = tuple(Labelled(shape, tuple(own)) for shape, *own in zip(shapes, *fates, strict=True))
     found = tuple(_found(run, frame.hw, floor) for run in runs)
     boxes, worth = _worth(truth, found)
     ignored = outlines(mask_ops.union(frame.ignore), frame.hw)[0] if len(frame.ignore) else ""
@@ -122,12 +124,6 @@ def sheet_of(frame: Frame, runs: Sequence[JudgedFrame], *, floor: float, max_byt
         truth,
         found,
     )
-
-
-def _truth(frame: Frame, runs: Sequence[JudgedFrame]) -> tuple[Labelled, ...]:
-    shapes = _shapes(frame.instances, runs[0].pairs.truth, frame.hw)
-    fates = [_fates(run.errors.truth, run.errors.taker, run.pairs.iou.T) for run in runs]
-    return tuple(Labelled(shape, tuple(own)) for shape, *own in zip(shapes, *fates, strict=True))
 
 
 def _found(run: JudgedFrame, hw: tuple[int, int], floor: float) -> tuple[Detected, ...]:

@@ -56,7 +56,9 @@ def sentences(runs: Sequence[Told], comparison: Comparison | None) -> tuple[str,
         return ()
     told = [] if comparison is None else [_of_both(runs, comparison)]
     if comparison is None:
-        told += _of_run(runs[0])
+        only = runs[0]
+        texts = [_of_labels(only), _of_near(only), _of_costs(only), _of_detections(only)]
+        told += [text for text in texts if text]
     else:
         for name, run in zip("AB", runs, strict=True):
             told.append(f"{name}: {_of_labels(run)} {_of_costs(run)}".rstrip())
@@ -78,11 +80,6 @@ def _of_both(runs: Sequence[Told], comparison: Comparison) -> str:
         f"B finds {b} labelled instances, A {a}. B's AP is {way} by {figure(abs(ap.difference))}; "
         f"it is the higher one in {percent(ap.b_better)} of the resamples{verdict}."
     )
-
-
-def _of_run(run: Told) -> list[str]:
-    texts = [_of_labels(run), _of_near(run), _of_costs(run), _of_detections(run)]
-    return [text for text in texts if text]
 
 
 def _of_labels(run: Told) -> str:
