@@ -96,7 +96,15 @@ def to_document(
     predictions: Predictions, *, source: str | None = None, coded: bool = True
 ) -> dict[str, object]:
     """What a file of them holds, as plain values for JSON; not `coded`, without the masks."""
-    return _head(predictions.classes, source) | _to_lists(predictions, coded=coded)
+    annotations: list[dict[str, object]] = []
+    for image_id, frame in enumerate(predictions.frames, start=1):
+        rows = rows_of(frame, predictions.classes, coded=coded)
+        start = len(annotations) + 1
+        annotations += [
+            {"id": i, "image_id": image_id, **row} for i, row in enumerate(rows, start=start)
+        ]
+    images = [_to_image(i, f) for i, f in enumerate(predictions.frames, start=1)]
+    return _head(predictions.classes, source) | {"images": images, "annotations": annotations}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +151,6 @@ def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:
         "info": info if source is None else {**info, "source": source},
         "categories": [{"id": i, "name": n} for i, n in enumerate(classes, start=1)],
     }
-
-
-def _to_lists(predictions: Predictions, *, coded: bool) -> dict[str, object]:
-    annotations: list[dict[str, object]] = []
-    for image_id, frame in enumerate(predictions.frames, start=1):
-        rows = rows_of(frame, predictions.classes, coded=coded)
-        start = len(annotations) + 1
-        annotations += [
-            {"id": i, "image_id": image_id, **row} for i, row in enumerate(rows, start=start)
-        ]
-    images = [_to_image(i, f) for i, f in enumerate(predictions.frames, start=1)]
-    return {"images": images, "annotations": annotations}
 
 
 def _to_image(image_id: int, frame: FramePredictions) -> dict[str, object]:

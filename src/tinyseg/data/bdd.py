@@ -219,23 +219,20 @@ def _read(
     for index, row in enumerate(labels if isinstance(labels, list) else [labels]):
         where = f"{name}: label {index}"
         if isinstance(row, dict) and isinstance(row.get("category"), str):
-            objects.append(_object(row, where, classes))
+            category = canonical(row["category"])
+            category = NAMES.get(category, category)
+            attributes = row.get("attributes")
+            told = attributes if isinstance(attributes, dict) else {}
+            ignored = any(told.get(key) is True for key in ("crowd", "ignored", "ignore"))
+            people_and_vehicles = [canonical(name) for name in list(IDS.values())[:_TRAFFIC]]
+            other = category in people_and_vehicles and index_of(category, classes) is None
+            aside = ignored or other or category in OTHERS
+            objects.append(Drawn(category, where, partial(_draw, row), ignored=aside))
         else:
             rule = "a label is an object with a category"
             faults.append(DataError(rule, path=path, where=where, got=repr(row)[:60]))
     hw = image_hw(picture)
     return drawn.labels_of(objects, name=name, path=path, hw=hw, classes=classes, faults=faults)
-
-
-def _object(row: Mapping[str, Any], where: str, classes: Sequence[str]) -> Drawn:
-    category = canonical(row["category"])
-    category = NAMES.get(category, category)
-    attributes = row.get("attributes")
-    told = attributes if isinstance(attributes, dict) else {}
-    ignored = any(told.get(key) is True for key in ("crowd", "ignored", "ignore"))
-    people_and_vehicles = [canonical(name) for name in list(IDS.values())[:_TRAFFIC]]
-    other = category in people_and_vehicles and index_of(category, classes) is None
-    return Drawn(category, where, partial(_draw, row), None, ignored or other or category in OTHERS)
 
 
 def _draw(row: Mapping[str, Any], hw: Size) -> CropMasks | Rings:

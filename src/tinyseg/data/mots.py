@@ -100,7 +100,18 @@ def read_lines(
     faults: list[TinysegError] = []
     for place, line in lines:
         try:
-            objects.append(_object(line, f"line {place}", classes))
+            where = f"line {place}"
+            fields = line.split()
+            if len(fields) != 6 or not all(field.isdecimal() for field in fields[:5]):
+                rule = "a line is frame, id, class, height, width and a run-length code"
+                raise DataError(rule, where=where, got=line[:60])
+            class_id, size = int(fields[2]), (int(fields[3]), int(fields[4]))
+            if class_id != IGNORED and class_id not in IDS:
+                expected = f"{' | '.join(map(str, IDS))} | {IGNORED}"
+                raise DataError("no such class", where=where, expected=expected, got=class_id)
+            label = IDS.get(class_id, drawn.IGNORE_LABEL)
+            ignored = index_of(label, classes) is None
+            objects.append(Drawn(label, where, partial(_draw, fields[5], size), ignored=ignored))
         except TinysegError as error:
             faults.append(error.at(path=path))
     return drawn.labels_of(objects, name=name, path=path, hw=hw, classes=classes, faults=faults)
@@ -119,20 +130,6 @@ def meanings_of(classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
     table = table_of(meaning, step=1000)
     table[0] = MEANS_BACKGROUND
     return table
-
-
-def _object(line: str, where: str, classes: Sequence[str]) -> Drawn:
-    fields = line.split()
-    if len(fields) != 6 or not all(field.isdecimal() for field in fields[:5]):
-        rule = "a line is frame, id, class, height, width and a run-length code"
-        raise DataError(rule, where=where, got=line[:60])
-    class_id, size = int(fields[2]), (int(fields[3]), int(fields[4]))
-    if class_id != IGNORED and class_id not in IDS:
-        expected = f"{' | '.join(map(str, IDS))} | {IGNORED}"
-        raise DataError("no such class", where=where, expected=expected, got=class_id)
-    label = IDS.get(class_id, drawn.IGNORE_LABEL)
-    ignored = index_of(label, classes) is None
-    return Drawn(label, where, partial(_draw, fields[5], size), ignored=ignored)
 
 
 def _draw(code: str, size: Size, hw: Size) -> CropMasks:

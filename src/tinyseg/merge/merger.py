@@ -51,7 +51,13 @@ def resolve(
         if any(_beaten(objects.labels, index, i, found, kept[i], rules) for i in better):
             continue
         if rules.exclusive:
-            found = _without(found, [kept[i] for i in better])
+            # The pixels that none of the owners has
+            owners = [kept[i] for i in better]
+            bits = found.bits.copy()
+            for owner in owners:
+                window = meet(found.window, owner.window)
+                part(bits, found.window, window)[:] &= ~part(owner.bits, owner.window, window)
+            found = _pixels(found.window, bits)
         if found.area:
             kept[index] = found
     which = np.array(list(kept), np.int64)
@@ -100,15 +106,6 @@ def _shared(a: Pixels, b: Pixels) -> int:
         return 0
     both = part(a.bits, a.window, window) & part(b.bits, b.window, window)
     return int(np.count_nonzero(both))
-
-
-def _without(found: Pixels, owners: list[Pixels]) -> Pixels:
-    """The pixels that none of the owners has."""
-    bits = found.bits.copy()
-    for owner in owners:
-        window = meet(found.window, owner.window)
-        part(bits, found.window, window)[:] &= ~part(owner.bits, owner.window, window)
-    return _pixels(found.window, bits)
 
 
 def merge(seen: Sequence[Seen], frame_hw: tuple[int, int], rules: MergeRules) -> Instances:

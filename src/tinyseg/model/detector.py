@@ -172,7 +172,7 @@ class Detector(nn.Module):
     ) -> tuple[Float[Tensor, "n classes"], Float[Tensor, "n classes 4"]]:
         """The box head's logits and corrections of all images' RoIs."""
 
-        def part(maps: list[Tensor], group: RoiGroup) -> tuple[Tensor, Tensor]:
+        def part(group: RoiGroup, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
             return self.box_head(self._pool(maps, group.boxes, BOX_POOL, padded_hw))
 
         logits, deltas = zip(*run_rois(plan.box_head, part, maps, boxes), strict=True)
@@ -188,7 +188,7 @@ class Detector(nn.Module):
     ) -> Float[Tensor, "n 28 28"]:
         """The mask head's logits of all images' RoIs, each of its label's class."""
 
-        def part(maps: list[Tensor], group: RoiGroup) -> Tensor:
+        def part(group: RoiGroup, maps: list[Tensor]) -> Tensor:
             pooled = self._pool(maps, group.boxes, MASK_POOL, padded_hw)
             return self._draw(pooled, labels[group.place])
 

@@ -36,14 +36,27 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     column = _receding(canvas, PAVING, top)[:, None, :]
     size = (camera.width, camera.height - top)
     canvas.image[top:] = cv2.resize(column, size, interpolation=cv2.INTER_NEAREST)
-    _verges(canvas, street)
+    # Grass between kerb and walk, and behind the walk where there are few houses
+    if street.verge_m:
+        _strip(canvas, street.right_m, street.right_m + street.verge_m, GRASS)
+        _strip(canvas, street.left_m - street.verge_m, street.left_m, GRASS)
+    walk = street.verge_m + street.walk_m
+    _strip(canvas, street.right_m + walk, street.right_m + walk + 40.0, mix(GRASS, PAVING, 0.25))
+    _strip(canvas, street.left_m - walk - 40.0, street.left_m - walk, mix(GRASS, PAVING, 0.25))
     _strip(canvas, street.left_m, street.right_m, ASPHALT)
     _median(canvas, street)
     if street.crossing_m is not None:
         # The crossing street's asphalt, over kerbs, walks and medians
         _flat(canvas, -90.0, 90.0, street.crossing_m, street.crossing_m + 7.0, ASPHALT)
         _flat(canvas, -90.0, 90.0, street.crossing_m + 7.0, street.crossing_m + 14.0, ASPHALT)
-    _kerbs(canvas, street)
+    # Kerb stones: a pale top, and on the far side of the view a face toward the road
+    for edge, side in ((street.right_m, 1.0), (street.left_m, -1.0)):
+        for z0, z1 in _runs(street, canvas):
+            face = np.array([[edge, 0, z0], [edge, 0, z1], [edge, 0.15, z1], [edge, 0.15, z0]])
+            shade = canvas.light.lit(KERB, canvas.light.shade((-side, 0.0, 0.0)))
+            seen = canvas.light.far(shade, (z0 + z1) / 2)
+            fill(canvas, canvas.camera.project(face), gain(seen, 0.86))
+            _flat(canvas, edge, edge + side * 0.22, z0, z1, KERB, 0.15)
     for outline in _markings(street):
         _mark(canvas, outline)
     roughen(canvas, street, rng, top)
@@ -107,16 +120,6 @@ def _strip(canvas: Canvas, x0: float, x1: float, colour: Colour, y: float = 0.0)
         _flat(canvas, x0, x1, z0, z1 + 0.3, colour, y)
 
 
-def _verges(canvas: Canvas, street: Street) -> None:
-    """Grass between kerb and walk, and behind the walk where there are few houses."""
-    if street.verge_m:
-        _strip(canvas, street.right_m, street.right_m + street.verge_m, GRASS)
-        _strip(canvas, street.left_m - street.verge_m, street.left_m, GRASS)
-    walk = street.verge_m + street.walk_m
-    _strip(canvas, street.right_m + walk, street.right_m + walk + 40.0, mix(GRASS, PAVING, 0.25))
-    _strip(canvas, street.left_m - walk - 40.0, street.left_m - walk, mix(GRASS, PAVING, 0.25))
-
-
 def _median(canvas: Canvas, street: Street) -> None:
     """What parts the directions: grass within kerbs, or painted lines."""
     left, right = street.middle_m - street.median_m, street.middle_m
@@ -126,17 +129,6 @@ def _median(canvas: Canvas, street: Street) -> None:
         return
     _strip(canvas, right - 0.13, right + 0.0, YELLOW)
     _strip(canvas, left, left + 0.13, YELLOW)
-
-
-def _kerbs(canvas: Canvas, street: Street) -> None:
-    """Kerb stones: a pale top, and on the far side of the view a face toward the road."""
-    for edge, side in ((street.right_m, 1.0), (street.left_m, -1.0)):
-        for z0, z1 in _runs(street, canvas):
-            face = np.array([[edge, 0, z0], [edge, 0, z1], [edge, 0.15, z1], [edge, 0.15, z0]])
-            shade = canvas.light.lit(KERB, canvas.light.shade((-side, 0.0, 0.0)))
-            seen = canvas.light.far(shade, (z0 + z1) / 2)
-            fill(canvas, canvas.camera.project(face), gain(seen, 0.86))
-            _flat(canvas, edge, edge + side * 0.22, z0, z1, KERB, 0.15)
 
 
 def _runs(street: Street, canvas: Canvas) -> Iterator[tuple[float, float]]:

@@ -43,7 +43,21 @@ class House:
 
 def paint_buildings(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     """The skyline, then houses from far to near."""
-    _skyline(canvas, rng)
+    # Far blocks and a line of trees, nearly lost in the haze
+    camera, light = canvas.camera, canvas.light
+    for _ in range(26):
+        x, z = float(rng.uniform(-420, 420)), float(rng.uniform(450, 800))
+        width, high = float(rng.uniform(14, 50)), float(rng.gamma(2.0, 9.0)) + 6
+        high = min(high, 9.0 + abs(x + width / 2) / 4)  # the street's end stays open
+        seen = light.far(light.lit((140, 144, 150), light.exposure * 0.8), z)
+        corners = np.array([[x, 0, z], [x, high, z], [x + width, high, z], [x + width, 0, z]])
+        fill(canvas, camera.project(corners), seen)
+    columns = np.linspace(-460, 460, 600)
+    lumps = np.convolve(rng.standard_normal(612), np.hanning(13) / 2.0, mode="valid")
+    crowns = np.stack([columns, 4.2 + 1.3 * lumps, np.full(600, 470.0)], axis=1)
+    feet = np.array([[460.0, -1.0, 470.0], [-460.0, -1.0, 470.0]])
+    seen = light.far(light.lit((70, 88, 60), light.exposure * 0.8), 470.0)
+    fill(canvas, camera.project(np.concatenate([crowns, feet])), seen)
     houses = [*_row(street, 1.0, rng), *_row(street, -1.0, rng)]
     for house in sorted(houses, key=lambda h: -h.near_m):
         _paint_house(canvas, house)
@@ -201,21 +215,3 @@ def _shops(canvas: Canvas, facet: _Facet, z: float, rng: np.random.Generator) ->
         middle = _quad(facet, start + 0.8, end - 0.8, 2.85, 3.15)
         fill(canvas, camera.project(middle), mix(sign, (240, 236, 224), 0.6))
         start = end + 0.4
-
-
-def _skyline(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Far blocks and a line of trees, nearly lost in the haze."""
-    camera, light = canvas.camera, canvas.light
-    for _ in range(26):
-        x, z = float(rng.uniform(-420, 420)), float(rng.uniform(450, 800))
-        width, high = float(rng.uniform(14, 50)), float(rng.gamma(2.0, 9.0)) + 6
-        high = min(high, 9.0 + abs(x + width / 2) / 4)  # the street's end stays open
-        seen = light.far(light.lit((140, 144, 150), light.exposure * 0.8), z)
-        corners = np.array([[x, 0, z], [x, high, z], [x + width, high, z], [x + width, 0, z]])
-        fill(canvas, camera.project(corners), seen)
-    columns = np.linspace(-460, 460, 600)
-    lumps = np.convolve(rng.standard_normal(612), np.hanning(13) / 2.0, mode="valid")
-    crowns = np.stack([columns, 4.2 + 1.3 * lumps, np.full(600, 470.0)], axis=1)
-    feet = np.array([[460.0, -1.0, 470.0], [-460.0, -1.0, 470.0]])
-    seen = light.far(light.lit((70, 88, 60), light.exposure * 0.8), 470.0)
-    fill(canvas, camera.project(np.concatenate([crowns, feet])), seen)

@@ -35,7 +35,14 @@ def paint_own_car(canvas: Canvas, rng: np.random.Generator) -> None:
         ([*pane, (-0.05, 0.125), (0.9, 0.135)], gain(paint, 1.35), 1.0),
     ):
         shape = [(x, top + y) for x, y in outline]
-        _overlay(canvas, shape, side, light.lit(colour, light.exposure * shade))
+        # A polygon fixed to the camera, in slopes beside and below the vanishing point
+        camera = canvas.camera
+        points = np.array(shape) * np.array([side, 1.0]) * camera.focal
+        pixels = fixed_point(points + np.array([camera.vanish_col, camera.horizon]))
+        cv2.fillPoly(
+            canvas.image, [pixels], light.lit(colour, light.exposure * shade), cv2.LINE_AA, 4
+        )
+        cv2.fillPoly(canvas.label, [pixels], (BACKGROUND,), cv2.LINE_8, 4)
     _reflect(canvas, top, side, float(rng.uniform(0.1, 0.4)))
 
 
@@ -56,17 +63,6 @@ def _reflect(canvas: Canvas, top: float, side: float, at: float) -> None:
         (down[..., None] * sky).clip(0, 255).astype(np.uint8), (camera.width, y1 - y0)
     )
     canvas.image[y0:y1] = cv2.add(canvas.image[y0:y1], glow)
-
-
-def _overlay(
-    canvas: Canvas, outline: list[tuple[float, float]], side: float, colour: Colour
-) -> None:
-    """A polygon fixed to the camera, in slopes beside and below the vanishing point."""
-    camera = canvas.camera
-    points = np.array(outline) * np.array([side, 1.0]) * camera.focal
-    pixels = fixed_point(points + np.array([camera.vanish_col, camera.horizon]))
-    cv2.fillPoly(canvas.image, [pixels], colour, cv2.LINE_AA, 4)
-    cv2.fillPoly(canvas.label, [pixels], (BACKGROUND,), cv2.LINE_8, 4)
 
 
 def blur(canvas: Canvas, length_frac: float) -> None:

@@ -25,22 +25,6 @@ from tinyseg.scenes.parts import (
     wheels,
 )
 
-
-def _oblong(size_m: Point, *, lift_m: float, slope_m: float) -> Loft:
-    """A bus-like body: rear foot, rear top, roof ends, front top, front foot."""
-    width, height, length = size_m
-    back, front, half = -length / 2, length / 2, width / 2
-    stations = [
-        (back, lift_m, half),
-        (back, height * 0.94, half),
-        (back + 0.25, height, half * 0.92),
-        (front - slope_m - 0.2, height, half * 0.92),
-        (front - slope_m, height * 0.95, half),
-        (front, lift_m, half),
-    ]
-    return Loft(stations, (0.0, height / 2, 0.0))
-
-
 BUS_PAINTS: list[Colour] = [
     (168, 34, 32),
     (40, 92, 160),
@@ -55,7 +39,17 @@ def bus(rng: np.random.Generator) -> Solid:
     paint = jitter(BUS_PAINTS[int(rng.integers(len(BUS_PAINTS)))], rng, 10)
     band = mix(paint, (240, 240, 240), 0.75) if rng.random() < 0.6 else gain(paint, 0.7)
     size = (2.5, float(rng.uniform(2.95, 3.3)), float(rng.uniform(9.5, 12.0)))
-    loft = _oblong(size, lift_m=0.32, slope_m=0.12)
+    width, height, length = size
+    back, front, half = -length / 2, length / 2, width / 2
+    stations = [
+        (back, 0.32, half),
+        (back, height * 0.94, half),
+        (back + 0.25, height, half * 0.92),
+        (front - 0.12 - 0.2, height, half * 0.92),
+        (front - 0.12, height * 0.95, half),
+        (front, 0.32, half),
+    ]
+    loft = Loft(stations, (0.0, height / 2, 0.0))
     solid = underside(2.4, 1.4, size[2])
     solid += [loft.strip(i, paint) for i in range(5)]
     solid += loft.flanks(range(6), paint)

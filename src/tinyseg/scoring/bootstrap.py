@@ -176,7 +176,18 @@ def resampled(
     """
     rows = []
     for label in (None, *range(len(classes))):
-        rows.append(_of_label(pairs, label, weights, max_detections))
+        # One class's figures, or those of all classes as one
+        pool = gather(pairs, label, max_detections=max_detections)
+        whole, *sizes = (
+            resampled_precision(match(pool, Within(area)), weights) for area in AREA_RANGES.values()
+        )
+        columns = [
+            whole[:, 0],
+            whole[:, 5],
+            *(own.mean(axis=1) for own in sizes),
+            whole.mean(axis=1),
+        ]
+        rows.append(np.stack(columns, axis=1))
         tick()
     return np.stack([mean_known(np.stack(rows[1:])), *rows], axis=1)
 
@@ -186,18 +197,3 @@ def mean_known(values: Float64[np.ndarray, "n *more"]) -> Float64[np.ndarray, "*
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(axis=0)
     return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-
-
-def _of_label(
-    pairs: Sequence[FramePairs],
-    label: int | None,
-    weights: Int64[np.ndarray, "samples frames"],
-    max_detections: int,
-) -> Float64[np.ndarray, "samples figures"]:
-    """One class's figures, or those of all classes as one."""
-    pool = gather(pairs, label, max_detections=max_detections)
-    whole, *sizes = (
-        resampled_precision(match(pool, Within(area)), weights) for area in AREA_RANGES.values()
-    )
-    columns = [whole[:, 0], whole[:, 5], *(own.mean(axis=1) for own in sizes), whole.mean(axis=1)]
-    return np.stack(columns, axis=1)

@@ -308,24 +308,21 @@ def worth_of_kinds(
         labels = ledger.truth_kind == kind
         gain = _fixed(ledger, kind).ap50(class_count) - base
         rows.append(_worth(kind.title, of_kind, labels, gain))
-    return (*rows, *_all_together(ledger, base, class_count))
+    false, lost = ~ledger.hit, ledger.truth_kind != ErrorKind.RIGHT
+    none = np.zeros(0, np.bool_)
+    without_false = replace(ledger, kept=ledger.hit).ap50(class_count)
+    without_lost = replace(ledger, asked=~lost).ap50(class_count)
+    return (
+        *rows,
+        _worth(FALSE_FOUND, false, none, without_false - base),
+        _worth(FALSE_MISSED, none, lost, without_lost - base),
+    )
 
 
 def _worth(
     name: str, found: Bool[np.ndarray, " found"], truth: Bool[np.ndarray, " truth"], gain: float
 ) -> KindWorth:
     return KindWorth(name, int(np.count_nonzero(found)), int(np.count_nonzero(truth)), gain)
-
-
-def _all_together(ledger: _Ledger, base: float, class_count: int) -> tuple[KindWorth, KindWorth]:
-    false, lost = ~ledger.hit, ledger.truth_kind != ErrorKind.RIGHT
-    none = np.zeros(0, np.bool_)
-    without_false = replace(ledger, kept=ledger.hit).ap50(class_count)
-    without_lost = replace(ledger, asked=~lost).ap50(class_count)
-    return (
-        _worth(FALSE_FOUND, false, none, without_false - base),
-        _worth(FALSE_MISSED, none, lost, without_lost - base),
-    )
 
 
 def _ledger(pairs: Sequence[FramePairs], errors: Sequence[FrameErrors]) -> _Ledger:
@@ -361,18 +358,14 @@ def _fixed(ledger: _Ledger, kind: ErrorKind) -> _Ledger:
     asked = ~((ledger.truth_kind == kind) & (kind in (ErrorKind.MISSED, ErrorKind.SEAM)))
     if kind not in FIXABLE:
         return replace(ledger, kept=~wrong, asked=asked)
-    right = wrong & _best_on_free_label(ledger)
-    asked[ledger.target[right]] = True
-    label = ledger.label.copy()
-    label[right] = ledger.truth_label[ledger.target[right]]
-    return replace(ledger, label=label, hit=ledger.hit | right, kept=~wrong | right, asked=asked)
-
-
-def _best_on_free_label(ledger: _Ledger) -> Bool[np.ndarray, " found"]:
-    """Of the detections that could be put right the best one on each label that none has found."""
+    # Of the detections that could be put right the best one on each label that none has found
     rows = np.flatnonzero(np.isin(ledger.kind, FIXABLE))
     rows = rows[ledger.truth_kind[ledger.target[rows]] != ErrorKind.RIGHT]
     _, first = np.unique(ledger.target[rows], return_index=True)
     best = np.zeros(len(ledger.kind), np.bool_)
     best[rows[first]] = True
-    return best
+    right = wrong & best
+    asked[ledger.target[right]] = True
+    label = ledger.label.copy()
+    label[right] = ledger.truth_label[ledger.target[right]]
+    return replace(ledger, label=label, hit=ledger.hit | right, kept=~wrong | right, asked=asked)

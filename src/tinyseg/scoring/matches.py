@@ -181,7 +181,12 @@ def _candidates(
 def match(pool: Pool, within: Within = EVERYTHING) -> Matches:
     """Who found what, at each of the IOUS, when the labels `within` are those to be found."""
     judged = within.holds(pool.truth.areas, pool.truth.rows_frac)
-    taken = _take(pool, judged)
+    pairs = pool.candidates
+    taken = np.full((len(IOUS), len(pool.found)), NOTHING)
+    crossed = _crossed(pairs, len(pool.found), len(pool.truth))
+    plain = np.flatnonzero(~crossed)
+    _take_first(pool, judged, plain[np.argsort(pairs.truth[plain], kind="stable")], taken)
+    _take_in_turn(pool, judged, np.flatnonzero(crossed), taken)
     hit = taken != NOTHING
     # The entry that NOTHING points at is never looked at.
     true_positive = hit & np.append(judged, False)[taken]
@@ -198,17 +203,6 @@ def match(pool: Pool, within: Within = EVERYTHING) -> Matches:
         taken[:, order],
         np.bincount(pool.truth.frame[judged], minlength=pool.frames),
     )
-
-
-def _take(pool: Pool, judged: Bool[np.ndarray, " truth"]) -> Int64[np.ndarray, "ious found"]:
-    """The label that each detection takes at each IoU, or NOTHING."""
-    pairs = pool.candidates
-    taken = np.full((len(IOUS), len(pool.found)), NOTHING)
-    crossed = _crossed(pairs, len(pool.found), len(pool.truth))
-    plain = np.flatnonzero(~crossed)
-    _take_first(pool, judged, plain[np.argsort(pairs.truth[plain], kind="stable")], taken)
-    _take_in_turn(pool, judged, np.flatnonzero(crossed), taken)
-    return taken
 
 
 def _crossed(pairs: CandidatePairs, found: int, truth: int) -> Bool[np.ndarray, " k"]:

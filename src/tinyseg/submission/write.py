@@ -16,7 +16,6 @@ import numpy as np
 from tinyseg import masks as mask_ops
 from tinyseg.errors import MaskError, PredictionsError
 from tinyseg.files import whole_file
-from tinyseg.frame import Instances
 from tinyseg.labels import WAD_IDS, index_of
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.submission import spans
@@ -84,7 +83,12 @@ class _Writer:
         if frame.hw != expected:
             rule = "predictions are made on the test picture's own pixels (height, width)"
             raise PredictionsError(rule, where=where, expected=expected, got=frame.hw)
-        found = self._chosen(frame.instances, classes)
+        scored = np.array([number > 0 for number in _label_ids(classes)])[frame.instances.labels]
+        sure = (frame.instances.scores >= self.cuts.min_score) & (frame.instances.scores > 0)
+        self.other_classes += int((~scored).sum())
+        self.under_score += int((scored & ~sure).sum())
+        order = np.argsort(-frame.instances.scores, kind="stable")
+        found = frame.instances.select(order[(scored & sure)[order]])
         try:
             runs = mask_ops.to_row_runs(found.masks, frame.hw)
         except MaskError as error:
@@ -106,15 +110,6 @@ class _Writer:
             raise PredictionsError(rule, where=where, got=got)
         self.names[image_id] = name
         return image_id
-
-    def _chosen(self, found: Instances, classes: tuple[str, ...]) -> Instances:
-        """The instances that pass the cuts, best first."""
-        scored = np.array([number > 0 for number in _label_ids(classes)])[found.labels]
-        sure = (found.scores >= self.cuts.min_score) & (found.scores > 0)
-        self.other_classes += int((~scored).sum())
-        self.under_score += int((scored & ~sure).sum())
-        order = np.argsort(-found.scores, kind="stable")
-        return found.select(order[(scored & sure)[order]])
 
     def written(self) -> Written:
         """What became of all."""

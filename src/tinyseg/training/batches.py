@@ -158,21 +158,6 @@ def make_sample(frames: FrameStore, index: int, shape: StepShape, recipe: Recipe
         cells = cells_of(index, source, shape.out_hw, recipe.train.seed)
         made = [_make_cell(frames, cell, source, recipe) for cell in cells]
         return join_cells(made, cells, shape.out_hw)
-    return _make_view(frames, index, shape, recipe)
-
-
-def _make_cell(frames: FrameStore, cell: Cell, source: Mosaic, recipe: Recipe) -> Frame:
-    rules, seed = recipe.sampling, recipe.train.seed
-    which = cell_frame(cell, source, draws=frames.draws, seed=seed)
-    frame, factor = frames[which], float(frames.draws.zooms[which])
-    view = draw_cell(frame, cell, source, rules, seed=seed, factor=factor)
-    seen = view.cut(ignore_unlearnable(frame, view, rules))
-    chance = rng(seed, cell.index, "cell colour")
-    image = jitter_colours(seen.image, chance, strength=rules.colour)
-    return replace(seen, image=image)
-
-
-def _make_view(frames: FrameStore, index: int, shape: StepShape, recipe: Recipe) -> Frame:
     rules, seed = recipe.sampling, recipe.train.seed
     which = frame_of(index, draws=frames.draws, shape=shape, rules=rules, seed=seed)
     frame, zoom = frames[which], float(frames.draws.zooms[which])
@@ -185,6 +170,17 @@ def _make_view(frames: FrameStore, index: int, shape: StepShape, recipe: Recipe)
         if donor is not None and donor.hw == frame.hw:
             seen = paste_objects(seen, view, donor, rules, chance, horizon=horizon)
     image = jitter_colours(seen.image, rng(seed, index, "colour"), strength=rules.colour)
+    return replace(seen, image=image)
+
+
+def _make_cell(frames: FrameStore, cell: Cell, source: Mosaic, recipe: Recipe) -> Frame:
+    rules, seed = recipe.sampling, recipe.train.seed
+    which = cell_frame(cell, source, draws=frames.draws, seed=seed)
+    frame, factor = frames[which], float(frames.draws.zooms[which])
+    view = draw_cell(frame, cell, source, rules, seed=seed, factor=factor)
+    seen = view.cut(ignore_unlearnable(frame, view, rules))
+    chance = rng(seed, cell.index, "cell colour")
+    image = jitter_colours(seen.image, chance, strength=rules.colour)
     return replace(seen, image=image)
 
 

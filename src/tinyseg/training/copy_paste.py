@@ -162,7 +162,12 @@ def _blended(
     alpha = np.where(front > 0, np.float32(0), weight[part])[:, :, None]
     out = image.copy()
     window = out[top:bottom, left:right]
-    lit = _lit_like(colours[part], image[_around(box, image.shape[:2])])
+    # The box with as much again on each side, inside the view
+    hw = image.shape[:2]
+    width, height = box[2] - box[0], box[3] - box[1]
+    rows = slice(max(box[1] - height, 0), min(box[3] + height, hw[0]))
+    around = (rows, slice(max(box[0] - width, 0), min(box[2] + width, hw[1])))
+    lit = _lit_like(colours[part], image[around])
     window[:] = np.rint(window * (1 - alpha) + lit * alpha).astype(np.uint8)
     return out
 
@@ -180,13 +185,6 @@ def _lit_like(
     matched = (colours - np.float32(low)) * np.float32(gain) + np.float32(dark)
     mixed = LIGHT_SHARE * matched + (1 - LIGHT_SHARE) * colours
     return np.clip(mixed, 0, 255).astype(np.float32)
-
-
-def _around(box: Box, hw: tuple[int, int]) -> tuple[slice, slice]:
-    """The box with as much again on each side, inside the view."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    rows = slice(max(box[1] - height, 0), min(box[3] + height, hw[0]))
-    return rows, slice(max(box[0] - width, 0), min(box[2] + width, hw[1]))
 
 
 def _at_size(

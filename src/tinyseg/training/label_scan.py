@@ -122,7 +122,17 @@ def scan_labels(
     if kept is not None:
         return kept
     scan = _sum_up(_read(items, on_frame, on_skip))
-    _keep(scan, cache, names, tuple(classes))
+    file = _File(
+        names=list(names),
+        classes=list(classes),
+        frame=scan.frame.tolist(),
+        labels=scan.labels.tolist(),
+        tops=scan.tops.tolist(),
+        bottoms=scan.bottoms.tolist(),
+        prior=None if scan.prior is None else prior_to_json(scan.prior),
+    )
+    make_folder(cache.parent)
+    write_whole(cache, orjson.dumps(file.model_dump()))
     return scan
 
 
@@ -217,20 +227,6 @@ def _kept(cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> Labe
     frame, labels = (np.array(c, np.int64) for c in (file.frame, file.labels))
     tops, bottoms = (np.array(c, np.float64) for c in (file.tops, file.bottoms))
     return LabelScan(count, frame, labels, tops, bottoms, prior)
-
-
-def _keep(scan: LabelScan, cache: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> None:
-    file = _File(
-        names=list(names),
-        classes=list(classes),
-        frame=scan.frame.tolist(),
-        labels=scan.labels.tolist(),
-        tops=scan.tops.tolist(),
-        bottoms=scan.bottoms.tolist(),
-        prior=None if scan.prior is None else prior_to_json(scan.prior),
-    )
-    make_folder(cache.parent)
-    write_whole(cache, orjson.dumps(file.model_dump()))
 
 
 CENSUS_FRAMES = 500

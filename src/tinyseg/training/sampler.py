@@ -124,7 +124,16 @@ def place_window(
     near = generator.random() < share and len(frame.instances) > 0
     height, width = window_hw
     if near:
-        centre = _near_instance(frame, window_hw, rules, generator)
+        candidates = np.arange(len(frame.instances))
+        if rules.near == "class":
+            wanted = generator.choice(np.unique(frame.instances.labels))
+            candidates = np.flatnonzero(frame.instances.labels == wanted)
+        box = frame.instances.boxes[candidates[generator.integers(len(candidates))]]
+        offset = generator.uniform(-0.4, 0.4, 2) * window_hw[::-1]
+        centre = (
+            float((box[0] + box[2]) / 2 + offset[0]),
+            float((box[1] + box[3]) / 2 + offset[1]),
+        )
     else:
         centre = (
             float(generator.uniform(0, frame.hw[1])),
@@ -145,18 +154,6 @@ def _letterbox(
     height, width = (max(round(out / scale), 1) for out in out_hw)
     x0, y0 = float((frame_hw[1] - width) // 2), float((frame_hw[0] - height) // 2)
     return x0, y0, x0 + width, y0 + height
-
-
-def _near_instance(
-    frame: Frame, window_hw: tuple[int, int], rules: Sampling, generator: np.random.Generator
-) -> tuple[float, float]:
-    candidates = np.arange(len(frame.instances))
-    if rules.near == "class":
-        wanted = generator.choice(np.unique(frame.instances.labels))
-        candidates = np.flatnonzero(frame.instances.labels == wanted)
-    box = frame.instances.boxes[candidates[generator.integers(len(candidates))]]
-    offset = generator.uniform(-0.4, 0.4, 2) * window_hw[::-1]
-    return float((box[0] + box[2]) / 2 + offset[0]), float((box[1] + box[3]) / 2 + offset[1])
 
 
 def _start(centre: float, side: int, length: int) -> float:

@@ -148,7 +148,14 @@ def _by_prior(info: FrameInfo, found: Instances, prior: LocationPrior | None) ->
 
 
 def _by_first(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
-    return hints(found, info.hw) + _unknown(info)
+    # Little, around the middle rows, evenly over the columns
+    grid = Grid.of(info.hw)
+    octaves, _, columns = grid.shape
+    away = grid.centres(0) / info.hw[0] - 0.5
+    rows = np.exp(-0.5 * (away / 0.1) ** 2)
+    cells = np.repeat((rows / rows.sum() / columns)[:, None], columns, axis=1)
+    unknown = np.repeat(UNKNOWN * cells[None], octaves, axis=0)
+    return hints(found, info.hw) + unknown
 
 
 def _by_both(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
@@ -164,13 +171,3 @@ SOURCES: dict[str, Callable[[FrameInfo, Instances, LocationPrior | None], Eviden
     "both": _by_both,
 }
 """What the zoomed views follow from."""
-
-
-def _unknown(info: FrameInfo) -> Evidence:
-    """Little, around the middle rows, evenly over the columns."""
-    grid = Grid.of(info.hw)
-    octaves, _, columns = grid.shape
-    away = grid.centres(0) / info.hw[0] - 0.5
-    rows = np.exp(-0.5 * (away / 0.1) ** 2)
-    cells = np.repeat((rows / rows.sum() / columns)[:, None], columns, axis=1)
-    return np.repeat(UNKNOWN * cells[None], octaves, axis=0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from pydantic import BaseModel, ConfigDict, Field
 
 from tinyseg import boxes as box_math
@@ -128,19 +128,15 @@ def _density(own: CameraCounts) -> Evidence:
         total = counts.sum()
         mixed = (counts + EVEN_WEIGHT * even) * total / (total + EVEN_WEIGHT)
         smooth = blurred(mixed / own.frames, rows=ROW_BLUR, columns=COLUMN_BLUR)
-        cells[octave] = _spread(smooth, grid)
+        # Counts of the histogram's bins as counts of the grid's cells, interpolated between bins
+        height, width = grid.hw
+        rows = grid.centres(0) / height * ROWS - 0.5
+        columns = grid.centres(1) / width * COLUMNS - 0.5
+        by_row = np.stack([np.interp(rows, np.arange(ROWS), line) for line in smooth.T], axis=1)
+        by_cell = np.stack([np.interp(columns, np.arange(COLUMNS), line) for line in by_row])
+        share = (grid.cell * ROWS / height) * (grid.cell * COLUMNS / width)
+        cells[octave] = by_cell * share
     return cells
-
-
-def _spread(bins: Float64[np.ndarray, "rows columns"], grid: Grid) -> Float64[np.ndarray, "r c"]:
-    """Counts of the histogram's bins as counts of the grid's cells, interpolated between bins."""
-    height, width = grid.hw
-    rows = grid.centres(0) / height * ROWS - 0.5
-    columns = grid.centres(1) / width * COLUMNS - 0.5
-    by_row = np.stack([np.interp(rows, np.arange(ROWS), line) for line in bins.T], axis=1)
-    by_cell = np.stack([np.interp(columns, np.arange(COLUMNS), line) for line in by_row])
-    share = (grid.cell * ROWS / height) * (grid.cell * COLUMNS / width)
-    return by_cell * share
 
 
 def _size(hw: tuple[int, int]) -> str:

@@ -173,11 +173,11 @@ def run_maps(again: bool, part: Callable[[Maps], Result], maps: Maps) -> Result:
 
 
 def run_rois(
-    again: bool, part: Callable[[Maps, "RoiGroup"], Result], maps: Maps, boxes: list[Tensor]
+    again: bool, part: Callable[["RoiGroup", Maps], Result], maps: Maps, boxes: list[Tensor]
 ) -> list[Result]:
     """The results of a part that reads RoIs from maps, group by group."""
     groups = roi_groups(boxes, again=again)
-    return [run_maps(again, lambda maps, own=group: part(maps, own), maps) for group in groups]
+    return [run_maps(again, partial(part, group), maps) for group in groups]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,14 @@ def to_html(page: Page) -> bytes:
     }
     script = "\n".join(page_part(name) for name in SCRIPTS)
     # JSON that cannot end the element that it stands in
-    data = _to_json(page).decode().replace("<", "\\u003c")
+    document = {
+        "classes": page.classes,
+        "runs": page.runs,
+        "cut": page.cut,
+        "floor": page.floor,
+        "frames": [_sheet(sheet) for sheet in page.sheets],
+    }
+    data = orjson.dumps(document).decode().replace("<", "\\u003c")
     text = environment.from_string(page_part("page.html.j2")).render(
         page=page,
         style=page_part("page.css"),
@@ -52,17 +59,6 @@ def page_part(name: str) -> str:
 
 
 # What the scripts read.
-
-
-def _to_json(page: Page) -> bytes:
-    document = {
-        "classes": page.classes,
-        "runs": page.runs,
-        "cut": page.cut,
-        "floor": page.floor,
-        "frames": [_sheet(sheet) for sheet in page.sheets],
-    }
-    return orjson.dumps(document)
 
 
 def _sheet(sheet: Sheet) -> dict[str, object]:

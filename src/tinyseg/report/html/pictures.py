@@ -67,22 +67,17 @@ def picture_of(
     `boxes` are in frame pixels, `worth` is how much each deserves native pixels; none at 0. A
     frame whose smallest version alone is larger keeps that one, without patches.
     """
-    whole = _whole(image, max_bytes)
-    if whole.scale == 1:
-        return Picture(whole, ())
-    tiles = _tiles(image, boxes, worth, max_bytes - len(whole.source))
-    return Picture(whole, tuple(_patch(image, box, 1.0, PATCH_QUALITY) for box in _joined(tiles)))
-
-
-def _whole(image: UInt8[np.ndarray, "height width 3"], max_bytes: int) -> Patch:
     height, width = image.shape[:2]
     tries = [(1.0, 75), *SHRUNK] if height * width <= SMALL_PICTURE else list(SHRUNK)
     for scale, quality in tries:
         share = 1.0 if scale == 1 else WHOLE_SHARE
-        patch = _patch(image, (0, 0, width, height), scale, quality)
-        if len(patch.source) <= share * max_bytes:
+        whole = _patch(image, (0, 0, width, height), scale, quality)
+        if len(whole.source) <= share * max_bytes:
             break
-    return patch
+    if whole.scale == 1:
+        return Picture(whole, ())
+    tiles = _tiles(image, boxes, worth, max_bytes - len(whole.source))
+    return Picture(whole, tuple(_patch(image, box, 1.0, PATCH_QUALITY) for box in _joined(tiles)))
 
 
 def _patch(

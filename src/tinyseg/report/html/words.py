@@ -56,8 +56,8 @@ def sentences(runs: Sequence[Told], comparison: Comparison | None) -> tuple[str,
         return ()
     told = [] if comparison is None else [_of_both(runs, comparison)]
     if comparison is None:
-        only = runs[0]
-        texts = [_of_labels(only), _of_near(only), _of_costs(only), _of_detections(only)]
+        alone = runs[0]
+        texts = [_of_labels(alone), _of_near(alone), _of_costs(alone), _of_detections(alone)]
         told += [text for text in texts if text]
     else:
         for name, run in zip("AB", runs, strict=True):
