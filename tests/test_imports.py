@@ -1,6 +1,7 @@
 """The rooms of the package depend on each other in one direction only."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,6 +161,25 @@ for room, names in ROOMS.items():
 """
     rooms = {room: sorted(public(room)) for room in FACES}
     subprocess.run([sys.executable, "-c", f"ROOMS = {rooms!r}{code}"], check=True)
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "NOTES.md", "docs/decisions.md"])
+def test_the_files_that_documents_name_are_there(document: str) -> None:
+    """Below the package or the repository; a bare name may follow another file of its room."""
+    lost, repository = [], ROOT.parents[1]
+    lines = (repository / document).read_text("utf-8").splitlines()
+    for line in lines:
+        room = Path()
+        for name in re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.py)`", line):
+            if not any((above / name).exists() for above in (ROOT, repository, ROOT / room)):
+                lost.append(name)
+            room = Path(name).parent if "/" in name else room
+    assert lost == []
+    told = re.findall(r"`([\w.]+)` in `([\w/]+\.py)`", "\n".join(lines))
+    for name, file in told:
+        defined = rf"^ *(def|class|) *{name.rpartition('.')[2]}\b"
+        assert re.search(defined, (ROOT / file).read_text("utf-8"), re.MULTILINE), (name, file)
+    assert document != "CONTRIBUTING.md" or len(told) > 15
 
 
 NETWORK = {"torch", "torchvision", "timm", "lightning"}

@@ -99,7 +99,7 @@ class ServerError(TinysegError):
     """A server that refuses a picture, cannot be reached, or does not answer as ours does."""
 
 
-def first_few(names: Sequence[str], most: int = 3) -> str:
+def first_few(names: Sequence[str]) -> str:
     """How many there are, and the first of them, for an error or a remark."""
-    more = ", ..." if len(names) > most else ""
-    return f"{len(names)} ({', '.join(names[:most])}{more})"
+    more = ", ..." if len(names) > 3 else ""
+    return f"{len(names)} ({', '.join(names[:3])}{more})"

@@ -143,9 +143,9 @@ def shrunk_at(people: Population, resolutions: Sequence[Resolution]) -> tuple[Sh
     return tuple(rows)
 
 
-def rows_of_small(people: Population, *, below: float = 32.0) -> tuple[float, float] | None:
-    """Shares of the height between which 98 % of the instances under this size lie; None if few."""
-    small = people.sizes < below
+def rows_of_small(people: Population) -> tuple[float, float] | None:
+    """Shares of the height between which 98 % of the instances under 32 pixels lie; None if few."""
+    small = people.sizes < 32
     if small.sum() < 20:
         return None
     edges = people.objects.boxes[small][:, [1, 3]] / people.frames_hw[small, :1]

@@ -32,6 +32,9 @@ LARGER, NATIVE, SMALLER = (255, 176, 46), (86, 200, 255), (225, 225, 225)
 
 MEGA = 1e6
 
+MAX_WIDTH = 2400
+"""Pictures are at most this wide."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
@@ -49,11 +52,10 @@ def draw_plan(
     *,
     found: Float64[np.ndarray, "n 4"] | None = None,
     remarks: Sequence[str] = (),
-    max_width: int = 2400,
 ) -> UInt8[np.ndarray, "out_height out_width 3"]:
-    """The picture, as wide as the frame or `max_width`; `found` are boxes of a first pass."""
+    """The picture, as wide as the frame or MAX_WIDTH; `found` are boxes of a first pass."""
     height, width = image.shape[:2]
-    scale = min(max_width / width, 1.0)
+    scale = min(MAX_WIDTH / width, 1.0)
     out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
     planned = [*first, *then]
     shown = _shown(planned, scale, out_hw)

@@ -114,10 +114,10 @@ def _slices(canvas: Canvas) -> Iterator[tuple[float, float]]:
     yield from itertools.pairwise(kept)
 
 
-def _strip(canvas: Canvas, x0: float, x1: float, colour: Colour, y: float = 0.0) -> None:
+def _strip(canvas: Canvas, x0: float, x1: float, colour: Colour) -> None:
     """A band along the whole street."""
     for z0, z1 in _slices(canvas):
-        _flat(canvas, x0, x1, z0, z1 + 0.3, colour, y)
+        _flat(canvas, x0, x1, z0, z1 + 0.3, colour)
 
 
 def _median(canvas: Canvas, street: Street) -> None:

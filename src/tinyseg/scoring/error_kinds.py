@@ -80,6 +80,9 @@ class SeamRules:
     border_px: float = 2.0
 
 
+SEAMS = SeamRules()
+
+
 @dataclass(frozen=True, slots=True)
 class FrameErrors:
     """One frame's verdicts, rows as in its pairs.
@@ -101,7 +104,6 @@ def find_errors(
     class_count: int,
     *,
     views: Mapping[str, Rects] | None = None,
-    rules: SeamRules | None = None,
     max_detections: int = 300,
 ) -> list[FrameErrors]:
     """The errors of every frame at IoU .5.
@@ -110,9 +112,8 @@ def find_errors(
     frame without them seams are told by straight sides, if its pairs have shapes.
     """
     matched = _match(pairs, class_count, max_detections)
-    chosen = rules or SeamRules()
     return [
-        _judge_frame(frame, taken, ignored, (views or {}).get(frame.name), chosen)
+        _judge_frame(frame, taken, ignored, (views or {}).get(frame.name))
         for frame, (taken, ignored) in zip(pairs, matched, strict=True)
     ]
 
@@ -141,11 +142,10 @@ def _judge_frame(
     taken: Int64[np.ndarray, " found"],
     ignored: Bool[np.ndarray, " found"],
     views: Rects | None,
-    rules: SeamRules,
 ) -> FrameErrors:
     same = frame.found.labels[:, None] == frame.truth.labels[None, :]
     kinds, target = _kinds(frame, same)
-    cut, cut_label = _cut(frame, same, views, rules)
+    cut, cut_label = _cut(frame, same, views)
     kinds[cut], target[cut] = ErrorKind.SEAM, cut_label[cut]
     right = taken != NOTHING
     kinds[right], target[right] = ErrorKind.RIGHT, taken[right]
@@ -153,9 +153,8 @@ def _judge_frame(
     target[ignored] = NOTHING
     truth, taker = _judge_labels(kinds, target, len(frame.truth))
     if views is not None:
-        truth[(truth == ErrorKind.MISSED) & _held_by_none(frame.truth.boxes, views, rules)] = (
-            ErrorKind.SEAM
-        )
+        whole = _in_view(frame.truth.boxes, views).any(axis=1)
+        truth[(truth == ErrorKind.MISSED) & ~whole] = ErrorKind.SEAM
     return FrameErrors(frame.name, kinds, target, truth, taker)
 
 
@@ -196,7 +195,7 @@ def _judge_labels(
 
 
 def _cut(
-    frame: FramePairs, same: Bool[np.ndarray, "found truth"], views: Rects | None, rules: SeamRules
+    frame: FramePairs, same: Bool[np.ndarray, "found truth"], views: Rects | None
 ) -> tuple[Bool[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
     """Which detections are a label's part, cut off at a side, and the label."""
     if not frame.iou.size:
@@ -209,18 +208,18 @@ def _cut(
     # How far the label goes on beyond each side: left, top, right, bottom.
     beyond = (boxes - around) * np.array([1, 1, -1, -1])
     extent = np.tile(around[:, 2:] - around[:, :2], (1, 2))
-    goes_on = beyond >= np.maximum(rules.beyond * extent, rules.beyond_px)
-    goes_on &= _side_lengths(boxes) >= rules.across * _side_lengths(around)
-    sides = _at_border(boxes, views, rules) if views is not None else _straight(frame, rules)
-    return (goes_on & sides).any(axis=1) & (inside.max(axis=1) >= rules.inside), label
+    goes_on = beyond >= np.maximum(SEAMS.beyond * extent, SEAMS.beyond_px)
+    goes_on &= _side_lengths(boxes) >= SEAMS.across * _side_lengths(around)
+    sides = _at_border(boxes, views) if views is not None else _straight(frame)
+    return (goes_on & sides).any(axis=1) & (inside.max(axis=1) >= SEAMS.inside), label
 
 
-def _straight(frame: FramePairs, rules: SeamRules) -> Bool[np.ndarray, "found 4"]:
+def _straight(frame: FramePairs) -> Bool[np.ndarray, "found 4"]:
     """Which sides of each detection are straight, as far as shapes were measured."""
     if frame.shapes is None:
         return np.zeros((len(frame.found), 4), np.bool_)
-    long = _side_lengths(frame.found.boxes) >= rules.side_px
-    return np.asarray((frame.shapes.straight >= rules.straight) & long)
+    long = _side_lengths(frame.found.boxes) >= SEAMS.side_px
+    return np.asarray((frame.shapes.straight >= SEAMS.straight) & long)
 
 
 def _side_lengths(boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
@@ -228,27 +227,16 @@ def _side_lengths(boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4
     return np.tile((boxes[:, 2:] - boxes[:, :2])[:, ::-1], (1, 2))
 
 
-def _at_border(
-    boxes: Float64[np.ndarray, "n 4"], views: Rects, rules: SeamRules
-) -> Bool[np.ndarray, "n 4"]:
+def _at_border(boxes: Float64[np.ndarray, "n 4"], views: Rects) -> Bool[np.ndarray, "n 4"]:
     """Which sides of each box lie along the same side of a view that the box is in."""
-    near = np.abs(boxes[:, None] - views[None]) <= rules.border_px
-    return np.asarray((near & _in_view(boxes, views, rules)[..., None]).any(axis=1))
+    near = np.abs(boxes[:, None] - views[None]) <= SEAMS.border_px
+    return np.asarray((near & _in_view(boxes, views)[..., None]).any(axis=1))
 
 
-def _in_view(
-    boxes: Float64[np.ndarray, "n 4"], views: Rects, rules: SeamRules
-) -> Bool[np.ndarray, "n views"]:
-    low = boxes[:, None, :2] >= views[None, :, :2] - rules.border_px
-    high = boxes[:, None, 2:] <= views[None, :, 2:] + rules.border_px
+def _in_view(boxes: Float64[np.ndarray, "n 4"], views: Rects) -> Bool[np.ndarray, "n views"]:
+    low = boxes[:, None, :2] >= views[None, :, :2] - SEAMS.border_px
+    high = boxes[:, None, 2:] <= views[None, :, 2:] + SEAMS.border_px
     return np.asarray((low & high).all(axis=2))
-
-
-def _held_by_none(
-    boxes: Float64[np.ndarray, "n 4"], views: Rects, rules: SeamRules
-) -> Bool[np.ndarray, " n"]:
-    """Which boxes no view holds whole."""
-    return np.asarray(~_in_view(boxes, views, rules).any(axis=1))
 
 
 FALSE_FOUND, FALSE_MISSED = "all false detections", "all labels not found"
