@@ -14,10 +14,11 @@ set -eu
 data=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); what=${3:-weights}
 here=$(dirname "$(realpath "$0")")
 
-# Chosen on the folds (NOTES.md): a zoom of 1.4 for what is small, and 2 for what is tiny.
+# Chosen on instances_val.json and train.txt (docs/benchmarks.md): strips, a zoom of 1.4 for what is
+# small and 2 for what is tiny, each for at most as many pixels as the whole frame has.
 plan="{parts: [\
-{focus: {budget_mp: 7, zoom: 1.4, view: [640, 1280], answers_for: [0, 80], largest_zoom: 1}}, \
-{focus: {budget_mp: 4, zoom: 2, view: [512, 1024], answers_for: [0, 48], largest_zoom: 1}}]}"
+{focus: {budget_mp: 4.1, budget_share: 1, zoom: 1.4, view: [320, 1280], answers_for: [0, 80], largest_zoom: 1}}, \
+{focus: {budget_mp: 2.1, budget_share: 1, zoom: 2, view: [256, 1024], answers_for: [0, 48], largest_zoom: 1}}]}"
 
 lists() {  # each tenth picture of COCO is kept to look at
     ls "$data"/coco/train2017 "$data"/coco/val2017 | grep jpg | sort | awk 'NR % 10 != 1' > "$out/coco.txt"

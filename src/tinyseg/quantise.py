@@ -17,7 +17,6 @@ import numpy as np
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
 from tinyseg.exporting import (
-    OPTIONS,
     RuntimeNetwork,
     View,
     folded,
@@ -109,9 +108,8 @@ def write_int8(
 
 
 def _network(model: Any, given: Given) -> RuntimeNetwork:
-    compiled = require("openvino").Core().compile_model(model, "CPU", OPTIONS)
     use = given.recipe.predict
-    return RuntimeNetwork(run_openvino(compiled), given.recipe.classes, "openvino", use.detections)
+    return RuntimeNetwork(run_openvino(model), given.recipe.classes, "openvino", use.detections)
 
 
 def _ap(

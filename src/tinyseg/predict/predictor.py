@@ -175,7 +175,7 @@ def best_device(members: Sequence[Member]) -> Device:
 
 def default_limits(device: Device) -> BatchLimits:
     """Views one by one on a CPU, which gains nothing by large batches, and many elsewhere."""
-    return BatchLimits(pixels=2**20 if device.type == "cpu" else 2**23)
+    return BatchLimits(pixels=2**19 if device.type == "cpu" else 2**23)
 
 
 def load_predictor(
