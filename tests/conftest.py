@@ -6,7 +6,7 @@ What is made once for all processes of a run lies in the folder $TINYSEG_TESTS, 
 
 import os
 import shutil
-from collections import Counter
+from collections import defaultdict
 from tempfile import mkdtemp
 
 import pytest
@@ -29,11 +29,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How long each file of tests took, set-up included; the longest first."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 seconds[report.nodeid.partition("::")[0]] += report.duration
     terminalreporter.section("seconds by file", sep="-")
-    rows = [f"{taken:7.1f}  {file}" for file, taken in seconds.most_common() if taken >= 1]
+    longest = sorted(seconds.items(), key=lambda one: -one[1])
+    rows = [f"{taken:7.1f}  {file}" for file, taken in longest if taken >= 1]
     terminalreporter.line("\n".join(rows))
