@@ -44,8 +44,9 @@ class Photo:
         return jpeg_bytes(self.image)
 
 
-def photo(hw: tuple[int, int], count: int, seed: int = 3) -> Photo:
-    """A rendered scene with `count` made instances, a third of them under 16 pixels."""
+def photo(hw: tuple[int, int], count: int, seed: int = 3, rough: float = 0.06) -> Photo:
+    """A rendered scene with `count` made instances, a third of them under 16 pixels; `rough` is the
+    noise of their borders, as a share of their size."""
     rng = np.random.default_rng(seed)
     image = render_scene(seed=seed, index=0, height=hw[0], width=hw[1]).image
     origins, grids = [], []
@@ -53,7 +54,7 @@ def photo(hw: tuple[int, int], count: int, seed: int = 3) -> Photo:
         side = int(rng.integers(5, 14) if index % 3 == 0 else rng.integers(20, max(hw[0] // 9, 24)))
         y, x = (int(rng.integers(0, length - side)) for length in hw)
         far = np.hypot(*np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j])
-        noise = rng.normal(0, 0.06, (side, side))
+        noise = rng.normal(0, rough, (side, side))
         origins.append((x, y))
         grids.append(np.where(far + noise < 1, np.uint8(255), np.uint8(0)))
     masks = mask_ops.tighten(CropMasks.pack_pixels(origins, grids))
