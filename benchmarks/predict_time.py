@@ -2,14 +2,15 @@
 
     python benchmarks/predict_time.py [--data DIR [--list FILE] [--split val]]
         [--pictures FILE ...] [--weights NAME] [--exported FILE.xml ...] [--plan whole] [--count N]
-        [--backends torch openvino onnxruntime openvino-bf16]
+        [--backends torch openvino onnxruntime openvino-bf16] [--threads N]
 
 After loading, one thread, seconds of the processor a frame: other work on the machine matters
-little. The stages run one after the other here, and every frame goes through all backends before
-the next. Read: bytes to pixels. Cut: pixels of the views. Network: first look, closer looks.
-Choose: where to look closer. Merge: what was seen to the frame's instances. --exported are files of
-the same network, such as one in 8 bits; openvino-bf16 is what OpenVINO would do in bfloat16, which
-the package does not use. Agreement is with the first backend, for scores from .1.
+little. With more threads, seconds of the clock. The stages run one after the other here, and every
+frame goes through all backends before the next. Read: bytes to pixels. Cut: pixels of the views.
+Network: first look, closer looks. Choose: where to look closer. Merge: what was seen to the frame's
+instances. --exported are files of the same network, such as one in 8 bits; openvino-bf16 is what
+OpenVINO would do in bfloat16, which the package does not use. Agreement is with the first backend,
+for scores from .1.
 """
 
 import argparse
@@ -47,8 +48,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Stages:
-    """Seconds of the processor by stage, and what was counted."""
+    """Seconds by stage, and what was counted."""
 
+    clock: Callable[[], float] = time.process_time
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     views: int = 0
     pixels: int = 0
@@ -56,11 +58,11 @@ class Stages:
 
     def timed(self, stage: str, call: Callable[[], T]) -> T:
         """The call's result; its time goes to the stage."""
-        start = time.process_time()
+        start = self.clock()
         try:
             return call()
         finally:
-            self.seconds[stage] += time.process_time() - start
+            self.seconds[stage] += self.clock() - start
 
 
 class TimedNetwork(Network):
@@ -89,9 +91,7 @@ class TimedPlan:
 
     def then(self, info: FrameInfo, found: Instances) -> list[Planned]:
         """As the plan's."""
-        start = time.process_time()
-        chosen = self.inner.then(info, found)
-        self.stages.seconds["choose"] += time.process_time() - start
+        chosen = self.stages.timed("choose", lambda: self.inner.then(info, found))
         self.stages.looking = "closer looks"
         return chosen
 
@@ -109,14 +109,14 @@ class Way:
     stages: Stages
 
 
-def load_way(name: str, weights: Path, plan: str | None) -> Way:
+def load_way(name: str, weights: Path, plan: str | None, threads: int) -> Way:
     """The weights in a backend, or an exported file in OpenVINO."""
     exported = name not in (*BACKENDS, BF16)
     backend = name if name in BACKENDS else "openvino"
-    runs = choose_backend(backend, device="cpu", threads=1, tell=print)
+    runs = choose_backend(backend, device="cpu", threads=threads, tell=print)
     vars(runtimes)["OPTIONS"]["INFERENCE_PRECISION_HINT"] = "bf16" if name == BF16 else "f32"
     member = load_member(Path(name) if exported else weights, backend=runs)
-    stages = Stages()
+    stages = Stages(time.process_time if threads == 1 else time.perf_counter)
     timed: Member = replace(member, network=TimedNetwork(member.network, stages))
     device = torch.device("cpu")
     member.network.to(device)
@@ -135,9 +135,9 @@ def look_at(way: Way, path: Path, name: str) -> tuple[Instances, tuple[int, int]
     stages, own = way.stages, way.predictor
     image = stages.timed("read", lambda: read_image(path))
     info = FrameInfo.named(name, (image.shape[0], image.shape[1]))
-    start, inside = time.process_time(), sum(stages.seconds.values())
+    start, inside = stages.clock(), sum(stages.seconds.values())
     seen: list[Seen] = own.look([image], [info])[0]
-    rest = time.process_time() - start - (sum(stages.seconds.values()) - inside)
+    rest = stages.clock() - start - (sum(stages.seconds.values()) - inside)
     stages.seconds["other"] += rest
     found = stages.timed("merge", lambda: merge(seen, info.hw, own.rules))
     return found, info.hw
@@ -184,12 +184,13 @@ def main() -> None:
     parser.add_argument("--exported", type=Path, nargs="*", default=[])
     parser.add_argument("--plan")
     parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(given.threads)
     keep_freed_memory()
     weights = find_weights(given.weights, on_progress=lambda done, total: None)
     names = [*given.backends, *map(str, given.exported)]
-    ways = [load_way(name, weights, given.plan) for name in names]
+    ways = [load_way(name, weights, given.plan, given.threads) for name in names]
     vars(predictor)["ahead"] = in_turn
     paths = given.pictures or [
         item.image_path
@@ -207,11 +208,11 @@ def main() -> None:
             agreements[way.name].add(look_at(way, path, path.stem)[0], wanted)
     tell_times(ways, len(paths))
     tell_agreement(agreements, ways[0].name)
-    print(f"\n{len(paths)} pictures; {machine()}")
+    print(f"\n{len(paths)} pictures, {given.threads} threads; {machine()}")
 
 
 def tell_times(ways: Sequence[Way], frames: int) -> None:
-    """Mean seconds of the processor a frame, by stage."""
+    """Mean seconds a frame, by stage."""
     whole = [sum(way.stages.seconds.values()) / frames for way in ways]
     rows = []
     for way, seconds in zip(ways, whole, strict=True):

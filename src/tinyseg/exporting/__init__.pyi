@@ -8,7 +8,6 @@ from .graph import to_onnx as to_onnx
 from .int8 import View as View, folded as folded, in_8_bits as in_8_bits
 from .kept import kept_export as kept_export
 from .runtimes import (
-    OPTIONS as OPTIONS,
     RuntimeNetwork as RuntimeNetwork,
     open_exported as open_exported,
     run_openvino as run_openvino,
