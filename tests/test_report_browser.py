@@ -159,6 +159,7 @@ def test_two_runs_beside_each_other(page: Page) -> None:
     transforms = page.locator(".panes svg > g")
     page.focus(".viewer")
     page.keyboard.press("ArrowLeft")
+    page.evaluate("new Promise(requestAnimationFrame)")  # drawn with the screen's next picture
     assert transforms.nth(0).get_attribute("transform") == transforms.nth(1).get_attribute(
         "transform"
     )

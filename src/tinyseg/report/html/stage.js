@@ -1,6 +1,7 @@
 // Panes that look at one place of a frame: zoom, drag, pinch, wheel. Two panes share the place.
 
 const ZOOMS = { least: 0.05, most: 40 };
+const RESTS_AFTER = 250; // milliseconds
 
 class Stage {
   frame = null;
@@ -45,9 +46,13 @@ class Stage {
     this.panes = hosts.map((host) => new Pane(host));
   }
 
-  /** Says at once where it is, and draws with the screen's next picture. */
+  /** Says at once where it is, and draws with the screen's next picture; while it moves, plainer. */
   show() {
     const { x, y, zoom } = this.view;
+    const moving = $(".panes", this.box).classList;
+    moving.add("moved");
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => moving.remove("moved"), RESTS_AFTER);
     this.awaited ??= requestAnimationFrame(() => {
       this.awaited = null;
       for (const pane of this.panes) pane.show(this.view);
