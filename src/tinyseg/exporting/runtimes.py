@@ -105,9 +105,10 @@ def _in_onnxruntime(file: ExportedFile, threads: int | None) -> Run:
 OPTIONS: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 """What OpenVINO is told: numbers as they are in the file, and one batch at a time."""
 
-LARGE = 2**20
+LARGE = 2**21
 """Pixels of a picture from which on a graph of just its size is compiled, in about a second: it
-takes half the memory of the one for all sizes, and .85 of its time."""
+takes half the memory of the one for all sizes, and .85 of its time. Smaller ones would wait longer
+for their graphs than they gain, where a folder's pictures have many sizes."""
 
 COMPILED = 2
 """Graphs of one size that are kept."""
@@ -142,7 +143,7 @@ def run_openvino(model: Any, threads: int | None = None) -> Run:
     of_any_size = request_of(model)
 
     def run(images: np.ndarray) -> Sequence[np.ndarray]:
-        if images.shape[1] * images.shape[2] < LARGE:
+        if not len(images) or images.shape[1] * images.shape[2] < LARGE:
             return _inferred(of_any_size, images)
         request = of_size(*images.shape[1:3])
         each = [_inferred(request, images[place : place + 1]) for place in range(len(images))]

@@ -9,6 +9,7 @@ class Stage {
   panes = [];
   lastSize = null;
   awaited = null;
+  resting = null;
 
   /** `box` holds `.panes` and is what the keyboard is heard in, by `keys` of functions. */
   constructor(box, keys) {
