@@ -5,9 +5,9 @@ the WAD's layout.
 
 scene.py      render_scene: one frame; write_wad: many, as files
 plan.py       what a scene holds, in metres     catalogue.py  the classes: sizes, places, who draws
-canvas.py     metres -> pixels: picture and labels, from far to near
+canvas.py     metres -> pixels: picture and labels, from far to near; clutter that may hide things
 light.py      weather and time of day           finish.py     what the camera adds
-the street:   backdrop.py, surface.py, buildings.py, greenery.py, clutter.py, item.py
+the street:   backdrop.py, surface.py, buildings.py, greenery.py, clutter.py
 parts.py      parts of a solid, of which are made: cars.py, vehicles.py, people.py
 """
 

@@ -44,7 +44,14 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     _strip(canvas, street.right_m + walk, street.right_m + walk + 40.0, mix(GRASS, PAVING, 0.25))
     _strip(canvas, street.left_m - walk - 40.0, street.left_m - walk, mix(GRASS, PAVING, 0.25))
     _strip(canvas, street.left_m, street.right_m, ASPHALT)
-    _median(canvas, street)
+    # What parts the directions: grass within kerbs, or painted lines
+    left, right = street.middle_m - street.median_m, street.middle_m
+    if street.median == "green":
+        _strip(canvas, left, right, KERB)
+        _strip(canvas, left + 0.2, right - 0.2, GRASS)
+    else:
+        _strip(canvas, right - 0.13, right, YELLOW)
+        _strip(canvas, left, left + 0.13, YELLOW)
     if street.crossing_m is not None:
         # The crossing street's asphalt, over kerbs, walks and medians
         _flat(canvas, -90.0, 90.0, street.crossing_m, street.crossing_m + 7.0, ASPHALT)
@@ -57,8 +64,13 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
             seen = canvas.light.far(shade, (z0 + z1) / 2)
             fill(canvas, canvas.camera.project(face), gain(seen, 0.86))
             _flat(canvas, edge, edge + side * 0.22, z0, z1, KERB, 0.15)
+    light, near = canvas.light, camera.nearest_ground_m() * 0.97
     for outline in _markings(street):
-        _mark(canvas, outline)
+        if max(z for _, z in outline) <= near:  # under the camera
+            continue
+        points = np.array([[x, 0.0, max(z, near)] for x, z in outline])
+        seen = light.far(light.flat(PAINT), float(min(points[:, 2].mean(), 90.0)))
+        fill(canvas, camera.project(points), seen)
     roughen(canvas, street, rng, top)
 
 
@@ -84,51 +96,17 @@ def _flat(
     fill(canvas, canvas.camera.project(corners), seen)
 
 
-def _mark(canvas: Canvas, outline: Outline) -> None:
-    """A painted polygon on the road, cut off where it passes under the camera."""
-    near = canvas.camera.nearest_ground_m() * 0.97
-    if max(z for _, z in outline) <= near:
-        return
-    points = np.array([[x, 0.0, max(z, near)] for x, z in outline])
-    light = canvas.light
-    seen = light.far(light.flat(PAINT), float(min(points[:, 2].mean(), 90.0)))
-    fill(canvas, canvas.camera.project(points), seen)
-
-
 def _slices(canvas: Canvas) -> Iterator[tuple[float, float]]:
     """Distances cut so that the haze can be taken as even within each piece."""
-    edges = [
-        canvas.camera.nearest_ground_m() * 0.97,
-        8.0,
-        16.0,
-        28.0,
-        44.0,
-        66.0,
-        95.0,
-        135.0,
-        190.0,
-        280.0,
-        FAR_M,
-    ]
-    kept = [edges[0], *[e for e in edges[1:] if e > edges[0]]]
-    yield from itertools.pairwise(kept)
+    near = canvas.camera.nearest_ground_m() * 0.97
+    edges = (8.0, 16.0, 28.0, 44.0, 66.0, 95.0, 135.0, 190.0, 280.0, FAR_M)
+    yield from itertools.pairwise([near, *(edge for edge in edges if edge > near)])
 
 
 def _strip(canvas: Canvas, x0: float, x1: float, colour: Colour) -> None:
     """A band along the whole street."""
     for z0, z1 in _slices(canvas):
         _flat(canvas, x0, x1, z0, z1 + 0.3, colour)
-
-
-def _median(canvas: Canvas, street: Street) -> None:
-    """What parts the directions: grass within kerbs, or painted lines."""
-    left, right = street.middle_m - street.median_m, street.middle_m
-    if street.median == "green":
-        _strip(canvas, left, right, KERB)
-        _strip(canvas, left + 0.2, right - 0.2, GRASS)
-        return
-    _strip(canvas, right - 0.13, right + 0.0, YELLOW)
-    _strip(canvas, left, left + 0.13, YELLOW)
 
 
 def _runs(street: Street, canvas: Canvas) -> Iterator[tuple[float, float]]:
@@ -148,22 +126,23 @@ def _markings(street: Street) -> Iterator[Outline]:
     """What is painted on the road: lane lines, edge lines, and what goes with a crossing."""
     end = 230.0 if street.crossing_m is None else street.crossing_m - 7.5
     solid = end if street.crossing_m is None else end - 24.0
-    for x in _lane_lines(street):
+    # Dashed lines between the lanes of both directions, and the lines along the edges
+    dashed = [(lane - street.own_lane - 0.5) * LANE_M for lane in range(1, street.lanes)]
+    other = street.middle_m - street.median_m
+    dashed += [other - lane * LANE_M for lane in range(1, street.oncoming)]
+    for x in dashed:
         for z in np.arange(1.0, solid - 3.0, 10.0):
             yield _bar(x, 0.16, float(z), float(z) + 4.5)
         yield _bar(x, 0.16, solid, end)
     for x in (street.right_m - 0.35, street.left_m + 0.35):
         yield _bar(x, 0.16, 0.0, end)
-    if street.crossing_m is not None:
-        yield from _zebra(street, street.crossing_m, end)
-
-
-def _zebra(street: Street, crossing_m: float, end: float) -> Iterator[Outline]:
-    """The stop line, the zebra, and an arrow in each lane."""
+    if street.crossing_m is None:
+        return
+    # The stop line, the zebra, and an arrow in each lane
     middle = (street.middle_m + street.right_m) / 2
     yield _bar(middle, street.right_m - street.middle_m, end, end + 0.45)
     for x in np.arange(street.left_m + 0.6, street.right_m - 0.4, 1.0):
-        yield _bar(float(x), 0.45, crossing_m - 5.4, crossing_m - 1.0)
+        yield _bar(float(x), 0.45, street.crossing_m - 5.4, street.crossing_m - 1.0)
     for lane in range(street.lanes):
         turns = (lane == street.lanes - 1) - (lane == 0)
         for start in (end - 14.0, end - 46.0):
@@ -186,14 +165,6 @@ def _arrow(x: float, z: float, turn: float) -> Iterator[Outline]:
         yield [(reach, z + 1.3), (reach, z + 3.3), (tip, z + 2.6)]
 
 
-def _lane_lines(street: Street) -> Iterator[float]:
-    """x of the dashed lines between lanes, both directions."""
-    for lane in range(1, street.lanes):
-        yield (lane - street.own_lane - 0.5) * LANE_M
-    for lane in range(1, street.oncoming):
-        yield street.middle_m - street.median_m - lane * LANE_M
-
-
 _SKY_COARSE = 8
 
 
@@ -202,7 +173,10 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
     camera, weather = canvas.camera, canvas.light.weather
     rows = min(camera.height, max(1, int(np.ceil(camera.horizon)) + 2))
     small_hw = (max(2, rows // _SKY_COARSE), max(2, camera.width // _SKY_COARSE))
-    up, across = _sky_angles(canvas, small_hw, rows)
+    # Slopes above the horizon of the coarse rows, and beside the vanishing point of columns
+    up = (camera.horizon - (np.arange(small_hw[0]) + 0.5) * rows / small_hw[0]) / camera.focal
+    column = (np.arange(small_hw[1]) + 0.5) * camera.width / small_hw[1]
+    across = (column - camera.vanish_col) / camera.focal
     height = np.clip(up / 0.72, 0, 1)[:, None, None] ** 0.75
     low, top = np.array(weather.sky_low, float), np.array(weather.sky_top, float)
     sky = low * (1 - height) + top * height
@@ -212,16 +186,6 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
     sky = sky + (np.array(weather.haze, float) - sky) * veil * 0.85
     sky = np.clip(sky * min(1.0, canvas.light.exposure + 0.05), 0, 255).astype(np.uint8)
     canvas.image[:rows] = cv2.resize(sky, (camera.width, rows), interpolation=cv2.INTER_LINEAR)
-
-
-def _sky_angles(
-    canvas: Canvas, small_hw: tuple[int, int], rows: int
-) -> tuple[Float[np.ndarray, " h"], Float[np.ndarray, " w"]]:
-    """Slopes above the horizon of the coarse rows, and beside the vanishing point of columns."""
-    camera = canvas.camera
-    row = (np.arange(small_hw[0]) + 0.5) * rows / small_hw[0]
-    column = (np.arange(small_hw[1]) + 0.5) * camera.width / small_hw[1]
-    return (camera.horizon - row) / camera.focal, (column - camera.vanish_col) / camera.focal
 
 
 def _clouds(

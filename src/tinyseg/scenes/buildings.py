@@ -60,7 +60,13 @@ def paint_buildings(canvas: Canvas, street: Street, rng: np.random.Generator) ->
     fill(canvas, camera.project(np.concatenate([crowns, feet])), seen)
     houses = [*_row(street, 1.0, rng), *_row(street, -1.0, rng)]
     for house in sorted(houses, key=lambda h: -h.near_m):
-        _paint_house(canvas, house)
+        # The gable to us and the face to the road
+        x, near, side = house.x_m, house.near_m, house.side
+        gable = _Facet((x, near), (x + side * 13.0, near), (0.0, 0.0, -1.0))
+        road = _Facet((x, near), (x, house.far_m), (-side, 0.0, 0.0))
+        looks = np.random.default_rng(house.looks)
+        for facet in (gable, road):
+            _paint_facet(canvas, house, facet, looks)
 
 
 def _row(street: Street, side: float, rng: np.random.Generator) -> list[House]:
@@ -83,18 +89,6 @@ def _row(street: Street, side: float, rng: np.random.Generator) -> list[House]:
             houses.append(House(side, x, z, z + length, high, wall, glassy, looks))
         z += length + float(rng.choice([0.4, 3.0, 9.0]))
     return houses
-
-
-def _paint_house(canvas: Canvas, house: House) -> None:
-    """The face to the road and the gable to us, with their windows."""
-    rng = np.random.default_rng(house.looks)
-    depth = 13.0
-    back_x = house.x_m + house.side * depth
-    base = mix(house.wall, PANE, 0.55) if house.glassy else house.wall
-    road = _Facet((house.x_m, house.near_m), (house.x_m, house.far_m), (-house.side, 0.0, 0.0))
-    gable = _Facet((house.x_m, house.near_m), (back_x, house.near_m), (0.0, 0.0, -1.0))
-    for facet in (gable, road):
-        _paint_facet(canvas, house, facet, base, rng)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +121,11 @@ def _quad(facet: _Facet, a0: float, a1: float, u0: float, u1: float) -> np.ndarr
     return facet.quads(np.array([[a0, a1]]), np.array([[u0, u1]]))[0]
 
 
-def _paint_facet(
-    canvas: Canvas, house: House, facet: _Facet, base: Colour, rng: np.random.Generator
-) -> None:
-    """Wall, parapet, windows, shop signs."""
+def _paint_facet(canvas: Canvas, house: House, facet: _Facet, rng: np.random.Generator) -> None:
+    """Wall, parapet, ledges, windows, shop signs."""
     light, camera = canvas.light, canvas.camera
     z = (facet.start[1] + facet.end[1]) / 2
+    base = mix(house.wall, PANE, 0.55) if house.glassy else house.wall
     wall = light.far(light.lit(base, light.shade(facet.normal) * 0.92), z)
     corners = _quad(facet, 0.0, facet.length_m, 0.0, house.height_m)
     pixels = camera.project(corners)
@@ -141,27 +134,17 @@ def _paint_facet(
     fill(canvas, pixels, wall)
     top = _quad(facet, 0.0, facet.length_m, house.height_m - 0.7, house.height_m)
     fill(canvas, camera.project(top), gain(wall, 1.12))
-    _ledges(canvas, house, facet, gain(wall, 0.88 if house.looks % 2 else 1.1))
+    # A line between the floors, and upright ones on every second house
+    ledge = gain(wall, 0.88 if house.looks % 2 else 1.1)
+    for floor in np.arange(3.3, house.height_m - 1.0, 3.3):
+        quad = _quad(facet, 0.0, facet.length_m, float(floor), float(floor) + 0.3)
+        fill(canvas, camera.project(quad), ledge)
+    for pier in np.arange(0.2, facet.length_m - 0.5, 6.0) if house.looks % 4 < 2 else ():
+        quad = _quad(facet, float(pier), float(pier) + 0.45, 0.0, house.height_m - 0.7)
+        fill(canvas, camera.project(quad), ledge)
     _windows(canvas, house, facet, wall, z, rng)
     if facet.normal[0] and rng.random() < 0.75:
         _shops(canvas, facet, z, rng)
-
-
-def _ledges(canvas: Canvas, house: House, facet: _Facet, colour: Colour) -> None:
-    """A line between the floors, and upright ones on every second house."""
-    floors = np.arange(3.3, house.height_m - 1.0, 3.3)
-    along = np.tile(np.array([[0.0, facet.length_m]]), (len(floors), 1))
-    spans, heights = along, np.stack([floors, floors + 0.3], axis=1)
-    if house.looks % 4 < 2:
-        piers = np.arange(0.2, facet.length_m - 0.5, 6.0)
-        spans = np.concatenate([spans, np.stack([piers, piers + 0.45], axis=1)])
-        rise = np.tile(np.array([[0.0, house.height_m - 0.7]]), (len(piers), 1))
-        heights = np.concatenate([heights, rise])
-    if len(spans):
-        quads = facet.quads(spans, heights)
-        pixels = canvas.camera.project(quads.reshape(-1, 3)).reshape(-1, 4, 2)
-        for quad in pixels:
-            fill(canvas, quad, colour)
 
 
 def _windows(
@@ -186,18 +169,12 @@ def _windows(
     lit = rng.random(len(pixels))
     warm: Colour = (246, 214, 150) if light.weather.lamps else mix(dark, sky, 0.75)
     tones = ((0.0, 0.55, dark), (0.55, 0.86, mix(dark, sky, 0.3)))
+    inside = (pixels[..., 0].max(axis=1) > 0) & (pixels[..., 0].min(axis=1) < canvas.camera.width)
+    inside &= pixels[..., 1].max(axis=1) > 0
     for low, high, colour in (*tones, (0.86, 1.1, warm)):
-        chosen = pixels[(lit >= low) & (lit < high)]
-        _fill_many(canvas, chosen, mix(colour, wall, 0.12))
-
-
-def _fill_many(canvas: Canvas, quads: Float[np.ndarray, "n 4 2"], colour: Colour) -> None:
-    """Quads that do not overlap, in one call; those out of the picture left out."""
-    inside = (quads[..., 0].max(axis=1) > 0) & (quads[..., 0].min(axis=1) < canvas.camera.width)
-    inside &= quads[..., 1].max(axis=1) > 0
-    shapes = [fixed_point(q) for q in quads[inside]]
-    if shapes:
-        cv2.fillPoly(canvas.image, shapes, colour, cv2.LINE_AA, 4)
+        shapes = [fixed_point(q) for q in pixels[inside & (lit >= low) & (lit < high)]]
+        if shapes:  # all of a tone in one call, as they do not overlap
+            cv2.fillPoly(canvas.image, shapes, mix(colour, wall, 0.12), cv2.LINE_AA, 4)
 
 
 def _shops(canvas: Canvas, facet: _Facet, z: float, rng: np.random.Generator) -> None:

@@ -12,6 +12,7 @@ a pixel or two of a true rotation where the small objects are. Pixels are contin
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
 from tinyseg.scenes.light import Colour, Light
-from tinyseg.scenes.parts import Part, Solid
+from tinyseg.scenes.parts import Solid
 
 FOCAL_FRAC = 2304.5 / 3384
 """Focal length over frame width, of ApolloScape's front cameras."""
@@ -132,14 +133,34 @@ def new_canvas(camera: Camera, light: Light) -> Canvas:
 def paint(canvas: Canvas, solid: Solid, place: Place, identity: int = BACKGROUND) -> None:
     """Draw a solid over what is there; its pixels get this label, background for clutter."""
     shapes = _seen(canvas, solid, place)
-    bounds = _bounds(shapes, canvas)
-    if bounds is None:
+    if not shapes:
         return
-    colour, cover = _raster(shapes, bounds)
-    blend(canvas, bounds, colour, cover, identity)
+    # The pixels they may touch, cut to the picture
+    low = np.min([s.pixels.min(axis=0) - s.line / 2 for s in shapes], axis=0)
+    high = np.max([s.pixels.max(axis=0) + s.line / 2 for s in shapes], axis=0)
+    x0, y0 = (max(0, math.floor(v) - 1) for v in low)
+    x1 = min(canvas.camera.width, math.ceil(high[0]) + 1)
+    y1 = min(canvas.camera.height, math.ceil(high[1]) + 1)
+    if x0 >= x1 or y0 >= y1:
+        return
+    colour, cover = _raster(shapes, (x0, y0, x1, y1))
+    blend(canvas, (x0, y0, x1, y1), colour, cover, identity)
     for shape in shapes:
         if shape.halo:
             _shine(canvas, shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Clutter: unlabelled, but painted in its turn, so that it may hide what is labelled."""
+
+    z_m: float
+    paint: Callable[[Canvas], None]
+
+
+def solid_item(solid: Solid, place: Place) -> Item:
+    """An item that is a solid at a place."""
+    return Item(place.z_m, lambda canvas: paint(canvas, solid, place))
 
 
 def _shine(canvas: Canvas, shape: _Shape) -> None:
@@ -199,51 +220,26 @@ def _seen(canvas: Canvas, solid: Solid, place: Place) -> list[_Shape]:
     ends = np.cumsum(counts)
     depths = np.add.reduceat(world[:, 2], ends - counts) / counts
     order = sorted(range(len(solid)), key=lambda i: (solid[i].layer, -float(depths[i])))
+    eye, light = np.array([0.0, canvas.camera.eye_m, 0.0]), canvas.light
     shapes = []
     for i in order:
+        part, depth_m = solid[i], float(depths[i])
         rows = slice(int(ends[i] - counts[i]), int(ends[i]))
-        shape = _shape(canvas, solid[i], turn, world[rows], pixels[rows], float(depths[i]))
-        if shape is not None:
-            shapes.append(shape)
+        shade = light.exposure * (0.86 * light.weather.ambient + 0.45 * light.weather.sun)
+        if part.normal is not None:
+            normal = turn @ np.array(part.normal)
+            if float((world[rows][0] - eye) @ normal) >= 0:
+                continue  # it faces away
+            shade = light.shade((float(normal[0]), float(normal[1]), float(normal[2])))
+        per_m = canvas.camera.per_metre(depth_m)
+        shines = part.lamp and light.weather.lamps
+        halo = min(_HALO_M * per_m, 300.0) if shines else 0.0
+        if part.glows or shines:
+            colour = light.far(part.colour, depth_m * _LAMP_VEIL)
+        else:
+            colour = light.far(light.lit(part.colour, shade), depth_m)
+        shapes.append(_Shape(pixels[rows], colour, part.round_m * per_m, part.filled, halo))
     return shapes
-
-
-def _shape(
-    canvas: Canvas,
-    part: Part,
-    turn: Float[np.ndarray, "3 3"],
-    world: Float[np.ndarray, "n 3"],
-    pixels: Float[np.ndarray, "n 2"],
-    depth_m: float,
-) -> _Shape | None:
-    """One part as seen, or None where it faces away."""
-    light = canvas.light
-    shade = light.exposure * (0.86 * light.weather.ambient + 0.45 * light.weather.sun)
-    if part.normal is not None:
-        normal = turn @ np.array(part.normal)
-        if float((world[0] - np.array([0.0, canvas.camera.eye_m, 0.0])) @ normal) >= 0:
-            return None
-        shade = light.shade((float(normal[0]), float(normal[1]), float(normal[2])))
-    line = part.round_m * canvas.camera.per_metre(depth_m)
-    shines = part.lamp and light.weather.lamps
-    halo = min(_HALO_M * canvas.camera.per_metre(depth_m), 300.0) if shines else 0.0
-    if part.glows or shines:
-        colour = light.far(part.colour, depth_m * _LAMP_VEIL)
-    else:
-        colour = light.far(light.lit(part.colour, shade), depth_m)
-    return _Shape(pixels, colour, line, part.filled, halo)
-
-
-def _bounds(shapes: list[_Shape], canvas: Canvas) -> Box | None:
-    """The pixels the shapes may touch, cut to the picture; None if there are none."""
-    if not shapes:
-        return None
-    low = np.min([s.pixels.min(axis=0) - s.line / 2 for s in shapes], axis=0)
-    high = np.max([s.pixels.max(axis=0) + s.line / 2 for s in shapes], axis=0)
-    x0, y0 = (max(0, math.floor(v) - 1) for v in low)
-    x1 = min(canvas.camera.width, math.ceil(high[0]) + 1)
-    y1 = min(canvas.camera.height, math.ceil(high[1]) + 1)
-    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
 def _raster(
@@ -259,7 +255,16 @@ def _raster(
     cover = np.zeros(colour.shape[:2], np.uint8)
     for shape in shapes:
         points = fixed_point((shape.pixels - np.array([x0, y0])) * factor)
-        _stamp(colour, cover, shape, points, shape.line * factor)
+        line = shape.line * factor
+        if len(points) == 1:
+            points = np.repeat(points, 2, axis=0)
+        for target, tone in ((colour, shape.colour), (cover, (255,))):
+            if shape.filled:
+                cv2.fillPoly(target, [points], tone, cv2.LINE_8, _SUBPIXEL_BITS)
+            if not shape.filled or line >= 1:
+                wide = max(1, round(line))
+                closed = shape.filled
+                cv2.polylines(target, [points], closed, tone, wide, cv2.LINE_8, _SUBPIXEL_BITS)
     if factor == 1:
         return colour, cover
     small = (width, height)
@@ -267,23 +272,3 @@ def _raster(
         cv2.resize(colour, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
         cv2.resize(cover, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False),
     )
-
-
-def _stamp(
-    colour: UInt8[np.ndarray, "h w 3"],
-    cover: UInt8[np.ndarray, "h w"],
-    shape: _Shape,
-    points: np.ndarray,
-    line: float,
-) -> None:
-    """Draw one shape into the magnified raster and its cover."""
-    if shape.filled:
-        cv2.fillPoly(colour, [points], shape.colour, cv2.LINE_8, _SUBPIXEL_BITS)
-        cv2.fillPoly(cover, [points], (255,), cv2.LINE_8, _SUBPIXEL_BITS)
-        if line < 1:
-            return
-    if len(points) == 1:
-        points = np.repeat(points, 2, axis=0)
-    width = max(1, round(line))
-    cv2.polylines(colour, [points], shape.filled, shape.colour, width, cv2.LINE_8, _SUBPIXEL_BITS)
-    cv2.polylines(cover, [points], shape.filled, (255,), width, cv2.LINE_8, _SUBPIXEL_BITS)

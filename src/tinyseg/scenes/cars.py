@@ -16,7 +16,6 @@ from tinyseg.scenes.parts import (
     PLATE,
     SKY_GLEAM,
     Loft,
-    Part,
     Point,
     Solid,
     Station,
@@ -38,12 +37,6 @@ PAINTS: list[tuple[float, Colour]] = [
 ]
 
 
-def pick_paint(rng: np.random.Generator) -> Colour:
-    """A car colour, the common ones often."""
-    shares = np.array([share for share, _ in PAINTS])
-    return jitter(PAINTS[int(rng.choice(len(PAINTS), p=shares / shares.sum()))][1], rng, 9)
-
-
 @dataclass(frozen=True, slots=True)
 class Shell:
     """A make of car: outline (z in lengths, y in heights, half width in halves) and usual size."""
@@ -59,73 +52,37 @@ class Shell:
 SHELLS: dict[str, Shell] = {
     "sedan": Shell(
         (
-            (-0.485, 0.17, 0.88),
-            (-0.5, 0.40, 0.95),
-            (-0.485, 0.665, 0.92),
-            (-0.37, 0.71, 0.88),
-            (-0.21, 0.975, 0.66),
-            (-0.04, 1.0, 0.68),
-            (0.07, 0.985, 0.66),
-            (0.235, 0.69, 0.86),
-            (0.455, 0.56, 0.84),
-            (0.5, 0.42, 0.90),
-            (0.485, 0.17, 0.86),
+            (-0.485, 0.17, 0.88), (-0.5, 0.4, 0.95), (-0.485, 0.665, 0.92), (-0.37, 0.71, 0.88),
+            (-0.21, 0.975, 0.66), (-0.04, 1.0, 0.68), (0.07, 0.985, 0.66), (0.235, 0.69, 0.86),
+            (0.455, 0.56, 0.84), (0.5, 0.42, 0.9), (0.485, 0.17, 0.86),
         ),
-        (1.82, 1.46, 4.62),
-        0.52,
+        (1.82, 1.46, 4.62), 0.52,
     ),
     "hatch": Shell(
         (
-            (-0.48, 0.18, 0.88),
-            (-0.5, 0.40, 0.95),
-            (-0.49, 0.60, 0.93),
-            (-0.475, 0.64, 0.90),
-            (-0.39, 0.96, 0.68),
-            (-0.12, 1.0, 0.70),
-            (0.05, 0.985, 0.67),
-            (0.24, 0.66, 0.86),
-            (0.45, 0.55, 0.84),
-            (0.5, 0.40, 0.90),
-            (0.485, 0.18, 0.86),
+            (-0.48, 0.18, 0.88), (-0.5, 0.4, 0.95), (-0.49, 0.6, 0.93), (-0.475, 0.64, 0.9),
+            (-0.39, 0.96, 0.68), (-0.12, 1.0, 0.7), (0.05, 0.985, 0.67), (0.24, 0.66, 0.86),
+            (0.45, 0.55, 0.84), (0.5, 0.4, 0.9), (0.485, 0.18, 0.86),
         ),
-        (1.75, 1.5, 4.05),
-        0.14,
+        (1.75, 1.5, 4.05), 0.14,
     ),
     "suv": Shell(
         (
-            (-0.48, 0.2, 0.90),
-            (-0.5, 0.38, 0.96),
-            (-0.49, 0.58, 0.95),
-            (-0.48, 0.62, 0.92),
-            (-0.41, 0.96, 0.74),
-            (-0.1, 1.0, 0.76),
-            (0.07, 0.98, 0.73),
-            (0.22, 0.65, 0.90),
-            (0.45, 0.58, 0.88),
-            (0.5, 0.42, 0.93),
-            (0.485, 0.2, 0.90),
+            (-0.48, 0.2, 0.9), (-0.5, 0.38, 0.96), (-0.49, 0.58, 0.95), (-0.48, 0.62, 0.92),
+            (-0.41, 0.96, 0.74), (-0.1, 1.0, 0.76), (0.07, 0.98, 0.73), (0.22, 0.65, 0.9),
+            (0.45, 0.58, 0.88), (0.5, 0.42, 0.93), (0.485, 0.2, 0.9),
         ),
-        (1.9, 1.72, 4.65),
-        0.22,
+        (1.9, 1.72, 4.65), 0.22,
     ),
     "van": Shell(
         (
-            (-0.49, 0.17, 0.92),
-            (-0.5, 0.30, 0.97),
-            (-0.495, 0.50, 0.96),
-            (-0.49, 0.53, 0.95),
-            (-0.46, 0.97, 0.84),
-            (-0.1, 1.0, 0.85),
-            (0.22, 0.98, 0.82),
-            (0.38, 0.55, 0.93),
-            (0.47, 0.46, 0.92),
-            (0.5, 0.32, 0.95),
-            (0.49, 0.17, 0.92),
+            (-0.49, 0.17, 0.92), (-0.5, 0.3, 0.97), (-0.495, 0.5, 0.96), (-0.49, 0.53, 0.95),
+            (-0.46, 0.97, 0.84), (-0.1, 1.0, 0.85), (0.22, 0.98, 0.82), (0.38, 0.55, 0.93),
+            (0.47, 0.46, 0.92), (0.5, 0.32, 0.95), (0.49, 0.17, 0.92),
         ),
-        (1.75, 1.95, 4.7),
-        0.12,
+        (1.75, 1.95, 4.7), 0.12,
     ),
-}
+}  # fmt: skip
 
 _ROUND_M = 0.07
 """Width of the rounded edges of a car's sheet metal."""
@@ -138,17 +95,17 @@ def car(rng: np.random.Generator) -> Solid:
     shells = list(SHELLS.values())
     shares = np.array([shell.share for shell in shells])
     shell = shells[int(rng.choice(len(shells), p=shares / shares.sum()))]
-    paint = pick_paint(rng)
+    common = np.array([share for share, _ in PAINTS])
+    paint = jitter(PAINTS[int(rng.choice(len(PAINTS), p=common / common.sum()))][1], rng, 9)
     low = jitter((34, 76, 124), rng, 10) if paint[0] > 190 and paint[2] < 80 else paint
     width, height, length = (side * float(rng.uniform(0.96, 1.05)) for side in shell.size_m)
     loft = Loft(
         [(z * length, y * height, x * width / 2) for z, y, x in shell.outline],
         (0.0, height * 0.45, 0.0),
     )
-    solid = underside(width, height, length)
-    solid += _hull(loft, paint, low)
+    solid = underside(width, height, length) + _hull(loft, paint, low)
     solid += _side_windows(loft, length) + _side_trim(loft, low, length)
-    solid += _tail(loft, low, braking=rng.random() < 0.35) + _face(loft, low)
+    solid += _ends(loft, low, braking=rng.random() < 0.35)
     # Four wheels on the sides
     radius = 0.215 * height if height < 1.8 else 0.17 * height
     return solid + wheels(width * 0.985, radius, (-length * 0.3, length * 0.31))
@@ -172,33 +129,18 @@ def _hull(loft: Loft, paint: Colour, low: Colour) -> Solid:
 
 def _side_windows(loft: Loft, length: float) -> Solid:
     """Two panes a side, the pillar between them."""
-    rear_low, rear_top = np.array(loft.stations[3]), np.array(loft.stations[4])
-    front_top, front_low = np.array(loft.stations[6]), np.array(loft.stations[7])
-    pillar = length * 0.005
+    stations, pillar = np.array(loft.stations), length * 0.005
     panes = []
     for side in (-1.0, 1.0):
-        for ends in (((rear_low, rear_top), None), (None, (front_low, front_top))):
-            slanted = ends[0] or ends[1]
-            if slanted is None:
-                continue
-            low, top = slanted
-            toward = pillar - 0.06 if ends[0] else pillar + 0.06
-            panes.append(_pane(low, top, toward, side, loft.centre))
+        # Each between a slanted end of the cabin, the rear's or the front's, and the pillar
+        for low, top, inward in ((*stations[3:5], 1), (stations[7], stations[6], -1)):
+            foot, head = low + (top - low) * 0.08, low + (top - low) * 0.84
+            upright, slant = pillar - 0.06 * inward, 0.10 * inward
+            corners = [(foot[0] + slant, foot), (head[0] + slant, head)]
+            corners += [(upright, head), (upright, foot)]
+            points = [(side * float(s[2]) * 1.005, float(s[1]), float(z)) for z, s in corners]
+            panes.append(panel(points, GLASS, loft.centre, layer=2))
     return panes
-
-
-def _pane(low: np.ndarray, top: np.ndarray, pillar_z: float, side: float, centre: Point) -> Part:
-    """One side window between a slanted end of the cabin and the upright pillar."""
-    foot, head = low + (top - low) * 0.08, low + (top - low) * 0.84
-    inward = 0.10 if pillar_z > low[0] else -0.10
-    corners = [
-        (foot[0] + inward, foot),
-        (head[0] + inward, head),
-        (pillar_z, head),
-        (pillar_z, foot),
-    ]
-    points = [(side * float(s[2]) * 1.005, float(s[1]), float(z)) for z, s in corners]
-    return panel(points, GLASS, centre, layer=2)
 
 
 def _side_trim(loft: Loft, low: Colour, length: float) -> Solid:
@@ -219,31 +161,24 @@ def _side_trim(loft: Loft, low: Colour, length: float) -> Solid:
     return solid
 
 
-def _tail(loft: Loft, low: Colour, *, braking: bool) -> Solid:
-    """Rear lamps, number plate, bumper line."""
+def _ends(loft: Loft, low: Colour, *, braking: bool) -> Solid:
+    """Rear lamps and bumper line; head lamps and grille; number plates."""
     red: Colour = (236, 40, 34) if braking else (150, 26, 28)
+    plate = PLATE if low[0] > 50 else (214, 214, 210)
     solid = [
         loft.patch(0, (-0.9, 0.9), (0.05, 0.5), (34, 34, 36)),
-        loft.patch(1, (-0.3, 0.3), (0.16, 0.58), PLATE if low[0] > 50 else (214, 214, 210)),
+        loft.patch(1, (-0.3, 0.3), (0.16, 0.58), plate),
         loft.patch(1, (-0.97, 0.97), (0.0, 0.05), gain(low, 0.55)),
         loft.patch(2, (-0.95, 0.95), (0.0, 0.12), gain(low, 0.6)),
+        loft.patch(8, (-0.5, 0.5), (0.18, 0.9), (26, 27, 30)),
+        loft.patch(9, (-0.26, 0.26), (0.05, 0.42), plate, 3),
+        loft.patch(9, (-0.78, 0.78), (0.48, 0.86), (30, 31, 34)),
+        loft.patch(7, (-0.04, 0.04), (0.0, 1.0), gain(low, 0.93)),
     ]
     for side in (-1.0, 1.0):
         part = loft.patch(1, (side * 0.56, side * 0.98), (0.42, 0.92), red)
         solid.append(replace(part, layer=3, glows=braking, lamp=True))
         solid.append(loft.patch(1, (side * 0.72, side * 0.9), (0.5, 0.7), (206, 120, 96), 4))
-    return solid
-
-
-def _face(loft: Loft, low: Colour) -> Solid:
-    """Head lamps, grille, number plate."""
-    solid = [
-        loft.patch(8, (-0.5, 0.5), (0.18, 0.9), (26, 27, 30)),
-        loft.patch(9, (-0.26, 0.26), (0.05, 0.42), PLATE if low[0] > 50 else (214, 214, 210), 3),
-        loft.patch(9, (-0.78, 0.78), (0.48, 0.86), (30, 31, 34)),
-        loft.patch(7, (-0.04, 0.04), (0.0, 1.0), gain(low, 0.93)),
-    ]
-    for side in (-1.0, 1.0):
         solid.append(loft.patch(8, (side * 0.58, side * 0.97), (0.05, 0.75), (232, 236, 238), 3))
         bulb = loft.patch(8, (side * 0.66, side * 0.86), (0.2, 0.6), HEADLAMP, 4)
         solid.append(replace(bulb, lamp=True))

@@ -5,6 +5,7 @@ A new class is one drawing function and one entry here.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -31,14 +32,6 @@ class Species:
     """Draws the rider, where there can be one."""
 
 
-def _cyclist(rng: np.random.Generator) -> Solid:
-    return people.rider_of("bicycle", rng)
-
-
-def _scooterist(rng: np.random.Generator) -> Solid:
-    return people.rider_of("motorcycle", rng)
-
-
 SPECIES: dict[str, Species] = {
     "car": Species(
         33, 0.64, (1.82, 1.5, 4.6), 9.0, 232.0,
@@ -48,12 +41,12 @@ SPECIES: dict[str, Species] = {
     "motorcycle": Species(
         34, 0.025, (0.5, 1.15, 1.8), 9.0, 125.0,
         {"edge": 0.55, "lane": 0.1, "parked_walk": 0.25, "zebra": 0.1},
-        people.motorcycle, _scooterist,
+        people.motorcycle, partial(people.rider_of, "motorcycle"),
     ),
     "bicycle": Species(
         35, 0.030, (0.4, 1.05, 1.75), 8.0, 105.0,
         {"edge": 0.45, "parked_walk": 0.4, "zebra": 0.15},
-        people.bicycle, _cyclist,
+        people.bicycle, partial(people.rider_of, "bicycle"),
     ),
     "person": Species(
         36, 0.20, (0.5, 1.7, 0.45), 7.0, 128.0,

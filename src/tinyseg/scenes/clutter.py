@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinyseg.scenes.canvas import Place
-from tinyseg.scenes.item import Item, clear_of_crossing, solid_item
+from tinyseg.scenes.canvas import Item, Place, solid_item
 from tinyseg.scenes.light import Colour, gain, jitter
 from tinyseg.scenes.parts import Part, Point, Solid, blob, box, stroke
 from tinyseg.scenes.plan import Street
@@ -40,7 +39,7 @@ def _lamp_posts(street: Street, rng: np.random.Generator) -> Iterator[Item]:
     step = float(rng.uniform(26, 36))
     for edge, side in ((street.right_m, 1.0), (street.left_m, -1.0)):
         for z in np.arange(float(rng.uniform(12, 30)), 320.0, step):
-            if clear_of_crossing(street, float(z)):
+            if street.clear_of_crossing(float(z)):
                 arm = -side * 1.9
                 bend: list[Point] = [
                     (0.0, 0.0, 0.0),
@@ -63,7 +62,7 @@ def _signs(street: Street, rng: np.random.Generator) -> Iterator[Item]:
         side = 1.0 if rng.random() < 0.7 else -1.0
         edge = street.right_m if side > 0 else street.left_m
         draw = SIGNS[int(rng.choice(len(SIGNS), p=[0.4, 0.3, 0.15, 0.15]))]
-        if clear_of_crossing(street, z):
+        if street.clear_of_crossing(z):
             yield solid_item(draw(side), Place(edge + side * 0.5, z))
 
 
@@ -143,31 +142,23 @@ def _fence(street: Street, rng: np.random.Generator) -> Iterator[Item]:
     x = street.middle_m - street.median_m / 2
     banner = jitter(BANNERS[int(rng.integers(len(BANNERS)))], rng, 15)
     for z in np.arange(3.5, _FENCE_TO_M, 3.0):
-        if clear_of_crossing(street, float(z)):
-            panel = _railing(16 if z < 45 else 7 if z < 90 else 0)
-            if rng.random() < 0.08:
-                panel += _banner(banner)
+        if street.clear_of_crossing(float(z)):
+            panel = [stroke([(0.0, y, -1.5), (0.0, y, 1.5)], 0.05, WHITE) for y in (0.2, 0.95)]
+            for bar in np.linspace(-1.4, 1.4, 16 if z < 45 else 7 if z < 90 else 0):
+                panel.append(stroke([(0.0, 0.2, float(bar)), (0.0, 0.95, float(bar))], 0.03, WHITE))
+            panel.append(stroke([(0.0, 0.0, -1.5), (0.0, 1.1, -1.5)], 0.1, (206, 208, 208), 1))
+            if rng.random() < 0.08:  # a cloth over the panel, with marks like writing
+                panel.append(blob(_sheet(0.25, 0.95, -1.4, 1.4), 0.0, banner, 2))
+                for mark in np.linspace(-1.1, 1.1, 6):
+                    middle = float(mark)
+                    sheet = _sheet(0.45, 0.76, middle - 0.11, middle + 0.11)
+                    panel.append(blob(sheet, 0.0, (232, 226, 214), 3))
             yield solid_item(panel, Place(x, float(z)))
 
 
-def _railing(bars: int) -> Solid:
-    """One panel of three metres along the street."""
-    solid = [stroke([(0.0, y, -1.5), (0.0, y, 1.5)], 0.05, WHITE) for y in (0.2, 0.95)]
-    for z in np.linspace(-1.4, 1.4, bars):
-        solid.append(stroke([(0.0, 0.2, float(z)), (0.0, 0.95, float(z))], 0.03, WHITE))
-    solid.append(stroke([(0.0, 0.0, -1.5), (0.0, 1.1, -1.5)], 0.1, (206, 208, 208), 1))
-    return solid
-
-
-def _banner(colour: Colour) -> Solid:
-    """A cloth over a panel, with marks like writing."""
-    cloth: list[Point] = [(0.0, 0.25, -1.4), (0.0, 0.95, -1.4), (0.0, 0.95, 1.4), (0.0, 0.25, 1.4)]
-    solid = [blob(cloth, 0.0, colour, 2)]
-    for z in np.linspace(-1.1, 1.1, 6):
-        low, high = float(z) - 0.11, float(z) + 0.11
-        mark: list[Point] = [(0.0, 0.45, low), (0.0, 0.76, low), (0.0, 0.76, high)]
-        solid.append(blob([*mark, (0.0, 0.45, high)], 0.0, (232, 226, 214), 3))
-    return solid
+def _sheet(low: float, high: float, near: float, far: float) -> list[Point]:
+    """An upright rectangle along the street."""
+    return [(0.0, low, near), (0.0, high, near), (0.0, high, far), (0.0, low, far)]
 
 
 def _cones(street: Street, rng: np.random.Generator) -> Iterator[Item]:
@@ -195,7 +186,7 @@ def _cones(street: Street, rng: np.random.Generator) -> Iterator[Item]:
 def _footbridge(street: Street, rng: np.random.Generator) -> Iterator[Item]:
     """A bridge for pedestrians over the whole street, with its piers."""
     z = float(rng.uniform(70, 170))
-    if not clear_of_crossing(street, z, 6.0):
+    if not street.clear_of_crossing(z, 6.0):
         return
     left, right = street.left_m - 3.0, street.right_m + 3.0
     middle, wide = (left + right) / 2, right - left

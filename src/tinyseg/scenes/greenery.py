@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from tinyseg.scenes.canvas import Canvas, Place, blend, paint
-from tinyseg.scenes.item import Item, clear_of_crossing
+from tinyseg.scenes.canvas import Canvas, Item, Place, blend, paint
 from tinyseg.scenes.light import Colour, gain, jitter
 from tinyseg.scenes.parts import stroke
 from tinyseg.scenes.plan import Street
@@ -61,27 +60,19 @@ def crown(number: int) -> Leaves:
     spots = np.clip(lobes[own] + spread, 0.07, 0.93)
     nearness = rng.random(_CLUMPS) + 0.6 * rng.random(_LOBES)[own]
     clumps = np.concatenate([spots, nearness[:, None]], axis=1)
-    for x, y, depth in clumps[np.argsort(clumps[:, 2])]:
-        _clump(bright, cover, (float(x), float(y), float(depth)), rng)
+    for x, y, near in clumps[np.argsort(clumps[:, 2])].tolist():
+        # A twig's leaves: dark ones below and within, bright ones above and nearer
+        offsets = rng.normal(0, float(rng.uniform(0.035, 0.065)) * 0.5, (_LEAVES, 2))
+        base = 62 + 80 * (0.6 - y) + 42 * near + rng.normal(0, 8)
+        tones = np.clip(base - 620 * offsets[:, 1] + rng.normal(0, 20, _LEAVES), 8, 250)
+        axes = rng.integers([3, 2], [9, 5], (_LEAVES, 2))
+        angles = rng.uniform(0, 180, _LEAVES)
+        for i in np.argsort(-offsets[:, 1]):
+            centre = (int((x + offsets[i, 0]) * side), int((y + offsets[i, 1]) * side))
+            size = (int(axes[i, 0]), int(axes[i, 1]))
+            cv2.ellipse(bright, centre, size, float(angles[i]), 0, 360, (int(tones[i]),), -1)
+            cv2.ellipse(cover, centre, size, float(angles[i]), 0, 360, (255,), -1)
     return Leaves(_shrunk(bright), _shrunk(cover))
-
-
-def _clump(
-    bright: Texture, cover: Texture, at: tuple[float, float, float], rng: np.random.Generator
-) -> None:
-    """A twig's leaves: dark ones below and within, bright ones above and nearer."""
-    side = _SIDES[0]
-    radius = float(rng.uniform(0.035, 0.065))
-    spots = rng.normal(0, radius * 0.5, (_LEAVES, 2))
-    base = 62 + 80 * (0.6 - at[1]) + 42 * at[2] + rng.normal(0, 8)
-    tones = np.clip(base - 620 * spots[:, 1] + rng.normal(0, 20, _LEAVES), 8, 250)
-    axes = rng.integers([3, 2], [9, 5], (_LEAVES, 2))
-    angles = rng.uniform(0, 180, _LEAVES)
-    for i in np.argsort(-spots[:, 1]):
-        centre = (int((at[0] + spots[i, 0]) * side), int((at[1] + spots[i, 1]) * side))
-        size = (int(axes[i, 0]), int(axes[i, 1]))
-        cv2.ellipse(bright, centre, size, float(angles[i]), 0, 360, (int(tones[i]),), -1)
-        cv2.ellipse(cover, centre, size, float(angles[i]), 0, 360, (255,), -1)
 
 
 def _shrunk(texture: Texture) -> list[UInt8[np.ndarray, "_ _"]]:
@@ -108,7 +99,13 @@ def paint_leaves(
     pair = leaves.for_side(max(high[0] - low[0], high[1] - low[1]))
     span = (low[0], low[1], high[0], high[1])
     bright, cover = (_cut(a, bounds, span) for a in pair)
-    table = _table(canvas, tint, place.z_m)
+    # Leaf brightness to colour under the scene's light and haze
+    light = canvas.light
+    shade = light.exposure * (light.weather.ambient + 0.5 * light.weather.sun)
+    deep = np.array(light.far(light.lit(gain(tint, 0.22), shade), place.z_m))
+    full = np.array(light.far(light.lit(gain(tint, 1.75), shade), place.z_m))
+    share = np.linspace(0, 1, 256)[:, None, None]
+    table = np.clip(np.rint(deep * (1 - share) + full * share), 0, 255).astype(np.uint8)
     colour = cv2.LUT(cv2.cvtColor(bright, cv2.COLOR_GRAY2RGB), table)
     held = cv2.multiply(colour, cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB), scale=1 / 255)
     blend(canvas, bounds, held.astype(np.uint8, copy=False), cover)
@@ -130,17 +127,6 @@ def _cut(
     ]
     how = cv2.INTER_AREA if across > 1 else cv2.INTER_LINEAR
     return cv2.resize(part, (x1 - x0, y1 - y0), interpolation=how).astype(np.uint8, copy=False)
-
-
-def _table(canvas: Canvas, tint: Colour, z_m: float) -> UInt8[np.ndarray, "256 1 3"]:
-    """Leaf brightness to colour under the scene's light and haze."""
-    light = canvas.light
-    shade = light.exposure * (light.weather.ambient + 0.5 * light.weather.sun)
-    deep = light.far(light.lit(gain(tint, 0.22), shade), z_m)
-    full = light.far(light.lit(gain(tint, 1.75), shade), z_m)
-    share = np.linspace(0, 1, 256)[:, None]
-    table = np.array(deep) * (1 - share) + np.array(full) * share
-    return np.clip(np.rint(table), 0, 255).astype(np.uint8)[:, None, :]
 
 
 BARK: Colour = (84, 72, 60)
@@ -169,7 +155,7 @@ def _kerb_trees(street: Street, tint: Colour, rng: np.random.Generator) -> Itera
         z = float(rng.uniform(9, 17))
         x = edge + side * (max(street.verge_m * 0.5, 0.9))
         while z < _TREES_TO_M:
-            if rng.random() < street.trees and clear_of_crossing(street, z):
+            if rng.random() < street.trees and street.clear_of_crossing(z):
                 number = kind if rng.random() < 0.6 else int(rng.integers(CROWNS))
                 tall = high * float(rng.uniform(0.8, 1.15))
                 place = Place(x + float(rng.normal(0, 0.15)), z)
@@ -182,7 +168,7 @@ def _back_trees(street: Street, tint: Colour, rng: np.random.Generator) -> Itera
     walk = street.verge_m + street.walk_m
     for edge, side in ((street.right_m, 1.0), (street.left_m, -1.0)):
         for z in np.arange(float(rng.uniform(14, 24)), 300.0, 9.0):
-            if rng.random() < 0.75 * street.trees and clear_of_crossing(street, float(z), 3.0):
+            if rng.random() < 0.75 * street.trees and street.clear_of_crossing(float(z), 3.0):
                 x = edge + side * (walk + float(rng.uniform(1.2, 8.0)))
                 place = Place(x, float(z) + float(rng.uniform(-3, 3)))
                 tall = float(rng.uniform(7, 15))
@@ -216,7 +202,7 @@ def _hedge(street: Street, rng: np.random.Generator) -> Iterator[Item]:
     x = street.middle_m - street.median_m / 2
     tint = jitter(LEAF_TINTS[int(rng.integers(3))], rng, 8)
     for z in np.arange(5.0, 160.0, 1.6):
-        if clear_of_crossing(street, float(z)):
+        if street.clear_of_crossing(float(z)):
             place = Place(x + float(rng.normal(0, 0.1)), float(z), ground_m=0.42)
             yield _shrub(place, int(rng.integers(4)), float(rng.uniform(0.9, 1.15)), tint)
 
@@ -230,7 +216,7 @@ def _bushes(street: Street, tint: Colour, rng: np.random.Generator) -> Iterator[
                 continue
             high = float(rng.uniform(0.9, 2.4))
             for z in np.arange(start, start + float(rng.uniform(8, 22)), high * 0.8):
-                if clear_of_crossing(street, float(z), 2.0):
+                if street.clear_of_crossing(float(z), 2.0):
                     place = Place(edge + side * walk, float(z), ground_m=high * 0.4)
                     yield _shrub(place, int(rng.integers(4)), high, jitter(tint, rng, 8))
 

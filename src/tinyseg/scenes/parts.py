@@ -62,32 +62,22 @@ def panel(points: Sequence[Point], colour: Colour, centre: Point, layer: int = 1
     return Part(array, colour, normal=normal_of(array, centre), layer=layer)
 
 
-def ring(centre: Point, radius_m: float, width_m: float, colour: Colour, layer: int = 0) -> Part:
+def _circle(centre: Point, radius_m: float, turn: Float[np.ndarray, " n"]) -> np.ndarray:
+    """Points at these angles of a circle in the plane of the object's length."""
+    around = np.stack([np.zeros_like(turn), np.sin(turn), np.cos(turn)], axis=1)
+    return np.array(centre) + radius_m * around
+
+
+def ring(centre: Point, radius_m: float, width_m: float, colour: Colour) -> Part:
     """A hoop in the plane of the object's length: a bicycle's wheel."""
-    turn = np.linspace(0, 2 * np.pi, 17)
-    points = np.stack(
-        [
-            np.full(17, centre[0]),
-            centre[1] + radius_m * np.sin(turn),
-            centre[2] + radius_m * np.cos(turn),
-        ],
-        axis=1,
-    )
-    return Part(points, colour, round_m=width_m, filled=False, layer=layer)
+    points = _circle(centre, radius_m, np.linspace(0, 2 * np.pi, 17))
+    return Part(points, colour, round_m=width_m, filled=False)
 
 
-def disc(centre: Point, radius_m: float, colour: Colour, side: float = 0.0, layer: int = 2) -> Part:
-    """A round plate along the object's length; `side` -1 or 1 shows it from there only."""
-    turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    points = np.stack(
-        [
-            np.full(16, centre[0]),
-            centre[1] + radius_m * np.sin(turn),
-            centre[2] + radius_m * np.cos(turn),
-        ],
-        axis=1,
-    )
-    return Part(points, colour, normal=(side, 0.0, 0.0) if side else None, layer=layer)
+def disc(centre: Point, radius_m: float, colour: Colour, side: float, layer: int) -> Part:
+    """A round plate along the object's length; the sign of `side` says where it is seen from."""
+    points = _circle(centre, radius_m, np.linspace(0, 2 * np.pi, 16, endpoint=False))
+    return Part(points, colour, normal=(side, 0.0, 0.0), layer=layer)
 
 
 Station = tuple[float, float, float]
@@ -148,12 +138,7 @@ def box(
     loft = Loft([*stations, (front, y, half)], (x, y + height / 2, z))
     shell = [loft.strip(0, colour, layer), loft.strip(1, roof or colour, layer)]
     shell += [loft.strip(2, colour, layer), *loft.flanks(range(4), colour, layer)]
-    return [moved(part, x) for part in shell] if x else shell
-
-
-def moved(part: Part, by_x: float) -> Part:
-    """The part shifted to the right."""
-    return replace(part, points=part.points + np.array([by_x, 0.0, 0.0]))
+    return [replace(part, points=part.points + np.array([x, 0.0, 0.0])) for part in shell]
 
 
 GLASS: Colour = (38, 46, 54)
@@ -186,8 +171,11 @@ def wheels(width: float, radius: float, axles: tuple[float, ...]) -> Solid:
     solid = []
     for side in (-1.0, 1.0):
         for z in axles:
-            solid.append(disc((side * width / 2, radius, z), radius * 1.16, (16, 16, 18), side, 2))
-            solid.append(disc((side * width / 2, radius, z), radius, TYRE, side, 3))
-            solid.append(disc((side * width / 2, radius, z), radius * 0.62, RIM, side, 4))
-            solid.append(disc((side * width / 2, radius, z), radius * 0.2, (60, 60, 62), side, 5))
+            hub = (side * width / 2, radius, z)
+            solid += [
+                disc(hub, radius * 1.16, (16, 16, 18), side, 2),
+                disc(hub, radius, TYRE, side, 3),
+                disc(hub, radius * 0.62, RIM, side, 4),
+                disc(hub, radius * 0.2, (60, 60, 62), side, 5),
+            ]
     return solid

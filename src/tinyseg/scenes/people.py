@@ -34,56 +34,54 @@ def person(rng: np.random.Generator) -> Solid:
     tall = float(rng.uniform(1.55, 1.82))
     shirt, trousers = _choice(rng, SHIRTS), _choice(rng, TROUSERS)
     swing = float(rng.choice([0.0, 0.5, 1.0, -0.7])) * 0.26
-    solid = _legs(tall, swing, trousers) + _trunk(tall, shirt) + _arms(tall, -swing, shirt)
-    solid += _head((0.0, tall * 0.925, 0.0), helmet=None)
+    solid = _figure(tall, swing, shirt, trousers) + _head((0.0, tall * 0.925, 0.0), helmet=None)
     extra = float(rng.random())
     if extra < 0.16:
-        solid.append(_skirt(tall, _choice(rng, SHIRTS)))
+        skirt = _trapeze((0.2, tall * 0.3, 0.0), (0.11, tall * 0.56, 0.0))
+        solid.append(blob(skirt, 0.08, _choice(rng, SHIRTS), 1))
     elif extra < 0.36:
-        solid += _rucksack(tall, _choice(rng, SHIRTS))
-    elif extra < 0.41:
-        solid += _umbrella(tall, _choice(rng, SHIRTS))
+        rucksack = _trapeze((0.11, tall * 0.58, -0.16), (0.11, tall * 0.78, -0.14))
+        solid.append(blob(rucksack, 0.1, gain(_choice(rng, SHIRTS), 0.8), 2))
+    elif extra < 0.41:  # an open umbrella over the head, held on the right
+        turn = np.linspace(0, np.pi, 9)
+        dome: list[Point] = [
+            (0.08 + 0.52 * float(np.cos(t)), tall * 1.02 + 0.26 * float(np.sin(t)), 0.05)
+            for t in turn
+        ]
+        stick: list[Point] = [(0.2, tall * 0.62, 0.15), (0.1, tall * 1.15, 0.06)]
+        solid.append(stroke(stick, 0.03, (60, 60, 62), 2))
+        solid.append(blob(dome, 0.02, _choice(rng, SHIRTS), 4))
     return solid
 
 
-def _legs(tall: float, swing: float, colour: Colour) -> Solid:
-    """Two legs from the hip, one forward by the swing, and shoes."""
+def _trapeze(low: Point, high: Point) -> list[Point]:
+    """An upright polygon as wide to the left as its right corners say."""
+    return [(-low[0], *low[1:]), low, high, (-high[0], *high[1:])]
+
+
+def _figure(tall: float, swing: float, shirt: Colour, trousers: Colour) -> Solid:
+    """Legs from the hip, one forward by the swing; trunk and neck; arms swung against the legs."""
     solid = []
     for side in (-1.0, 1.0):
         x, ahead = side * 0.085, side * swing
         hip, knee = (x, tall * 0.5, 0.0), (x, tall * 0.27, ahead * 0.65 + abs(swing) * 0.12)
         foot = (x, 0.09, ahead * 1.15)
-        solid.append(stroke([hip, knee], 0.155, colour))
-        solid.append(stroke([knee, foot], 0.12, gain(colour, 0.93)))
-        solid.append(
-            stroke(
-                [(x, 0.05, ahead * 1.15 - 0.03), (x, 0.04, ahead * 1.15 + 0.13)], 0.09, (36, 32, 30)
-            )
-        )
-    return solid
-
-
-def _trunk(tall: float, colour: Colour) -> Solid:
-    """The body between hip and shoulders, lit a little on its upper part, and the neck."""
-    hip, top = tall * 0.52, tall * 0.79
-    body: list[Point] = [(-0.09, hip, 0.0), (0.09, hip, 0.0), (0.14, top, 0.0), (-0.14, top, 0.0)]
-    chest: list[Point] = [(-0.1, tall * 0.7, 0.0), (0.1, tall * 0.7, 0.0)]
-    chest += [(0.13, top, 0.0), (-0.13, top, 0.0)]
-    return [
-        blob(body, 0.17, colour, 1),
-        blob(chest, 0.13, gain(colour, 1.08), 2),
+        shoe: list[Point] = [(x, 0.05, foot[2] - 0.03), (x, 0.04, foot[2] + 0.13)]
+        solid.append(stroke([hip, knee], 0.155, trousers))
+        solid.append(stroke([knee, foot], 0.12, gain(trousers, 0.93)))
+        solid.append(stroke(shoe, 0.09, (36, 32, 30)))
+    top = (0.14, tall * 0.79, 0.0)
+    solid += [
+        blob(_trapeze((0.09, tall * 0.52, 0.0), top), 0.17, shirt, 1),
+        # Lit a little on its upper part
+        blob(_trapeze((0.1, tall * 0.7, 0.0), (0.13, *top[1:])), 0.13, gain(shirt, 1.08), 2),
         stroke([(0.0, tall * 0.82, 0.0), (0.0, tall * 0.88, 0.0)], 0.1, SKIN, 1),
     ]
-
-
-def _arms(tall: float, swing: float, colour: Colour) -> Solid:
-    """Arms hanging, swung against the legs."""
-    solid = []
     for side in (-1.0, 1.0):
-        shoulder, ahead = (side * 0.2, tall * 0.79, 0.0), side * swing
+        shoulder, ahead = (side * 0.2, tall * 0.79, 0.0), -side * swing
         elbow = (side * 0.25, tall * 0.62, ahead * 0.5 - 0.03)
         hand = (side * 0.24, tall * 0.48, ahead * 1.05 + 0.05)
-        solid.append(stroke([shoulder, elbow, hand], 0.085, gain(colour, 0.88), 2))
+        solid.append(stroke([shoulder, elbow, hand], 0.085, gain(shirt, 0.88), 2))
         solid.append(stroke([hand], 0.085, SKIN, 2))
     return solid
 
@@ -98,33 +96,6 @@ def _head(centre: Point, helmet: Colour | None) -> Solid:
         stroke([(x, y + 0.045, z - 0.01)], wide, cap, 3),
         stroke([(x, y + 0.01, z - 0.05)], 0.17, cap, 3),
     ]
-
-
-def _skirt(tall: float, colour: Colour) -> Part:
-    hem, waist = tall * 0.3, tall * 0.56
-    points: list[Point] = [
-        (-0.2, hem, 0.0),
-        (0.2, hem, 0.0),
-        (0.11, waist, 0.0),
-        (-0.11, waist, 0.0),
-    ]
-    return blob(points, 0.08, colour, 1)
-
-
-def _rucksack(tall: float, colour: Colour) -> Solid:
-    low, high = tall * 0.58, tall * 0.78
-    points: list[Point] = [(-0.11, low, -0.16), (0.11, low, -0.16), (0.11, high, -0.14)]
-    return [blob([*points, (-0.11, high, -0.14)], 0.1, gain(colour, 0.8), 2)]
-
-
-def _umbrella(tall: float, colour: Colour) -> Solid:
-    """An open umbrella over the head, held on the right."""
-    turn = np.linspace(0, np.pi, 9)
-    dome: list[Point] = [
-        (0.08 + 0.52 * float(np.cos(t)), tall * 1.02 + 0.26 * float(np.sin(t)), 0.05) for t in turn
-    ]
-    stick = stroke([(0.2, tall * 0.62, 0.15), (0.1, tall * 1.15, 0.06)], 0.03, (60, 60, 62), 2)
-    return [stick, blob(dome, 0.02, colour, 4)]
 
 
 def bicycle(rng: np.random.Generator) -> Solid:
@@ -153,8 +124,7 @@ def bicycle(rng: np.random.Generator) -> Solid:
         stroke([(0.0, 0.6, -0.8)], 0.06, (196, 40, 36), 2),
     ]
     if rng.random() < 0.5:
-        basket: list[Point] = [(-0.15, 0.7, 0.5), (0.15, 0.7, 0.5), (0.18, 0.95, 0.55)]
-        solid.append(blob([*basket, (-0.18, 0.95, 0.55)], 0.06, (70, 72, 74), 2))
+        solid.append(blob(_trapeze((0.15, 0.7, 0.5), (0.18, 0.95, 0.55)), 0.06, (70, 72, 74), 2))
     return solid
 
 
@@ -174,12 +144,11 @@ def motorcycle(rng: np.random.Generator) -> Solid:
         (0.0, 0.74, 0.02),
         (0.0, 0.36, 0.06),
     ]
-    shield: list[Point] = [(-0.17, 0.36, 0.36), (0.17, 0.36, 0.36), (0.15, 0.92, 0.42)]
     solid += [
         blob(tail, 0.26, paint, 1),
         stroke([(0.0, 0.32, -0.1), (0.0, 0.32, 0.4)], 0.22, gain(paint, 0.7), 1),
         stroke([(0.0, 0.84, -0.62), (0.0, 0.84, 0.02)], 0.17, (34, 32, 32), 2),
-        blob([*shield, (-0.15, 0.92, 0.42)], 0.1, paint, 2),
+        blob(_trapeze((0.17, 0.36, 0.36), (0.15, 0.92, 0.42)), 0.1, paint, 2),
         stroke([(0.0, 0.36, 0.62), (0.0, 0.92, 0.46)], 0.09, (70, 70, 74), 1),
         stroke([(0.0, 0.5, 0.62), (0.0, 0.48, 0.74)], 0.16, paint, 1),
         stroke([(-0.32, 1.04, 0.38), (0.32, 1.04, 0.38)], 0.05, (40, 40, 42), 2),
@@ -187,21 +156,20 @@ def motorcycle(rng: np.random.Generator) -> Solid:
     ]
     solid += _scooter_lamps()
     if rng.random() < 0.45:
-        trunk: list[Point] = [(-0.17, 0.9, -0.8), (0.17, 0.9, -0.8), (0.17, 1.16, -0.8)]
-        solid.append(blob([*trunk, (-0.17, 1.16, -0.8)], 0.08, (46, 48, 52), 2))
+        solid.append(blob(_trapeze((0.17, 0.9, -0.8), (0.17, 1.16, -0.8)), 0.08, (46, 48, 52), 2))
     return solid
 
 
 def _scooter_lamps() -> Solid:
     """Head lamp seen from ahead, tail lamp and plate from behind, mirrors from both."""
-    front: list[Point] = [(-0.08, 0.9, 0.56), (0.08, 0.9, 0.56), (0.07, 1.0, 0.55)]
-    back: list[Point] = [(-0.1, 0.66, -0.87), (0.1, 0.66, -0.87), (0.1, 0.74, -0.87)]
-    plate: list[Point] = [(-0.1, 0.44, -0.86), (0.1, 0.44, -0.86), (0.1, 0.58, -0.86)]
+    front = np.array(_trapeze((0.08, 0.9, 0.56), (0.07, 1.0, 0.55)))
+    back = np.array(_trapeze((0.1, 0.66, -0.87), (0.1, 0.74, -0.87)))
+    plate = np.array(_trapeze((0.1, 0.44, -0.86), (0.1, 0.58, -0.86)))
     ahead, behind = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
     solid = [
-        Part(np.array([*front, (-0.07, 1.0, 0.55)]), (240, 240, 232), ahead, layer=3),
-        Part(np.array([*back, (-0.1, 0.74, -0.87)]), (210, 36, 34), behind, layer=3),
-        Part(np.array([*plate, (-0.1, 0.58, -0.86)]), (214, 214, 196), behind, layer=3),
+        Part(front, (240, 240, 232), ahead, layer=3),
+        Part(back, (210, 36, 34), behind, layer=3),
+        Part(plate, (214, 214, 196), behind, layer=3),
     ]
     for side in (-1.0, 1.0):
         solid.append(stroke([(side * 0.26, 1.06, 0.36), (side * 0.33, 1.2, 0.36)], 0.03, HAIR, 2))
@@ -231,7 +199,7 @@ def rider_of(kind: str, rng: np.random.Generator) -> Solid:
         solid.append(
             stroke([shoulder, elbow, (side * 0.25, bar_y, bar_z)], 0.09, gain(shirt, 0.9), 2)
         )
-    body: list[Point] = [(-0.1, *hip[1:]), (0.1, *hip[1:]), (0.13, neck[1] - 0.07, neck[2])]
-    solid.append(blob([*body, (-0.13, neck[1] - 0.07, neck[2])], 0.18, shirt, 2))
+    body = _trapeze((0.1, *hip[1:]), (0.13, neck[1] - 0.07, neck[2]))
+    solid.append(blob(body, 0.18, shirt, 2))
     helmet = _choice(rng, SHIRTS) if scooter and rng.random() < 0.7 else None
     return solid + _head((0.0, neck[1] + 0.17, neck[2] + 0.04), helmet)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyseg.scenes.canvas import FOCAL_FRAC, Pose
-from tinyseg.scenes.catalogue import SPECIES, Species
+from tinyseg.scenes.catalogue import SPECIES
 from tinyseg.scenes.light import Light, draw_light
 
 LANE_M = 3.4
@@ -50,6 +50,11 @@ class Street:
         """x of the left kerb."""
         return self.middle_m - self.median_m - self.oncoming * LANE_M - 0.9
 
+    def clear_of_crossing(self, z_m: float, spare_m: float = 0.0) -> bool:
+        """Whether the crossing street, and its zebra, leave this distance free."""
+        start = self.crossing_m
+        return start is None or not start - 6 - spare_m < z_m < start + 17 + spare_m
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -84,18 +89,9 @@ def draw_plan(seed: int, index: int) -> ScenePlan:
         pitch_rad=math.radians(float(rng.normal(8.35, 0.28))),
         yaw_rad=math.radians(float(rng.normal(0.0, 1.6))),
     )
-    street = _draw_street(rng)
-    light = draw_light(rng)
-    blur = float(rng.uniform(0.0008, 0.0022)) if rng.random() < 0.1 else 0.0
-    things = _draw_things(np.random.default_rng([seed, index, 1]), street)
-    return ScenePlan(pose, light, street, things, blur)
-
-
-def _draw_street(rng: np.random.Generator) -> Street:
-    """Lanes, median, kerbs, and whether another street crosses."""
     lanes = int(rng.choice([2, 3, 4], p=[0.35, 0.45, 0.2]))
     median = str(rng.choice(["line", "fence", "green"], p=[0.35, 0.35, 0.3]))
-    return Street(
+    street = Street(
         own_lane=int(rng.integers(lanes)),
         lanes=lanes,
         oncoming=max(2, lanes - int(rng.integers(2))),
@@ -107,6 +103,10 @@ def _draw_street(rng: np.random.Generator) -> Street:
         trees=float(rng.uniform(0.25, 1.0)),
         towers=float(rng.uniform(0.3, 1.0)),
     )
+    light = draw_light(rng)
+    blur = float(rng.uniform(0.0008, 0.0022)) if rng.random() < 0.1 else 0.0
+    things = _draw_things(np.random.default_rng([seed, index, 1]), street)
+    return ScenePlan(pose, light, street, things, blur)
 
 
 def _draw_things(rng: np.random.Generator, street: Street) -> list[Thing]:
@@ -123,7 +123,11 @@ def _draw_things(rng: np.random.Generator, street: Street) -> list[Thing]:
         if thing is not None:
             things.append(thing)
     if rng.random() < _QUEUE_SHARE:
-        things += _far_queue(rng, street)
+        # A knot of traffic too far to tell apart: painted, and ignored in the labels
+        for _ in range(int(rng.integers(3, 9))):
+            spot = _lane if rng.random() < 0.6 else _oncoming
+            x, z, yaw = spot(rng, street, float(rng.uniform(255, 330)))
+            things.append(Thing("car", x, z, yaw, int(rng.integers(2**31)), ignored=True))
     return things
 
 
@@ -146,14 +150,11 @@ def _placed(
             looks=int(rng.integers(2**31)),
             ridden=species.seat is not None and spot != "parked_walk" and rng.random() < 0.85,
         )
-        if _in_view(thing) and all(_apart(thing, other) for other in others):
+        # Its middle well inside the whole picture's width
+        in_view = z > 4 and abs(x) / z < 0.47 / FOCAL_FRAC
+        if in_view and all(_apart(thing, other) for other in others):
             return thing
     return None
-
-
-def _in_view(thing: Thing) -> bool:
-    """Whether the middle of the thing is well inside the whole picture's width."""
-    return thing.z_m > 4 and abs(thing.x_m) / thing.z_m < 0.47 / FOCAL_FRAC
 
 
 def _apart(one: Thing, other: Thing) -> bool:
@@ -164,10 +165,9 @@ def _apart(one: Thing, other: Thing) -> bool:
 
 def _reach(thing: Thing) -> tuple[float, float]:
     """Half the extent of a turned footprint across and along the street."""
-    species: Species = SPECIES[thing.kind]
-    width, length = species.size_m[0] / 2, species.size_m[2] / 2
+    width, _, length = SPECIES[thing.kind].size_m
     c, s = abs(math.cos(thing.yaw_rad)), abs(math.sin(thing.yaw_rad))
-    return width * c + length * s, width * s + length * c
+    return (width * c + length * s) / 2, (width * s + length * c) / 2
 
 
 Spot = tuple[float, float, float]
@@ -255,13 +255,3 @@ SPOTS = {
     "edge": _edge,
     "parked_walk": _parked_walk,
 }
-
-
-def _far_queue(rng: np.random.Generator, street: Street) -> list[Thing]:
-    """A knot of traffic too far to tell apart: painted, and ignored in the labels."""
-    things = []
-    for _ in range(int(rng.integers(3, 9))):
-        spot = _lane if rng.random() < 0.6 else _oncoming
-        x, z, yaw = spot(rng, street, float(rng.uniform(255, 330)))
-        things.append(Thing("car", x, z, yaw, int(rng.integers(2**31)), ignored=True))
-    return things

@@ -11,6 +11,7 @@ and renamed, so that a killed run leaves no half of one.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count as counting
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,16 @@ from jaxtyping import UInt8, UInt16
 from tinyseg.errors import DataError
 from tinyseg.files import make_folder, write_whole
 from tinyseg.scenes import backdrop, buildings, clutter, finish, greenery, surface
-from tinyseg.scenes.canvas import BACKGROUND, IGNORE, Canvas, Place, camera_of, new_canvas, paint
+from tinyseg.scenes.canvas import (
+    BACKGROUND,
+    IGNORE,
+    Canvas,
+    Item,
+    Place,
+    camera_of,
+    new_canvas,
+    paint,
+)
 from tinyseg.scenes.catalogue import RIDER, SPECIES
 from tinyseg.scenes.plan import ScenePlan, Thing, draw_plan
 
@@ -64,39 +74,23 @@ def _paint_standing(canvas: Canvas, plan: ScenePlan, rng: np.random.Generator) -
     for thing in plan.things:
         size = SPECIES[thing.kind].size_m
         surface.paint_shadow(canvas, size, Place(thing.x_m, thing.z_m, thing.yaw_rad))
+    items: list[Item | Thing] = [*greenery.draw_greenery(plan.street, rng)]
+    items += clutter.draw_clutter(plan.street, rng)
     classes: list[int] = []
-    jobs: list[tuple[float, Callable[[], None]]] = [
-        (item.z_m, item.paint_on(canvas))
-        for item in [
-            *greenery.draw_greenery(plan.street, rng),
-            *clutter.draw_clutter(plan.street, rng),
-        ]
-    ]
-    jobs += [(thing.z_m, _thing_painter(canvas, thing, classes)) for thing in plan.things]
-    for _, job in sorted(jobs, key=lambda pair: -pair[0]):
-        job()
+    identities = counting(_FIRST_IDENTITY)
+    for standing in sorted([*items, *plan.things], key=lambda one: -one.z_m):
+        if isinstance(standing, Item):
+            standing.paint(canvas)
+            continue
+        species = SPECIES[standing.kind]
+        place = Place(standing.x_m, standing.z_m, standing.yaw_rad)
+        looks = np.random.default_rng(standing.looks)
+        classes.append(IGNORE if standing.ignored else species.label)
+        paint(canvas, species.draw(looks), place, next(identities))
+        if standing.ridden and species.seat is not None:
+            classes.append(RIDER)
+            paint(canvas, species.seat(looks), place, next(identities))
     return classes
-
-
-def _thing_painter(canvas: Canvas, thing: Thing, classes: list[int]) -> Callable[[], None]:
-    """A job that paints a thing, and its rider, under identities of their own."""
-
-    def job() -> None:
-        species = SPECIES[thing.kind]
-        place = Place(thing.x_m, thing.z_m, thing.yaw_rad)
-        rng = np.random.default_rng(thing.looks)
-        identity = _identity(classes, IGNORE if thing.ignored else species.label)
-        paint(canvas, species.draw(rng), place, identity)
-        if thing.ridden and species.seat is not None:
-            paint(canvas, species.seat(rng), place, _identity(classes, RIDER))
-
-    return job
-
-
-def _identity(classes: list[int], label: int) -> int:
-    """A number for the next instance, to be turned into the WAD's when all is painted."""
-    classes.append(label)
-    return _FIRST_IDENTITY + len(classes) - 1
 
 
 def _renumber(label: UInt16[np.ndarray, "h w"], classes: list[int]) -> None:
@@ -140,23 +134,20 @@ def write_wad(
     stems = []
     for index in range(first, first + count):
         scene = render_scene(seed=seed, index=index, height=height, width=width, zoom=zoom)
-        stems.append(f"synth_{index:06d}_Camera_{5 + index % 2}")
-        _write_scene(out, stems[-1], scene)
+        stem = f"synth_{index:06d}_Camera_{5 + index % 2}"
+        # The label as a 16-bit PNG: run lengths only, as labels are long runs of one value
+        how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY]
+        done, data = cv2.imencode(".png", scene.label, [*how, cv2.IMWRITE_PNG_STRATEGY_RLE])
+        if not done:
+            raise DataError("the label could not be encoded", got=scene.label.shape)
+        write_whole(out / "train_label" / f"{stem}_instanceIds.png", np.asarray(data).tobytes())
+        # The image last, for it is what a reader looks for
+        jpeg = simplejpeg.encode_jpeg(
+            scene.image, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
+        )
+        write_whole(out / "train_color" / f"{stem}.jpg", jpeg)
+        stems.append(stem)
         if progress is not None:
             progress(index - first + 1)
     write_whole(out / "train.txt", "".join(f"{stem}\n" for stem in stems).encode())
     return stems
-
-
-def _write_scene(out: Path, stem: str, scene: Scene) -> None:
-    """The two files of one frame; the image last, for it is what a reader looks for."""
-    # The label as a 16-bit PNG: run lengths only, as labels are long runs of one value
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY]
-    done, data = cv2.imencode(".png", scene.label, [*how, cv2.IMWRITE_PNG_STRATEGY_RLE])
-    if not done:
-        raise DataError("the label could not be encoded", got=scene.label.shape)
-    write_whole(out / "train_label" / f"{stem}_instanceIds.png", np.asarray(data).tobytes())
-    jpeg = simplejpeg.encode_jpeg(
-        scene.image, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
-    )
-    write_whole(out / "train_color" / f"{stem}.jpg", jpeg)

@@ -21,9 +21,19 @@ def roughen(canvas: Canvas, street: Street, rng: np.random.Generator, top: int) 
     camera = canvas.camera
     height, width = camera.height - top, camera.width
     small = (max(1, width // _COARSE), max(1, height // _COARSE))
+    # Cells of the map -> metres on the ground -> pixels -> pixels of the coarse picture
+    metres = np.array([[_CELL_M, 0, -_MAP_M[0] / 2], [0, -_CELL_M, _MAP_M[1]], [0, 0, 1.0]])
+    pixels = np.array(
+        [
+            [camera.focal, camera.vanish_col, 0.0],
+            [0.0, camera.horizon - top, camera.eye_m * camera.focal],
+            [0.0, 1.0, 0.0],
+        ]
+    )
+    shrink = np.diag([small[0] / width, small[1] / max(1, height), 1.0])
     seen = cv2.warpPerspective(
         _ground_map(canvas, street, rng),
-        _map_to_picture(canvas, top, small),
+        shrink @ pixels @ metres,
         small,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
@@ -32,21 +42,6 @@ def roughen(canvas: Canvas, street: Street, rng: np.random.Generator, top: int) 
     full = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
     under = canvas.image[top:]
     under[:] = cv2.multiply(under, cv2.cvtColor(full, cv2.COLOR_GRAY2RGB), scale=1 / 128)
-
-
-def _map_to_picture(canvas: Canvas, top: int, small: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
-    """The homography from cells of the ground map to pixels of the coarse ground picture."""
-    camera = canvas.camera
-    metres = np.array([[_CELL_M, 0, -_MAP_M[0] / 2], [0, -_CELL_M, _MAP_M[1]], [0, 0, 1.0]])
-    seen = np.array(
-        [
-            [camera.focal, camera.vanish_col, 0.0],
-            [0.0, camera.horizon - top, camera.eye_m * camera.focal],
-            [0.0, 1.0, 0.0],
-        ]
-    )
-    shrink = np.diag([small[0] / camera.width, small[1] / max(1, camera.height - top), 1.0])
-    return shrink @ seen @ metres
 
 
 def _ground_map(
@@ -61,7 +56,16 @@ def _ground_map(
     tracks = -6.0 * np.exp(-(((np.abs((x / LANE_M) % 1.0 - 0.5) - 0.25) / 0.09) ** 2)) * on_road
     rough = np.where(on_road, 0.12, 1.0).astype(np.float32)
     wear += tracks.astype(np.float32) + _noise(rng, 15.0, (750, 366), size) * rough
-    _patch(wear, street, rng)
+    # Repairs and cracks in the asphalt
+    low, high = _cell(street.left_m), _cell(street.right_m)
+    for _ in range(int(rng.integers(2, 7))):
+        x0, y0 = int(rng.integers(low, max(low + 1, high - 20))), int(rng.integers(size[1]))
+        x1, y1 = x0 + int(rng.integers(20, 60)), y0 + int(rng.integers(30, 160))
+        wear[y0:y1, max(x0, 0) : x1] += float(rng.uniform(-13, 9))
+    for _ in range(int(rng.integers(3, 9))):
+        steps = rng.normal([0.0, 6.0], [4.0, 3.0], (24, 2)).cumsum(axis=0)
+        line = steps + np.array([rng.integers(low, high), rng.integers(size[1])])
+        cv2.polylines(wear, [np.rint(line).astype(np.int32)], False, (-26.0,), 1)
     if canvas.light.weather.sun > 0.25:
         wear = _tree_shade(wear, street, canvas, rng)
     fade = np.exp(-np.linspace(_MAP_M[1], 0, size[1]) / 45)[:, None]
@@ -79,21 +83,6 @@ def _noise(
 def _cell(x_m: float) -> int:
     """The column of the ground map at this x."""
     return round((x_m + _MAP_M[0] / 2) / _CELL_M)
-
-
-def _patch(wear: Float32[np.ndarray, "h w"], street: Street, rng: np.random.Generator) -> None:
-    """Repairs and cracks in the asphalt."""
-    low, high = _cell(street.left_m), _cell(street.right_m)
-    rows = wear.shape[0]
-    for _ in range(int(rng.integers(2, 7))):
-        x, y = int(rng.integers(low, max(low + 1, high - 20))), int(rng.integers(rows))
-        corner = (x + int(rng.integers(20, 60)), y + int(rng.integers(30, 160)))
-        shade = wear[y : corner[1], max(x, 0) : corner[0]]
-        shade += float(rng.uniform(-13, 9))
-    for _ in range(int(rng.integers(3, 9))):
-        steps = rng.normal([0.0, 6.0], [4.0, 3.0], (24, 2)).cumsum(axis=0)
-        line = steps + np.array([rng.integers(low, high), rng.integers(rows)])
-        cv2.polylines(wear, [np.rint(line).astype(np.int32)], False, (-26.0,), 1)
 
 
 def _tree_shade(

@@ -127,23 +127,17 @@ def truck(rng: np.random.Generator) -> Solid:
     solid = underside(width * 0.9, 1.6, length)
     bed = (0.0, 0.85, -length / 2 + hold_m / 2)
     solid += box((width, height - 0.85, hold_m), bed, cargo, gain(cargo, 1.05))
-    solid += _cargo_doors(width, height, -length / 2, cargo)
-    solid += _cab((width * 0.95, cab_high, cab_m), length / 2 - cab_m / 2, paint)
-    chassis = (width * 0.8, 0.35, hold_m)
-    solid += box(chassis, (0.0, 0.5, bed[2]), (40, 40, 42), layer=0)
-    return solid + wheels(width * 0.99, 0.42, (-length * 0.3, length * 0.36))
-
-
-def _cargo_doors(width: float, height: float, z: float, cargo: Colour) -> Solid:
-    """The rear doors: frame, middle joint, bars, lamps and striped bumper."""
-    rear = Loft([(z - 0.01, 0.85, width / 2), (z - 0.01, height, width / 2)], (0.0, 1.5, z + 2.0))
-    solid = [
+    # The rear doors: frame, middle joint, bars
+    z, facing = -length / 2, (0.0, 1.5, -length / 2 + 2.0)
+    rear = Loft([(z - 0.01, 0.85, width / 2), (z - 0.01, height, width / 2)], facing)
+    solid += [
         rear.patch(0, (-0.94, 0.94), (0.04, 0.95), gain(cargo, 0.93)),
         rear.patch(0, (-0.012, 0.012), (0.03, 0.96), gain(cargo, 0.5), 3),
         rear.patch(0, (-0.32, -0.29), (0.04, 0.95), gain(cargo, 0.65), 3),
         rear.patch(0, (0.29, 0.32), (0.04, 0.95), gain(cargo, 0.65), 3),
     ]
-    bumper = Loft([(z, 0.45, width / 2), (z, 0.72, width / 2)], (0.0, 1.5, z + 2.0))
+    # The bumper with its stripes and lamps
+    bumper = Loft([(z, 0.45, width / 2), (z, 0.72, width / 2)], facing)
     solid.append(bumper.patch(0, (-0.95, 0.95), (0.0, 1.0), (52, 52, 54)))
     for left in np.arange(-0.9, 0.9, 0.36):
         stripe = (float(left), float(left) + 0.18)
@@ -151,7 +145,10 @@ def _cargo_doors(width: float, height: float, z: float, cargo: Colour) -> Solid:
     for side in (-1.0, 1.0):
         tail = bumper.patch(0, (side * 0.7, side * 0.95), (0.1, 0.9), (196, 34, 30), 4)
         solid.append(replace(tail, lamp=True))
-    return solid
+    solid += _cab((width * 0.95, cab_high, cab_m), length / 2 - cab_m / 2, paint)
+    chassis = (width * 0.8, 0.35, hold_m)
+    solid += box(chassis, (0.0, 0.5, bed[2]), (40, 40, 42), layer=0)
+    return solid + wheels(width * 0.99, 0.42, (-length * 0.3, length * 0.36))
 
 
 def _cab(size_m: Point, middle_z: float, paint: Colour) -> Solid:
