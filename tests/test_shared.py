@@ -22,7 +22,7 @@ from tinyseg.networks.shared import SharedClasses, recipe_of
 from tinyseg.networks.transfer import coco_classes
 from tinyseg.predictions import read_predictions
 from tinyseg.recipes import find_recipe
-from tinyseg.stored import PUBLISHED
+from tinyseg.stored import OWN, OWN_FILE, PUBLISHED
 
 COCO_ROWS = {"car": 3, "motorcycle": 4, "bicycle": 2, "person": 1, "truck": 8, "bus": 6}
 """COCO's own category ids, which are torchvision's rows."""
@@ -98,6 +98,22 @@ def test_predict_takes_the_name(
     found = read_predictions(tmp_path / "out/predictions.json")
     assert found.classes == WAD_CLASSES
     assert len(found.frames) == 1
+
+
+def test_weights_that_have_a_name_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    published = COCO[PUBLISHED["coco-r50"]]
+    lines = CliRunner().invoke(app, ["weights"], catch_exceptions=False).output.splitlines()
+    assert [line.split(":")[0] for line in lines[::4]] == [OWN, *PUBLISHED]
+    assert str(OWN_FILE) in lines[0]
+    assert "car, motorcycle" in lines[1]
+    assert "not for commercial use" in lines[3]
+    assert lines[4].endswith(f"fetched on first use from {published.url}")
+    published.kept_at.write_bytes(b"")
+    lines = CliRunner().invoke(app, ["weights"], catch_exceptions=False).output.splitlines()
+    assert lines[4].endswith(str(published.kept_at))
 
 
 def test_what_is_no_such_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ class Download:
         """The publisher's name of the file."""
         return self.url.rsplit("/", 1)[1]
 
+    @property
+    def kept_at(self) -> Path:
+        """Where in the cache folder it lies, or would lie."""
+        return cache_folder() / self.file_name
+
 
 def _named(url: str) -> Download:
     """A file that carries the first eight digits of its sha256 at the end of its name."""

@@ -142,6 +142,54 @@ PUBLISHED = {
 """torchvision's networks trained on COCO, by the names that `predict` takes."""
 
 
+_PUBLISHED_FIGURES = {"coco-r50": (177.2, "41.8"), "coco-r50-v1": (169.8, "34.6")}
+"""Megabytes, and the publisher's own mask AP in per cent on COCO's val2017."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Weights that have a name, and what one wants to know before using them. `file` is where they
+    lie, None for published ones that are fetched from `url` on first use."""
+
+    name: str
+    file: Path | None
+    url: str | None
+    size_mb: float
+    classes: str
+    licence: str
+    figures: str
+
+
+def offers() -> list[Offer]:
+    """All weights that can be named, the package's own first; fetches nothing."""
+    every = []
+    if OWN_FILE.is_file():
+        header = read_header(OWN_FILE)
+        notes, size_mb = Notes.of(header, OWN_FILE), OWN_FILE.stat().st_size / 1e6
+        classes = ", ".join(recipe_of(header, OWN_FILE).classes)
+        figures = notes.card.get("figures", "")
+        every.append(
+            Offer(OWN, OWN_FILE, None, size_mb, classes, (notes.licence or "").strip(), figures)
+        )
+    for name, (size_mb, mask_ap) in _PUBLISHED_FIGURES.items():
+        published = COCO[PUBLISHED[name]]
+        file = published.kept_at if published.kept_at.is_file() else None
+        figures = f"mask AP {mask_ap} % on COCO's val2017, as torchvision says"
+        licence = "BSD-3-Clause, torchvision's; trained on COCO's pictures"
+        every.append(
+            Offer(
+                name,
+                file,
+                published.url,
+                size_mb,
+                "the same but tricycle, which COCO does not have",
+                licence,
+                figures,
+            )
+        )
+    return every
+
+
 def find_weights(name: str | None, *, on_progress: OnProgress) -> Path:
     """The path of the weights of this name; the package's own if it is None."""
     if name is not None and Path(name).exists():

@@ -19,6 +19,7 @@ VERBS = {
     "convert": ("convert", "Write a data set in another format."),
     "train": ("train", "Train a network, or continue an interrupted run."),
     "recipe": ("recipe", "Print a recipe's keys with values, types and meaning."),
+    "weights": ("weights", "List the weights that have a name."),
     "predict": ("predict", "Find the instances of pictures, folders, lists and videos."),
     "calibrate": ("calibrate", "Fit scores to how often they are right."),
     "doctor": ("doctor", "Find faults in a data set, and say what would help."),
