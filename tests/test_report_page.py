@@ -87,8 +87,18 @@ def test_the_words_count_right() -> None:
     assert "6 have nothing on them" in second
     assert costs.startswith("The costliest errors are those of localisation")
     assert third.startswith("From a score of .30 on, 4 of 8 predictions are right")
+    alarms = "2 lie on nothing labelled or ignored: 1 a frame, 0.55 a megapixel."
+    assert third.endswith(alarms)  # two frames of 1.82 megapixels
     assert last.startswith("2 frames only")
     assert made_page(2).words[0].startswith("B finds 8 labelled instances, A 4.")
+
+
+def test_a_chart_says_how_often_a_score_is_right() -> None:
+    (chart,) = [one for one in made_page(1).charts if one.title == "How often a score is right"]
+    told = re.findall(r">([^<]+)<", chart.svg)
+    assert told[1:4] == ["score .3 to .4", "1", ".000"]
+    assert told[-6:] == ["score .8 to .9", "2", "1.000", "score .9 to 1", "2", "1.000"]
+    assert "calibration error .312" in chart.note  # (.1 2 + .2 2 + .55 2 + .45 + .35) / 8
 
 
 def test_frames_with_most_errors_are_shown() -> None:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyseg.report.html.charts import bar_chart, figure, precision_chart, size_chart, stack_chart
+from tinyseg.calibration import Judged, calibration_error
+from tinyseg.report.html.charts import (
+    bar_chart,
+    figure,
+    precision_chart,
+    short,
+    size_chart,
+    stack_chart,
+)
 from tinyseg.report.html.records import Bar, Chart, Curve, Estimate, Row
 from tinyseg.scoring import (
     ALL_CLASSES,
@@ -119,6 +127,7 @@ def charts(runs: Sequence[Measured], *, cut: float) -> tuple[Chart, ...]:
         *fates,
         _worth_chart(runs),
         _detections_chart(runs, cut),
+        _scores_chart(runs),
         _class_chart(runs),
     )
 
@@ -214,6 +223,34 @@ def _detections_chart(runs: Sequence[Measured], cut: float) -> Chart:
 def _detection_kinds(run: Measured, cut: float) -> Counter[int]:
     rows = zip(run.pairs, run.breakdown.errors, strict=True)
     return Counter(k for pair, one in rows for k in one.found[pair.found.scores >= cut].tolist())
+
+
+def _scores_chart(runs: Sequence[Measured]) -> Chart:
+    """How many detections of each tenth of the scores are right: a reliability diagram."""
+    judged = [_judged(run) for run in runs]
+    errors = " and ".join(figure(calibration_error(one)) for one in judged)
+    bars = []
+    for tenth in range(10):
+        inside = [one.right[np.minimum(one.scores * 10, 9).astype(int) == tenth] for one in judged]
+        if any(len(right) for right in inside):
+            shares = [Estimate(right.mean() if len(right) else np.nan) for right in inside]
+            name = f"score {short(tenth / 10)} to {short((tenth + 1) / 10)}"
+            count = len(inside[0]) if len(runs) == 1 else None
+            bars.append(Bar(name, count, tuple(shares)))
+    title = "How often a score is right"
+    note = (
+        "Share of the judged detections that are right at IoU .50: within its range of scores, "
+        f"where scores mean what they say. Expected calibration error {errors}."
+    )
+    return Chart(title, note, bar_chart(bars, title=title))
+
+
+def _judged(run: Measured) -> Judged:
+    scores = np.concatenate([np.zeros(0), *(frame.found.scores for frame in run.pairs)])
+    kinds = np.concatenate([np.zeros(0, int), *(one.found for one in run.breakdown.errors)])
+    kept = kinds != ErrorKind.IGNORED
+    right = kinds[kept] == ErrorKind.RIGHT
+    return Judged(scores[kept], right, np.zeros(len(right), np.int64))
 
 
 def _class_chart(runs: Sequence[Measured]) -> Chart:

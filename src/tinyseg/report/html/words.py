@@ -138,4 +138,10 @@ def _of_detections(run: Told) -> str:
     if not wrong:
         return f"{text}."
     worst = max(wrong, key=lambda kind: wrong[kind])
-    return f"{text}; the most frequent error among them is {worst.title} ({wrong[worst]})."
+    text = f"{text}; the most frequent error among them is {worst.title} ({wrong[worst]})."
+    if alarms := wrong.get(ErrorKind.BACKGROUND):
+        pixels = sum(math.prod(frame.pairs.hw) for frame in run.frames) / 1e6
+        a_frame, a_megapixel = alarms / len(run.frames), alarms / pixels
+        text += f" {alarms} lie on nothing labelled or ignored: {a_frame:.2g} a frame, "
+        text += f"{a_megapixel:.2g} a megapixel."
+    return text
