@@ -93,6 +93,9 @@ def sahis(foreign: Foreign, side: int) -> Way:
             self, shift_amount_list: Any = None, full_shape_list: Any = None
         ) -> None:
             found, bits = self._original_predictions
+            # SAHI gives one pair of numbers for a slice, lists of them for several pictures.
+            shift = np.reshape(shift_amount_list or (0, 0), (-1, 2))[0].tolist()
+            full = np.reshape(full_shape_list, (-1, 2))[0].tolist() if full_shape_list else None
             rows = zip(found.boxes, found.labels.tolist(), found.scores.tolist(), bits, strict=True)
             out = [
                 ObjectPrediction(
@@ -101,8 +104,8 @@ def sahis(foreign: Foreign, side: int) -> Way:
                     category_name=foreign.classes[label],
                     segmentation=polygons,
                     score=sure,
-                    shift_amount=(shift_amount_list or [[0, 0]])[0],
-                    full_shape=(full_shape_list or [list(mask.shape)])[0],
+                    shift_amount=shift,
+                    full_shape=full or list(mask.shape),
                 )
                 for box, label, sure, mask in rows
                 if (polygons := get_coco_segmentation_from_bool_mask(mask))
@@ -210,23 +213,16 @@ def main() -> None:
         ways["sahi"] = lambda: sahis(foreign, side)
     if find_spec("supervision"):
         ways["supervision"] = lambda: supervisions(foreign, side)
-    rows = [
-        measure(name, make(), foreign, frames)
-        for name, make in ways.items()
-        if any(fnmatch(name, one) for one in given.only.split(","))
-    ]
     heads = ("way", *("car+person AP", "AP_s", "AP_tiny"), *("any AP", "AP_s", "AP_tiny"))
-    lines = [
-        [
-            row.name,
-            *(f"{v:.3f}" for v in (*row.car_person, *row.any_class)),
-            f"{row.looks:.1f}",
-            f"{row.seconds:.2f}",
-            f"{row.memory_mb:.0f}",
-        ]
-        for row in rows
-    ]
-    print(table((*heads, "looks", "s a frame", "MB"), lines))
+    print(table((*heads, "looks", "s a frame", "MB"), []))
+    rows = list[Row]()
+    for name, make in ways.items():
+        if any(fnmatch(name, one) for one in given.only.split(",")):
+            row = measure(name, make(), foreign, frames)
+            figures = " | ".join(f"{v:.3f}" for v in (*row.car_person, *row.any_class))
+            cost = f"{row.looks:.1f} | {row.seconds:.2f} | {row.memory_mb:.0f}"
+            print(f"| {name} | {figures} | {cost} |", flush=True)
+            rows.append(row)
     objects = sum(len(frame.instances) for frame in frames)
     print(f"\n{len(frames)} frames, {objects} objects, side {side}; {machine()}")
     if given.json:

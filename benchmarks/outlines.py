@@ -60,7 +60,8 @@ def belonging(found: Instances, labels: Instances) -> Pairs:
     for place in np.argsort(-found.scores, kind="stable").tolist():
         best = int(iou[place].argmax()) if iou.shape[1] else 0
         if iou.shape[1] and iou[place, best] >= LEAST_IOU:
-            mine.append(place), theirs.append(best)
+            mine.append(place)
+            theirs.append(best)
             iou[:, best] = 0
     return np.array(mine, np.int64), np.array(theirs, np.int64)
 
