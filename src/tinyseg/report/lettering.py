@@ -51,7 +51,16 @@ def write_names(canvas: UInt8[np.ndarray, "h w 3"], pixels: CropMasks, names: li
             place = room.place_inside(inner) or room.place_beside(box, text_hw)
             placed += [(name, place)] if place is not None else []
     for name, place in placed:
-        _draw_line(canvas, place, pixels, name)
+        # A thin line from it to the nearest pixel of its mask, if it stands apart
+        x0, y0, _, y1 = boxes[name.index]
+        above = place[3] <= y0
+        if above or place[1] >= y1:
+            y = place[3] if above else place[1]
+            x = min(max((x0 + boxes[name.index][2]) // 2, place[0] + 2), place[2] - 2)
+            rows, columns = np.nonzero(pixels.grid(name.index))
+            nearest = int(((rows + y0 - y) ** 2 + (columns + x0 - x) ** 2).argmin())
+            end = (int(columns[nearest]) + x0, int(rows[nearest]) + y0)
+            cv2.line(canvas, (x, y), end, name.colour, 1, cv2.LINE_AA)
     for name, place in placed:
         write_text(canvas, name.text, (place[0], place[1]), size=size, colour=name.colour)
 
@@ -91,7 +100,14 @@ class _Room:
         Names on lines and lines on names are worst; then the distance counts, and three times
         as much what a line crosses of other objects.
         """
-        places = _candidates(box, text_hw)
+        # Above and below the box, nearest first
+        (x0, y0, x1, y1), (h, w) = box, text_hw
+        gap = max(h // 4, 2)
+        aways = [gap + lane * (h + gap) for lane in range(LANES)]
+        lefts = (x0, (x0 + x1 - w) // 2, x1 - w, x0 - w, x1)
+        corners = [(x, y) for away in aways for x in lefts for y in (y0 - away - h, y1 + away)]
+        low = np.array(corners, np.int64)
+        places = np.concatenate([low, low + np.array((w, h))], axis=1)
         inside = (places[:, :2] >= 0).all(axis=1) & (places[:, 2:] <= self.hw[::-1]).all(axis=1)
         places = places[inside]
         cells, lines = _cells(places), _cells(_between(places, box))
@@ -137,19 +153,6 @@ def _inside(box: Box, grid: UInt8[np.ndarray, "h w"], text_hw: tuple[int, int]) 
     return [(left, top, left + w, top + h) for top in tops if y0 <= top and top + h <= y1]
 
 
-def _candidates(box: Box, text_hw: tuple[int, int]) -> Int64[np.ndarray, "n 4"]:
-    """Places above and below the box, nearest first."""
-    (x0, y0, x1, y1), (h, w) = box, text_hw
-    gap = max(h // 4, 2)
-    lefts = (x0, (x0 + x1 - w) // 2, x1 - w, x0 - w, x1)
-    aways = [gap + lane * (h + gap) for lane in range(LANES)]
-    corners = [
-        (left, top) for away in aways for left in lefts for top in (y0 - away - h, y1 + away)
-    ]
-    low = np.array(corners, np.int64)
-    return np.concatenate([low, low + np.array((w, h))], axis=1)
-
-
 def _between(places: Int64[np.ndarray, "n 4"], box: Box) -> Int64[np.ndarray, "n 4"]:
     """The columns that a line from a name at each place to the object runs in."""
     left, top, right, bottom = places.T
@@ -158,22 +161,6 @@ def _between(places: Int64[np.ndarray, "n 4"], box: Box) -> Int64[np.ndarray, "n
     above = bottom <= box[1]
     low, high = np.where(above, bottom, box[3]), np.where(above, box[1], np.maximum(top, box[3]))
     return np.stack([np.minimum(start, middle), low, np.maximum(start, middle) + 1, high], axis=1)
-
-
-def _draw_line(
-    canvas: UInt8[np.ndarray, "h w 3"], place: Box, pixels: CropMasks, name: Name
-) -> None:
-    """A thin line from a name to the pixel of its mask that is nearest, if it stands apart."""
-    x0, y0, x1, y1 = _whole(pixels.boxes[name.index].tolist())
-    above = place[3] <= y0
-    if not above and place[1] < y1:
-        return
-    start_y = place[3] if above else place[1]
-    start_x = min(max((x0 + x1) // 2, place[0] + 2), place[2] - 2)
-    rows, columns = np.nonzero(pixels.grid(name.index))
-    nearest = int(((rows + y0 - start_y) ** 2 + (columns + x0 - start_x) ** 2).argmin())
-    end = (int(columns[nearest]) + x0, int(rows[nearest]) + y0)
-    cv2.line(canvas, (start_x, start_y), end, name.colour, 1, cv2.LINE_AA)
 
 
 def font_size(width: int) -> int:

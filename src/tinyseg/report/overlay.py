@@ -88,8 +88,19 @@ def draw_overlay(
     `ignore` is hatched, `truth` outlined in dotted white. `strip` adds the magnified rows where
     the small objects are, if there are any.
     """
-    scene = _scene(image, instances, truth, ignore, tuple(classes), min_score)
     height, width = image.shape[:2]
+    shown = instances.select(instances.scores >= min_score)
+    areas = mask_ops.area(mask_ops.rasterise(shown.masks, (height, width)))
+    order = np.argsort(-areas, kind="stable")
+    scene = _Scene(
+        image,
+        shown.select(order[areas[order] > 0]),
+        Instances.empty() if truth is None else truth,
+        CropMasks.empty() if ignore is None else ignore,
+        tuple(classes),
+        min_score,
+        len(instances) - len(shown),
+    )
     out_width = min(width, max_width or width)
     out_hw = (max(round(height * out_width / width), 1), out_width)
     small = mask_ops.area(scene.instances.masks) < SMALL_AREA
@@ -104,29 +115,6 @@ def draw_overlay(
         _mark_band(panels[0], band, out_hw[0] / height)
         panels += _slices(scene, band, out_width, in_band)
     return np.concatenate(panels)
-
-
-def _scene(
-    image: UInt8[np.ndarray, "height width 3"],
-    instances: Instances,
-    truth: Instances | None,
-    ignore: CropMasks | None,
-    classes: tuple[str, ...],
-    min_score: float,
-) -> _Scene:
-    hw = (image.shape[0], image.shape[1])
-    shown = instances.select(instances.scores >= min_score)
-    areas = mask_ops.area(mask_ops.rasterise(shown.masks, hw))
-    order = np.argsort(-areas, kind="stable")
-    return _Scene(
-        image,
-        shown.select(order[areas[order] > 0]),
-        Instances.empty() if truth is None else truth,
-        CropMasks.empty() if ignore is None else ignore,
-        classes,
-        min_score,
-        len(instances) - len(shown),
-    )
 
 
 def colour_of(name: str, index: int) -> Colour:
@@ -209,22 +197,24 @@ def _panel(
     shown = _in_view(scene.instances.masks, view)
     colours = [colour_of(scene.classes[label], label) for label in scene.instances.labels.tolist()]
     for index, colour in enumerate(colours):
-        _tint(canvas, shown, index, colour)
+        x0, y0, x1, y1 = shown.boxes[index].astype(int).tolist()
+        window, inside = canvas[y0:y1, x0:x1], shown.grid(index) > 0
+        mixed = window[inside] * (1 - FILL) + np.array(colour) * FILL
+        window[inside] = mixed.astype(np.uint8)
     stroke = _stroke(canvas.shape[1])
     for index, colour in enumerate(colours):
         _outline(canvas, shown, index, colour, stroke=stroke)
     truth = _in_view(scene.truth.masks, view)
     for index in range(len(truth)):
         _outline(canvas, truth, index, WHITE, stroke=1, dotted=True)
-    names = [Name(i, _name(scene, i), colours[i]) for i in np.flatnonzero(named).tolist()]
+    names = []
+    for index in np.flatnonzero(named).tolist():
+        text = scene.classes[int(scene.instances.labels[index])]
+        if scene.with_scores:
+            text += f" {scene.instances.scores[index]:.2f}".replace(" 0", " ")
+        names.append(Name(index, text, colours[index]))
     write_names(canvas, shown, names)
     return canvas
-
-
-def _name(scene: _Scene, index: int) -> str:
-    name = scene.classes[int(scene.instances.labels[index])]
-    value = f"{scene.instances.scores[index]:.2f}".removeprefix("0")
-    return f"{name} {value}" if scene.with_scores else name
 
 
 def _in_view(masks: CropMasks, view: View) -> CropMasks:
@@ -249,15 +239,6 @@ def _hatch(canvas: UInt8[np.ndarray, "h w 3"], ignore: CropMasks) -> None:
     grey = np.where(on_line, 200, 128)[:, None]
     pixels = canvas[rows, columns]
     canvas[rows, columns] = (pixels * (1 - share) + grey * share).astype(np.uint8)
-
-
-def _tint(
-    canvas: UInt8[np.ndarray, "h w 3"], pixels: CropMasks, index: int, colour: Colour
-) -> None:
-    x0, y0, x1, y1 = pixels.boxes[index].astype(int).tolist()
-    window, inside = canvas[y0:y1, x0:x1], pixels.grid(index) > 0
-    mixed = window[inside] * (1 - FILL) + np.array(colour) * FILL
-    window[inside] = mixed.astype(np.uint8)
 
 
 def _outline(

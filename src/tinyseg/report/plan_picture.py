@@ -6,6 +6,7 @@ sizes that it answers for, and its share of all the views' pixels. Views of one 
 the same view for several models) share an outline. Below stand the sums.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,8 +60,11 @@ def draw_plan(
     out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
     planned = [*first, *then]
     shown = _shown(planned, scale, out_hw)
-    canvas = View((0.0, 0.0, float(width), float(height)), out_hw).cut_image(image)
-    canvas = _lit(canvas, [one for one in shown if one.colour != SMALLER])
+    bright = View((0.0, 0.0, float(width), float(height)), out_hw).cut_image(image)
+    zoomed = [one.box for one in shown if one.colour != SMALLER]
+    canvas = (bright * DIM).astype(np.uint8) if zoomed else bright.copy()
+    for x0, y0, x1, y1 in zoomed:
+        canvas[y0:y1, x0:x1] = bright[y0:y1, x0:x1]
     stroke = max(round(out_hw[1] / 1000), 1)
     for box in np.rint((np.zeros((0, 4)) if found is None else found) * scale).astype(int):
         x0, y0, x1, y1 = box.tolist()
@@ -81,26 +85,18 @@ def _shown(planned: Sequence[Planned], scale: float, out_hw: tuple[int, int]) ->
         by_rect.setdefault((one.view.rect, one.view.out_hw), []).append(one.view)
     shown = []
     for views in sorted(by_rect.values(), key=lambda v: -_area(v[0])):
-        x0, y0, x1, y1 = (round(edge * scale) for edge in views[0].rect)
+        view = views[0]
+        x0, y0, x1, y1 = (round(edge * scale) for edge in view.rect)
         box = (max(x0, 0), max(y0, 0), min(x1, out_hw[1]), min(y1, out_hw[0]))
-        share = sum(_pixels(view) for view in views) / total
-        zoom = _zoom(views[0])
+        zoom = float(np.sqrt(view.scale_xy[0] * view.scale_xy[1]))
         colour = LARGER if zoom > 1.01 else NATIVE if zoom > 0.99 else SMALLER
-        shown.append(_Shown(box, _text(views, share), colour))
+        low, high = view.answers_for
+        sizes = f"{low:.0f} to {high:.0f} px" if np.isfinite(high) else f"{low:.0f} px and more"
+        sizes = "all sizes" if view.answers_for == (0.0, np.inf) else sizes
+        times = f"{len(views)} times " if len(views) > 1 else ""
+        share = sum(_pixels(view) for view in views) / total
+        shown.append(_Shown(box, f"{times}x {zoom:.2g}   {sizes}   {share:.1%}", colour))
     return shown
-
-
-def _text(views: Sequence[View], share: float) -> str:
-    view = views[0]
-    low, high = view.answers_for
-    sizes = f"{low:.0f} to {high:.0f} px" if np.isfinite(high) else f"{low:.0f} px and more"
-    sizes = "all sizes" if view.answers_for == (0.0, np.inf) else sizes
-    times = f"{len(views)} times " if len(views) > 1 else ""
-    return f"{times}x {_zoom(view):.2g}   {sizes}   {share:.1%}"
-
-
-def _zoom(view: View) -> float:
-    return float(np.sqrt(view.scale_xy[0] * view.scale_xy[1]))
 
 
 def _pixels(view: View) -> int:
@@ -112,41 +108,22 @@ def _area(view: View) -> float:
     return (x1 - x0) * (y1 - y0)
 
 
-def _lit(
-    canvas: UInt8[np.ndarray, "h w 3"], bright: Sequence[_Shown]
-) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture dimmed outside of these rectangles; as it is where there are none."""
-    if not bright:
-        return canvas.copy()
-    out = (canvas * DIM).astype(np.uint8)
-    for one in bright:
-        x0, y0, x1, y1 = one.box
-        out[y0:y1, x0:x1] = canvas[y0:y1, x0:x1]
-    return out
-
-
 def _label(canvas: UInt8[np.ndarray, "h w 3"], shown: Sequence[_Shown]) -> None:
     """Each text by its rectangle where no other text is; one without room is left out."""
     size = font_size(canvas.shape[1])
     taken = np.zeros(canvas.shape[:2], np.bool_)
     for one in sorted(shown, key=lambda s: (s.box[1], s.box[0])):
-        h, w = letters(one.text, size).shape
-        for x, y in _corners(one.box, (h, w)):
+        (x0, y0, x1, y1), (h, w) = one.box, letters(one.text, size).shape
+        gap = max(h // 5, 2)
+        # Above and below its rectangle, then inside
+        rows = (y0 - h - gap, y1 + gap, y0 + gap, y1 - h - gap, y0 + gap + h, y1 - 2 * h - gap)
+        columns = (x0 + gap, (x0 + x1 - w) // 2, x1 - w - gap)
+        for y, x in itertools.product(rows, columns):
             inside = 0 <= x <= canvas.shape[1] - w and 0 <= y <= canvas.shape[0] - h
-            if not inside or taken[y : y + h, x : x + w].any():
-                continue
-            taken[y : y + h, x : x + w] = True
-            write_text(canvas, one.text, (x, y), size=size, colour=one.colour)
-            break
-
-
-def _corners(box: tuple[int, int, int, int], text_hw: tuple[int, int]) -> list[tuple[int, int]]:
-    """Places for a text: above and below its rectangle, then inside, where nothing else is."""
-    (x0, y0, x1, y1), (h, w) = box, text_hw
-    gap = max(h // 5, 2)
-    left, right, middle = x0 + gap, x1 - w - gap, (x0 + x1 - w) // 2
-    rows = [y0 - h - gap, y1 + gap, y0 + gap, y1 - h - gap, y0 + gap + h, y1 - 2 * h - gap]
-    return [(x, y) for y in rows for x in (left, middle, right)]
+            if inside and not taken[y : y + h, x : x + w].any():
+                taken[y : y + h, x : x + w] = True
+                write_text(canvas, one.text, (x, y), size=size, colour=one.colour)
+                break
 
 
 def _sums(

@@ -132,31 +132,25 @@ def size_chart(
     def y_of(value: float) -> float:
         return HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - TOP)
 
-    parts = _columns([(x_of(a), x_of(b), n) for a, b, n in counts]) + _levels(top, y_of)
+    # Faint columns of counts, as high as their share of the largest, with their numbers on top
+    most, floor = max((count for *_, count in counts), default=0), HEIGHT - BOTTOM
+    parts = []
+    for least, largest, count in counts:
+        if count:
+            left, right = x_of(least), x_of(largest)
+            tall = count / most * (floor - TOP) * COUNTS_SHARE
+            parts.append(rectangle(left + 1, floor - tall, right - left - 2, tall, "count"))
+            parts.append(text((left + right) / 2, TOP - 9, f"{count:,}", "middle"))
+    levels = [top * n / 5 for n in range(6)] if top < 1 else [0.0, 0.25, 0.5, 0.75, 1.0]
+    end = WIDTH - RIGHT
+    parts += [line(LEFT, y_of(v), end, y_of(v), "grid" if v else "axis") for v in levels]
+    parts += [text(LEFT - 7, y_of(v) + 4, short(v), "end") for v in levels]
     octaves = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
     parts += [text(x_of(2.0**n), HEIGHT - 16, str(2**n), "middle") for n in octaves]
     parts.append(text(WIDTH - RIGHT, HEIGHT - 1, "object size, px", "end"))
     for run, curve in enumerate(curves):
         parts += _curve(curve, run, x_of, y_of)
     return drawing(parts, WIDTH, HEIGHT, title=title)
-
-
-def _columns(bins: Sequence[tuple[float, float, int]]) -> list[str]:
-    """Faint columns, as high as their share of the largest, and their numbers on top of all."""
-    most = max((count for *_, count in bins), default=0)
-    floor, parts = HEIGHT - BOTTOM, []
-    for left, right, count in bins:
-        if count:
-            high = count / most * (floor - TOP) * COUNTS_SHARE
-            parts.append(rectangle(left + 1, floor - high, right - left - 2, high, "count"))
-            parts.append(text((left + right) / 2, TOP - 9, f"{count:,}", "middle"))
-    return parts
-
-
-def _levels(top: float, y_of: Callable[[float], float]) -> list[str]:
-    values = [top * n / 5 for n in range(6)] if top < 1 else [0.0, 0.25, 0.5, 0.75, 1.0]
-    lines = [line(LEFT, y_of(v), WIDTH - RIGHT, y_of(v), "grid" if v else "axis") for v in values]
-    return lines + [text(LEFT - 7, y_of(v) + 4, short(v), "end") for v in values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +214,12 @@ def stack_chart(
     right = WIDTH - LEGEND_WIDTH - 4
     parts.append(text(right, floor + 16, f"{sides[-1][1]:g}", "end"))
     parts.append(text(right, HEIGHT - 1, "object size, px", "end"))
-    return drawing([*parts, *_legend(names, floor)], WIDTH, HEIGHT, title=title)
-
-
-def _legend(names: Sequence[str], floor: float) -> list[str]:
-    """The names beside the columns, in the order in which they are stacked."""
-    parts, left = [], WIDTH - LEGEND_WIDTH + 16
+    # The names beside the columns, in the order in which they are stacked
     for place, name in enumerate(names):
         y = floor - 14 - place * 21
-        parts.append(rectangle(left, y, 12.0, 12.0, f"part{place}"))
-        parts.append(text(left + 19, y + 10, name, "start"))
-    return parts
+        parts.append(rectangle(right + 20, y, 12.0, 12.0, f"part{place}"))
+        parts.append(text(right + 39, y + 10, name, "start"))
+    return drawing(parts, WIDTH, HEIGHT, title=title)
 
 
 def precision_chart(curves: Sequence[Curve], *, title: str) -> str:
@@ -263,7 +252,11 @@ def bar_chart(bars: Sequence[Bar], *, title: str, whole: bool = False) -> str:
     parts = [line(NAME_WIDTH, 0.0, NAME_WIDTH, row * len(bars), "axis")]
     for place, bar in enumerate(bars):
         first = place * row + (row - runs * BAR_STEP) / 2
-        parts += _bar_name(bar, place * row + row / 2 + 4)
+        right, y = NAME_WIDTH - 10, place * row + row / 2 + 4
+        if bar.count is not None:
+            parts.append(text(right, y, f"{bar.count:,}", "end"))
+            right -= COUNT_WIDTH
+        parts.append(text(right, y, bar.name, "end", kind="strong"))
         for run, estimate in enumerate(bar.runs):
             parts += _bar(estimate, run, first + run * BAR_STEP, scale=scale, whole=whole)
     return drawing(parts, WIDTH, max(row * len(bars), 1.0), title=title)
@@ -272,14 +265,6 @@ def bar_chart(bars: Sequence[Bar], *, title: str, whole: bool = False) -> str:
 def _end(estimate: Estimate) -> float:
     """How far a bar or its whisker reaches."""
     return max([v for v in (estimate.value, estimate.high) if not math.isnan(v)], default=0.0)
-
-
-def _bar_name(bar: Bar, y: float) -> list[str]:
-    right = NAME_WIDTH - 10
-    if bar.count is None:
-        return [text(right, y, bar.name, "end", kind="strong")]
-    count = text(right, y, f"{bar.count:,}", "end")
-    return [text(right - COUNT_WIDTH, y, bar.name, "end", kind="strong"), count]
 
 
 def _bar(estimate: Estimate, run: int, top: float, *, scale: float, whole: bool) -> list[str]:

@@ -151,25 +151,22 @@ def _area_range(low: float, high: float) -> Within:
 
 
 def _size_chart(runs: Sequence[Measured]) -> Chart:
-    bins = _bins(runs[0].pairs)
-    curves = [_size_curve(run, bins) for run in runs]
+    bins, curves = _bins(runs[0].pairs), []
+    for run in runs:
+        pool = gather(run.pairs, max_detections=run.scores.max_detections)
+        weights = draw_frames(len(run.pairs), BAND_RESAMPLES, seed=0)
+        rows = []
+        for low, high, _ in bins:
+            matches = match(pool, _area_range(low, high))
+            samples = resampled_precision(matches, weights).mean(axis=1)
+            known = samples[~np.isnan(samples)]
+            ends = np.percentile(known, [2.5, 97.5]).tolist() if len(known) else [np.nan, np.nan]
+            middle = float(np.sqrt(low * high))
+            rows.append((middle, float(average_precision(matches).mean()), *ends))
+        curves.append(Curve(*zip(*rows, strict=True)))
     note = "All classes as one, IoU .50 to .95; columns count the labels, the band is the interval."
     drawn = size_chart(curves, bins, title="AP by object size")
     return Chart("AP by object size", note, drawn)
-
-
-def _size_curve(run: Measured, bins: Sequence[tuple[float, float, int]]) -> Curve:
-    pool = gather(run.pairs, max_detections=run.scores.max_detections)
-    weights = draw_frames(len(run.pairs), BAND_RESAMPLES, seed=0)
-    rows = []
-    for low, high, _ in bins:
-        matches = match(pool, _area_range(low, high))
-        samples = resampled_precision(matches, weights).mean(axis=1)
-        known = samples[~np.isnan(samples)]
-        ends = np.percentile(known, [2.5, 97.5]).tolist() if len(known) else [np.nan, np.nan]
-        middle = float(np.sqrt(low * high))
-        rows.append((middle, float(average_precision(matches).mean()), *ends))
-    return Curve(*zip(*rows, strict=True))
 
 
 FATES = (ErrorKind.RIGHT, ErrorKind.LOCALISATION, ErrorKind.SEAM, ErrorKind.CLASS, ErrorKind.MISSED)
@@ -208,7 +205,10 @@ def _worth_chart(runs: Sequence[Measured]) -> Chart:
 
 def _detections_chart(runs: Sequence[Measured], cut: float) -> Chart:
     """What the detections from `cut` on are."""
-    counted = [_detection_kinds(run, cut) for run in runs]
+    counted = []
+    for run in runs:
+        rows = zip(run.pairs, run.breakdown.errors, strict=True)
+        counted.append(Counter(k for p, e in rows for k in e.found[p.found.scores >= cut].tolist()))
     shown = [ErrorKind.RIGHT, *(k for k in ERRORS if k is not ErrorKind.MISSED), ErrorKind.IGNORED]
     words = {ErrorKind.RIGHT: "correct", ErrorKind.IGNORED: "not judged"}
     bars = [
@@ -218,11 +218,6 @@ def _detections_chart(runs: Sequence[Measured], cut: float) -> Chart:
     note = f"From a score of {cut:.2f} on, at IoU .50."
     drawn = bar_chart(bars, title="Detections by kind", whole=True)
     return Chart("What the detections are", note, drawn)
-
-
-def _detection_kinds(run: Measured, cut: float) -> Counter[int]:
-    rows = zip(run.pairs, run.breakdown.errors, strict=True)
-    return Counter(k for pair, one in rows for k in one.found[pair.found.scores >= cut].tolist())
 
 
 def _scores_chart(runs: Sequence[Measured]) -> Chart:
@@ -270,18 +265,18 @@ def precision_charts(runs: Sequence[Measured]) -> tuple[Chart, ...]:
     named: list[tuple[int | None, str]] = [(None, "any class")]
     classes = enumerate(runs[0].scores.classes)
     named += [(index, one.name) for index, one in classes if one.counts.all]
-    return tuple(_precision_chart(runs, label, name) for label, name in named)
-
-
-def _precision_chart(runs: Sequence[Measured], label: int | None, name: str) -> Chart:
-    curves, figures = [], []
-    for run in runs:
-        most = run.scores.max_detections
-        precision = precision_curves(match(gather(run.pairs, label, max_detections=most)))[0]
-        figures.append(figure(float(precision.mean())))
-        # What is found at no score is no point of the line.
-        reached = precision[: int(np.count_nonzero(precision > 0))]
-        curves.append(Curve(tuple(RECALLS[: len(reached)].tolist()), tuple(reached.tolist())))
-    found = any(curve.xs for curve in curves)
-    note = "AP50 " + " and ".join(figures) if found else "none found"
-    return Chart(name, note, precision_chart(curves, title=f"Precision over recall, {name}"))
+    drawn = []
+    for label, name in named:
+        curves, figures = [], []
+        for run in runs:
+            most = run.scores.max_detections
+            precision = precision_curves(match(gather(run.pairs, label, max_detections=most)))[0]
+            figures.append(figure(float(precision.mean())))
+            # What is found at no score is no point of the line.
+            reached = precision[: int(np.count_nonzero(precision > 0))]
+            curves.append(Curve(tuple(RECALLS[: len(reached)].tolist()), tuple(reached.tolist())))
+        found = any(curve.xs for curve in curves)
+        note = "AP50 " + " and ".join(figures) if found else "none found"
+        chart = precision_chart(curves, title=f"Precision over recall, {name}")
+        drawn.append(Chart(name, note, chart))
+    return tuple(drawn)

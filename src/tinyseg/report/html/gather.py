@@ -71,15 +71,10 @@ def worst_frames(runs: Sequence[JudgedRun], most: int) -> list[int]:
     if not 1 <= len(runs) <= MOST_RUNS or not runs[0].frames:
         got = f"{len(runs)} runs of {[len(run.frames) for run in runs]} frames"
         raise DataError("a report shows one run or two, of one frame or more", got=got)
-    count = len(runs[0].frames)
-    errors = [max(_errors(run.frames[place]) for run in runs) for place in range(count)]
-    order = sorted(range(count), key=lambda place: -errors[place])
-    return sorted(order[:most])
-
-
-def _errors(frame: JudgedFrame) -> int:
-    kinds = np.concatenate([frame.errors.truth, frame.errors.found])
-    return int(np.count_nonzero(kinds > ErrorKind.IGNORED))
+    kinds = [[np.concatenate([f.errors.truth, f.errors.found]) for f in run.frames] for run in runs]
+    errors = np.array([[np.count_nonzero(k > ErrorKind.IGNORED) for k in own] for own in kinds])
+    order = np.argsort(-errors.max(axis=0), kind="stable")
+    return sorted(order[:most].tolist())
 
 
 def sheets_of(
@@ -104,7 +99,10 @@ def page_of(
     advice: Sequence[str] = (),
 ) -> Page:
     """The page of one run, or of two and their `comparison`."""
-    measured = [run.measured for run in runs]
+    measured, judged, shown = [run.measured for run in runs], len(runs[0].frames), len(sheets)
+    note = "Every frame that was judged."
+    if shown < judged:
+        note = f"Of {judged:,} frames the {shown:,} with the most errors, here and in the gallery."
     told = [
         Told(run.frames, run.measured.breakdown.kinds, choice.cut, run.offset_px) for run in runs
     ]
@@ -120,7 +118,7 @@ def page_of(
         sheets=tuple(sheets),
         cut=choice.cut,
         floor=choice.floor,
-        frames_note=_frames_note(len(sheets), len(runs[0].frames)),
+        frames_note=note,
         footer=_footer(measured[0], choice),
         findings=tuple(findings),
         advice=tuple(advice),
@@ -133,12 +131,6 @@ def _facts(one: Measured) -> str:
     pixels = f"up to {pixels.split(' and ')[0]}" if len(sizes) > 2 else pixels
     scores = one.scores
     return f"{scores.instances:,} labelled instances on {scores.frames:,} frames of {pixels} px"
-
-
-def _frames_note(shown: int, all_frames: int) -> str:
-    if shown == all_frames:
-        return "Every frame that was judged."
-    return f"Of {all_frames:,} frames the {shown:,} with the most errors, here and in the gallery."
 
 
 def _footer(one: Measured, choice: PageChoice) -> tuple[str, ...]:

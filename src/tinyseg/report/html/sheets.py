@@ -30,7 +30,7 @@ from tinyseg import masks as mask_ops
 from tinyseg.frame import Frame, Instances
 from tinyseg.masks import CropMasks
 from tinyseg.report.html.pictures import picture_of
-from tinyseg.report.html.records import Box, Detected, Fate, Labelled, Outlined, Sheet
+from tinyseg.report.html.records import Detected, Fate, Labelled, Outlined, Sheet
 from tinyseg.scoring import ERRORS, ErrorKind, FrameErrors, FramePairs, Sides
 
 EXACT_AREA = 48 * 48
@@ -60,28 +60,22 @@ def mask_rings(
         return []
     # With pixels doubled, each quarter of a pixel lies next to exactly one of its corners.
     doubled = bits.repeat(2, axis=0).repeat(2, axis=1)
-    found, _ = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    steps = [_steps((ring[:, 0].astype(np.int64) + 1) // 2) for ring in found]
-    lines = [_simplified(one) if area > EXACT_AREA else _corners_only(one) for one in steps]
-    return [line + np.array(origin_xy, np.float64) for line in lines if len(line) > 2]
-
-
-def _steps(line: Int64[np.ndarray, "k 2"]) -> Int64[np.ndarray, "_m 2"]:
-    """The closed line from pixel corner to pixel corner, without a corner twice in a row."""
-    return np.asarray(line[(line != np.roll(line, 1, axis=0)).any(axis=1)])
-
-
-def _corners_only(line: Int64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "_m 2"]:
-    """The line without the points on a straight way."""
-    before, after = line - np.roll(line, 1, axis=0), np.roll(line, -1, axis=0) - line
-    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-    back = (before * after).sum(axis=1) < 0
-    return np.asarray(line[turns | back].astype(np.float64))
-
-
-def _simplified(line: Int64[np.ndarray, "k 2"]) -> Float64[np.ndarray, "_m 2"]:
-    middles = (line + np.roll(line, -1, axis=0)).astype(np.float32)[:, None] / 2
-    return np.asarray(cv2.approxPolyDP(middles, TOLERANCE, True)[:, 0].astype(np.float64))
+    contours, _ = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    rings = []
+    for contour in contours:
+        line = (contour[:, 0].astype(np.int64) + 1) // 2
+        # From pixel corner to pixel corner, without a corner twice in a row
+        line = line[(line != np.roll(line, 1, axis=0)).any(axis=1)]
+        if area > EXACT_AREA:
+            middles = (line + np.roll(line, -1, axis=0)).astype(np.float32)[:, None] / 2
+            ring = cv2.approxPolyDP(middles, TOLERANCE, True)[:, 0]
+        else:  # without the points on a straight way
+            before, after = line - np.roll(line, 1, axis=0), np.roll(line, -1, axis=0) - line
+            turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+            ring = line[turns | ((before * after).sum(axis=1) < 0)]
+        if len(ring) > 2:
+            rings.append(ring.astype(np.float64) + np.array(origin_xy, np.float64))
+    return rings
 
 
 def _path(line: Float64[np.ndarray, "k 2"]) -> str:
@@ -114,12 +108,16 @@ def sheet_of(frame: Frame, runs: Sequence[JudgedFrame], *, floor: float, max_byt
     fates = [_fates(run.errors.truth, run.errors.taker, run.pairs.iou.T) for run in runs]
     truth = tuple(Labelled(shape, tuple(own)) for shape, *own in zip(shapes, *fates, strict=True))
     found = tuple(_found(run, frame.hw, floor) for run in runs)
-    boxes, worth = _worth(truth, found)
+    # How much native pixels are worth, and where: errors twice, guesses by their score
+    worth = [(one.shape, max(_weight(fate) for fate in one.fates)) for one in truth]
+    worth += [(one.shape, one.score * _weight(one.fate)) for run in found for one in run]
+    boxes = np.array([shape.box for shape, _ in worth], np.float64).reshape(-1, 4)
+    shares = np.array([w if shape.area <= NATIVE_AREA else 0.0 for shape, w in worth], np.float64)
     ignored = outlines(mask_ops.union(frame.ignore), frame.hw)[0] if len(frame.ignore) else ""
     return Sheet(
         frame.name,
         frame.hw,
-        picture_of(frame.image, boxes, worth, max_bytes=max_bytes),
+        picture_of(frame.image, boxes, shares, max_bytes=max_bytes),
         ignored,
         truth,
         found,
@@ -151,27 +149,12 @@ def _fates(
 def _shapes(instances: Instances, side: Sides, hw: tuple[int, int]) -> list[Outlined]:
     paths = outlines(instances.masks.select(side.index), hw)
     rows = zip(side.labels.tolist(), side.boxes, side.areas.tolist(), paths, strict=True)
-    return [Outlined(label, _whole(box), round(area), path) for label, box, area, path in rows]
-
-
-def _whole(box: Float64[np.ndarray, " 4"]) -> Box:
-    x0, y0, x1, y1 = box.astype(int).tolist()
-    return x0, y0, x1, y1
+    shapes = []
+    for label, box, area, path in rows:
+        x0, y0, x1, y1 = box.astype(int).tolist()
+        shapes.append(Outlined(label, (x0, y0, x1, y1), round(area), path))
+    return shapes
 
 
 def _weight(fate: Fate) -> float:
     return 2.0 if fate.kind in ERRORS else 1.0
-
-
-def _worth(
-    truth: Sequence[Labelled], found: Sequence[Sequence[Detected]]
-) -> tuple[Float64[np.ndarray, "n 4"], Float64[np.ndarray, " n"]]:
-    """Boxes, and how much native pixels are worth there: errors twice, guesses by their score."""
-    rows: list[tuple[Outlined, float]] = []
-    for label in truth:
-        rows.append((label.shape, max(_weight(fate) for fate in label.fates)))
-    for run in found:
-        rows += [(one.shape, one.score * _weight(one.fate)) for one in run]
-    boxes = np.array([shape.box for shape, _ in rows], np.float64).reshape(len(rows), 4)
-    worth = np.array([w if shape.area <= NATIVE_AREA else 0.0 for shape, w in rows], np.float64)
-    return boxes, worth
