@@ -49,9 +49,12 @@ def _of_scales(shrunk: Sequence[Shrunk]) -> list[str]:
 
 def _of_anchors(anchors: Sequence[AnchorCover], recipe: str | None) -> list[str]:
     """Whether the recipe named gives instances anchors as well as the best recipe does."""
-    means = {one.recipe: _mean_of(anchors, one.recipe) for one in anchors}
-    if not means:
+    shares: dict[str, list[float]] = {}
+    for one in anchors:
+        shares.setdefault(one.recipe, []).append(one.all or 0.0)
+    if not shares:
         return []
+    means = {name: sum(own) / len(own) for name, own in shares.items()}
     best = max(means, key=lambda name: means[name])
     told = "of the instances have an anchor over the threshold, in the mean over its scales"
     if recipe is None or means[best] - means[recipe] <= WORSE:
@@ -61,11 +64,6 @@ def _of_anchors(anchors: Sequence[AnchorCover], recipe: str | None) -> list[str]
         f"Anchors: with {recipe} {means[recipe]:.0%} {told}; with {best} {means[best]:.0%}: take "
         "its network.proposals, or another zoom."
     ]
-
-
-def _mean_of(anchors: Sequence[AnchorCover], recipe: str) -> float:
-    own = [one.all or 0.0 for one in anchors if one.recipe == recipe]
-    return sum(own) / len(own)
 
 
 def _of_tiles(covers: Sequence[TileCover]) -> list[str]:

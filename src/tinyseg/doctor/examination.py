@@ -135,9 +135,13 @@ def examine(
     for fault in [*twin_faults([look.seen for look in looks]), *_set_faults(looks, plan, classes)]:
         collector.add(fault)
     statistics = _statistics(looks, tuple(classes), recipe)
-    parts = tuple(_part(plan, index, looks) for index in range(len(plan.parts)))
+    parts = []
+    for index, about in enumerate(plan.parts):
+        own = [look for look in looks if look.seen.part == index]
+        instances = sum(len(look.objects) for look in own)
+        parts.append(ExaminedSet(*about, frames=len(own), instances=instances))
     advice = advise(statistics, None if recipe is None else recipe.name)
-    return Findings(parts, collector.groups(), statistics, advice, fast)
+    return Findings(tuple(parts), collector.groups(), statistics, advice, fast)
 
 
 def _in_part(fault: Fault, part: str) -> Fault:
@@ -170,23 +174,17 @@ def _look_at(source: ExaminedFrame, part: int, *, fast: bool) -> _Look:
         told = f"{type(error).__name__}: {str(error)[:200]}"
         failed = Fault(kinds.CHECK_FAILED, source.name, told)
         picture, labels = PictureLook(None), LabelLook.unreadable(failed)
-    faults = [*picture.faults, *labels.faults, *_frame_faults(source, picture, labels)]
-    seen = ComparedFrame(
-        source.name, part, source.picture, picture.digest, labels.digest, picture.thumbnail
-    )
-    return _Look(seen, replace(labels, faults=()), tuple(faults))
-
-
-def _frame_faults(source: ExaminedFrame, picture: PictureLook, labels: LabelLook) -> list[Fault]:
-    """What only picture and labels together say."""
-    faults = []
+    faults = [*picture.faults, *labels.faults]
     if labels.hw is not None and len(labels.objects) == 0:
         faults.append(Fault(kinds.FRAME_EMPTY, source.name))
     if picture.hw is not None and labels.hw not in (None, picture.hw):
         told = f"picture {_size(picture.hw)}, labels {_size(labels.hw)}"
         fits = labels.hw == picture.stored_hw
         faults.append(Fault(kinds.TURN_UNSEEN if fits else kinds.SIZE_DIFFERS, source.name, told))
-    return faults
+    seen = ComparedFrame(
+        source.name, part, source.picture, picture.digest, labels.digest, picture.thumbnail
+    )
+    return _Look(seen, replace(labels, faults=()), tuple(faults))
 
 
 def _size(hw: tuple[int, int]) -> str:
@@ -242,30 +240,18 @@ def _statistics(
     objects = Objects.concatenate([look.objects for look in own])
     sizes = [np.tile(np.array(look.hw, np.float64), (len(look.objects), 1)) for look in own]
     people = Population(objects, np.concatenate([np.zeros((0, 2)), *sizes]))
-    named = [] if recipe is None else [recipe]
-    others = [find_recipe(name) for name in RECIPES if recipe is None or name != recipe.name]
+    # Recipes that differ in anchors or sampling, the first of each kind
+    recipes = [] if recipe is None else [recipe]
+    for one in map(find_recipe, RECIPES):
+        pairs = [(kept.network.proposals, kept.sampling) for kept in recipes]
+        if (one.network.proposals, one.sampling) not in pairs:
+            recipes.append(one)
     band = rows_of_small(people)
     return Statistics(
         classes,
         count_up(people, classes),
         shrunk_at(people, resolutions_of(recipe)),
-        anchor_cover(people, [*named, *_unlike(others)]),
+        anchor_cover(people, recipes),
         tile_cover(people, band),
         band,
     )
-
-
-def _unlike(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """Recipes that differ in anchors or sampling, the first of each kind."""
-    kept: list[Recipe] = []
-    for recipe in recipes:
-        pair = recipe.network.proposals, recipe.sampling
-        if all((one.network.proposals, one.sampling) != pair for one in kept):
-            kept.append(recipe)
-    return kept
-
-
-def _part(plan: Examination, index: int, looks: Sequence[_Look]) -> ExaminedSet:
-    own = [look for look in looks if look.seen.part == index]
-    instances = sum(len(look.objects) for look in own)
-    return ExaminedSet(*plan.parts[index], frames=len(own), instances=instances)

@@ -9,7 +9,7 @@ then advice; names from files are escaped, so
 that brackets in them are no markup.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from math import inf
@@ -151,65 +151,45 @@ def _summary(findings: Findings) -> str:
 def _tables(statistics: Statistics) -> Iterator[RenderableType]:
     if statistics.counts.sum() == 0:
         return
-    for table in (_sizes, _rows, _shrunk, _anchors, _tiles):
-        yield ""
-        yield table(statistics)
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for head in others:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
-
-
-def _sizes(statistics: Statistics) -> Table:
-    heads = _size_names()
-    table = _table("Instances by size (square root of the box, frame pixels)", "class", "n", *heads)
-    counts = statistics.counts.sum(axis=2)
-    for name, row in zip(statistics.classes, counts.tolist(), strict=True):
-        table.add_row(escape(name), str(sum(row)), *map(str, row))
-    return table
-
-
-def _rows(statistics: Statistics) -> Table:
-    """A line for each bin of rows between the first and the last that holds an instance."""
-    counts = statistics.counts.sum(axis=0).T
-    table = _table("By row of the frame", "% of its height", *_size_names())
-    held = np.flatnonzero(counts.sum(axis=1))
-    step = 100 // len(counts)
-    for row in range(int(held[0]), int(held[-1]) + 1):
-        table.add_row(f"{row * step}-{(row + 1) * step}", *map(str, counts[row].tolist()))
-    return table
-
-
-def _shrunk(statistics: Statistics) -> Table:
-    table = _table("What is left at a resolution", "short / longest side", "<4", "<8", "<16")
-    for one in statistics.shrunk:
-        table.add_row(escape(one.resolution), *map(_percent, one.below))
-    return table
-
-
-def _anchors(statistics: Statistics) -> Table:
+    sizes = [f"{low:g}-" if high == inf else f"{low:g}-{high:g}" for low, high in pairwise(SIZES)]
+    title = "Instances by size (square root of the box, frame pixels)"
+    counts = zip(statistics.classes, statistics.counts.sum(axis=2).tolist(), strict=True)
+    rows: list[tuple[object, ...]] = [(escape(name), sum(row), *row) for name, row in counts]
+    yield from _table(title, ("class", "n", *sizes), rows)
+    # A line for each bin of rows between the first and the last that holds an instance
+    by_row = statistics.counts.sum(axis=0).T
+    held, step = np.flatnonzero(by_row.sum(axis=1)), 100 // len(by_row)
+    bins = range(int(held[0]), int(held[-1]) + 1)
+    rows = [(f"{n * step}-{(n + 1) * step}", *by_row[n].tolist()) for n in bins]
+    yield from _table("By row of the frame", ("% of its height", *sizes), rows)
+    rows = [(escape(one.resolution), *map(_percent, one.below)) for one in statistics.shrunk]
+    heads = ("short / longest side", "<4", "<8", "<16")
+    yield from _table("What is left at a resolution", heads, rows)
+    rows = [
+        (one.recipe, one.resolution, _percent(one.tiny), _percent(one.all))
+        for one in statistics.anchors
+    ]
     title = "Instances with an anchor over the recipe's threshold"
-    table = _table(title, "recipe", "trained at", "under 16 px", "all")
-    for one in statistics.anchors:
-        table.add_row(one.recipe, one.resolution, _percent(one.tiny), _percent(one.all))
-    return table
-
-
-def _tiles(statistics: Statistics) -> Table:
+    yield from _table(title, ("recipe", "trained at", "under 16 px", "all"), rows)
+    rows = []
+    for tile in statistics.tiles:
+        cells = f"{tile.zoom:g}", tile.tiles, f"{tile.megapixels:.1f}"
+        rows.append((tile.size, *cells, _percent(tile.whole), _percent(tile.below_16)))
     title = "Tiles, neighbours sharing a quarter"
-    table = _table(title, "size", "zoom", "a frame", "MP", "whole in one", "<16")
-    for one in statistics.tiles:
-        cells = f"{one.zoom:g}", str(one.tiles), f"{one.megapixels:.1f}"
-        table.add_row(str(one.size), *cells, _percent(one.whole), _percent(one.below_16))
-    return table
+    yield from _table(title, ("size", "zoom", "a frame", "MP", "whole in one", "<16"), rows)
 
 
-def _size_names() -> list[str]:
-    return [f"{low:g}-" if high == inf else f"{low:g}-{high:g}" for low, high in pairwise(SIZES)]
+def _table(
+    title: str, heads: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> Iterator[RenderableType]:
+    """An empty line and the table: names on the left, figures on the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(str, row))
+    yield ""
+    yield table
 
 
 def _percent(share: float | None) -> str:

@@ -38,6 +38,8 @@ class Fault:
 
 _E, _W, _N = Severity.error, Severity.warning, Severity.note
 
+# fmt: off
+
 # Folders, pairs and lists
 
 NO_FRAMES = FaultKind(
@@ -53,25 +55,19 @@ HALF_MISSING = FaultKind(
     "half-missing", _W, "frames without picture or label", "They are left out; copy what lacks."
 )
 FILE_UNREAD = FaultKind(
-    "file-unread",
-    _W,
-    "files that the layout does not read",
+    "file-unread", _W, "files that the layout does not read",
     "Mind their types and names: pictures in train_color, _instanceIds.png in train_label (WAD); "
     "_leftImg8bit.png or another picture, _gtFine_instanceIds.png (Cityscapes).",
 )
 PICTURE_UNLISTED = FaultKind(
-    "picture-unlisted",
-    _N,
-    "pictures beside the labelled ones that no label names",
+    "picture-unlisted", _N, "pictures beside the labelled ones that no label names",
     "They are not used; frames without objects belong into the labels too.",
 )
 NAME_TWICE = FaultKind(
     "name-twice", _E, "frame names that occur twice", "A name is unique over all splits and .json."
 )
 LISTED_MISSING = FaultKind(
-    "listed-missing",
-    _W,
-    "list entries without a frame",
+    "listed-missing", _W, "list entries without a frame",
     "They are left out; mind the spelling, and whether all files were copied.",
 )
 LISTED_TWICE = FaultKind(
@@ -81,9 +77,7 @@ LISTED_AMBIGUOUS = FaultKind(
     "listed-ambiguous", _E, "list entries that fit several frames", "Write the whole name."
 )
 LISTED_PAIR = FaultKind(
-    "listed-pair",
-    _W,
-    "list lines whose picture and label differ in name",
+    "listed-pair", _W, "list lines whose picture and label differ in name",
     "Labels are found by the picture's name; the second column is not read.",
 )
 
@@ -91,9 +85,7 @@ LISTED_PAIR = FaultKind(
 
 PICTURE_EMPTY = FaultKind("picture-empty", _E, "empty picture files", "Copy them again.")
 PICTURE_FOREIGN = FaultKind(
-    "picture-foreign",
-    _E,
-    "picture files of a type that is not read",
+    "picture-foreign", _E, "picture files of a type that is not read",
     "Convert them, or fetch what really belongs there.",
 )
 PICTURE_CUT = FaultKind(
@@ -106,15 +98,11 @@ PICTURE_ENDING = FaultKind(
     "picture-ending", _W, "pictures whose ending lies", "They are read by content; rename them."
 )
 PICTURE_MODE = FaultKind(
-    "picture-mode",
-    _W,
-    "pictures that are not plain RGB of 8 bits",
+    "picture-mode", _W, "pictures that are not plain RGB of 8 bits",
     "They are converted: grey tripled, alpha dropped, 10 to 16 bits cut to 8. Is that meant?",
 )
 PICTURE_ROTATED = FaultKind(
-    "picture-rotated",
-    _N,
-    "pictures that an EXIF tag turns",
+    "picture-rotated", _N, "pictures that an EXIF tag turns",
     "They are read upright, as viewers show them; tools that ignore the tag see another frame.",
 )
 PICTURE_BLANK = FaultKind(
@@ -124,9 +112,7 @@ PICTURE_TWICE = FaultKind(
     "picture-twice", _W, "pictures that are another frame's, byte by byte", "Keep one of them."
 )
 PICTURE_ALIKE = FaultKind(
-    "picture-alike",
-    _W,
-    "pictures that nearly repeat another",
+    "picture-alike", _W, "pictures that nearly repeat another",
     "A standing car's frames teach little; keep fewer, and all of them in one split.",
 )
 
@@ -144,33 +130,23 @@ LABEL_REFUSED = FaultKind(
     "label-refused", _E, "labels that their reader refuses", "See the detail for file and rule."
 )
 LABEL_8_BIT = FaultKind(
-    "label-8-bit",
-    _E,
-    "label maps of 8 bits",
+    "label-8-bit", _E, "label maps of 8 bits",
     "class * 1000 + instance needs 16 bits; it may be a map of classes (labelIds) alone.",
 )
 LABEL_COLOUR = FaultKind(
-    "label-colour",
-    _E,
-    "label maps in colour",
+    "label-colour", _E, "label maps in colour",
     "A map for the eye; the map of instance ids is needed.",
 )
 LABEL_TWICE = FaultKind(
-    "label-twice",
-    _W,
-    "labels that are another frame's, on another picture",
+    "label-twice", _W, "labels that are another frame's, on another picture",
     "Probably a file copied under a wrong name.",
 )
 SIZE_DIFFERS = FaultKind(
-    "size-differs",
-    _E,
-    "labels of another size than their picture",
+    "size-differs", _E, "labels of another size than their picture",
     "Scale neither: find the pair that belongs together.",
 )
 TURN_UNSEEN = FaultKind(
-    "turn-unseen",
-    _W,
-    "labels drawn on a picture as it is stored, which an EXIF tag turns",
+    "turn-unseen", _W, "labels drawn on a picture as it is stored, which an EXIF tag turns",
     "They are read so, by their size; `tinyseg convert` writes a set that all tools read alike.",
 )
 SIZE_UNUSUAL = FaultKind(
@@ -180,70 +156,50 @@ SIZE_UNUSUAL = FaultKind(
 # Values of label maps
 
 BACKGROUND_ZERO = FaultKind(
-    "background-zero",
-    _E,
-    "label maps whose background is 0",
+    "background-zero", _E, "label maps whose background is 0",
     "The WAD's background is 255; replace the value 0.",
 )
 CLASS_ALONE = FaultKind(
-    "class-alone",
-    _E,
-    "label maps with class ids alone",
+    "class-alone", _E, "label maps with class ids alone",
     "A map of classes (labelIds); instances need class * 1000 + instance.",
 )
 GROUPS_ONLY = FaultKind(
-    "groups-only",
-    _W,
-    "frames whose objects are all groups",
+    "groups-only", _W, "frames whose objects are all groups",
     "A class id alone is a group, which is ignored: is it a map of classes (labelIds)?",
 )
 OTHER_FORMAT = FaultKind(
-    "other-format",
-    _E,
-    "label maps with the values of another format",
+    "other-format", _E, "label maps with the values of another format",
     "Cityscapes: 0 ... 23, 24 and 24000 on; WAD: 255, 33000 to 40999. Convert, or mend the layout.",
 )
 UNKNOWN_CLASS = FaultKind(
     "unknown-class", _E, "label maps with unknown classes", "Map or remove these values."
 )
 LABEL_NOISE = FaultKind(
-    "label-noise",
-    _E,
-    "label maps with thousands of values",
+    "label-noise", _E, "label maps with thousands of values",
     "It is a picture, or was stored with loss or smooth scaling.",
 )
 IGNORE_LARGE = FaultKind(
-    "ignore-large",
-    _W,
-    "frames that are mostly ignored",
+    "ignore-large", _W, "frames that are mostly ignored",
     "Nothing is learnt or scored there; check the labels.",
 )
 
 # Instances
 
 FRAME_EMPTY = FaultKind(
-    "frame-empty",
-    _N,
-    "frames without an instance",
+    "frame-empty", _N, "frames without an instance",
     "Meant? Then they are good negatives; unlabelled frames would teach to miss.",
 )
 ALL_IGNORED = FaultKind(
-    "all-ignored",
-    _E,
-    "sets of which every annotation is a crowd or ignored",
+    "all-ignored", _E, "sets of which every annotation is a crowd or ignored",
     "Nothing can be learnt or scored. CVAT writes iscrowd 1 for masks: export polygons, or set "
     "iscrowd to 0 where a mask is one object.",
 )
 CLASS_FOREIGN = FaultKind(
-    "class-foreign",
-    _N,
-    "classes that have labels and are not in the class list",
+    "class-foreign", _N, "classes that have labels and are not in the class list",
     "Their objects are left out; name other classes, or the same thing has another name.",
 )
 BOX_ALONE = FaultKind(
-    "box-alone",
-    _N,
-    "instances that are a box without a mask",
+    "box-alone", _N, "instances that are a box without a mask",
     "They train where objects are, not their masks, and are not scored as masks.",
 )
 NO_INSTANCES = FaultKind(
@@ -253,18 +209,14 @@ CLASS_ABSENT = FaultKind(
     "class-absent", _N, "classes without an instance", "They can be neither learnt nor scored."
 )
 INSTANCE_EMPTY = FaultKind(
-    "instance-empty",
-    _W,
-    "instances that cover no pixel",
+    "instance-empty", _W, "instances that cover no pixel",
     "They are left out: outside the frame, or thinner than a pixel.",
 )
 INSTANCE_PIXEL = FaultKind(
     "instance-pixel", _W, "instances of one pixel", "Usually a slip of the annotator; remove them."
 )
 INSTANCE_APART = FaultKind(
-    "instance-apart",
-    _W,
-    "instances in parts far from each other",
+    "instance-apart", _W, "instances in parts far from each other",
     "Two objects with one id? Give each its own.",
 )
 INSTANCE_TWICE = FaultKind(
@@ -274,9 +226,7 @@ INSTANCE_CLASSES = FaultKind(
     "instance-classes", _W, "instances that have two classes", "Keep the right one."
 )
 INSTANCES_OVERLAP = FaultKind(
-    "instances-overlap",
-    _N,
-    "instances that share much of one another",
+    "instances-overlap", _N, "instances that share much of one another",
     "A pixel belongs to one object; is the same one outlined twice?",
 )
 
@@ -284,9 +234,7 @@ INSTANCES_OVERLAP = FaultKind(
 
 JSON_DAMAGED = FaultKind("json-damaged", _E, ".json files that cannot be read", "Write it again.")
 JSON_LIST = FaultKind(
-    "json-list",
-    _E,
-    "lists that a .json lacks",
+    "json-list", _E, "lists that a .json lacks",
     "images, annotations and categories are lists of objects.",
 )
 JSON_KEY = FaultKind(
@@ -297,36 +245,26 @@ CATEGORY_ID_TWICE = FaultKind(
     "category-id-twice", _E, "category ids that occur twice", "Number them anew."
 )
 ANNOTATION_ID_TWICE = FaultKind(
-    "annotation-id-twice",
-    _E,
-    "annotation ids that occur twice",
+    "annotation-id-twice", _E, "annotation ids that occur twice",
     "Number them anew; joined files often begin at 1 each.",
 )
 IMAGE_DANGLING = FaultKind(
-    "image-dangling",
-    _E,
-    "annotations of an image that is not there",
+    "image-dangling", _E, "annotations of an image that is not there",
     "Remove them, or put the images back into the list.",
 )
 CATEGORY_DANGLING = FaultKind(
-    "category-dangling",
-    _E,
-    "annotations of a category that is not there",
+    "category-dangling", _E, "annotations of a category that is not there",
     "Add the category; some tools count from 0, some from 1.",
 )
 CATEGORY_TWICE = FaultKind(
     "category-twice", _E, "category names that occur twice", "Join the categories, or rename one."
 )
 CATEGORY_NONE = FaultKind(
-    "category-none",
-    _E,
-    ".json files of which no category is in the class list",
+    "category-none", _E, ".json files of which no category is in the class list",
     "The classes 'data' are the set's own.",
 )
 FILE_NAME = FaultKind(
-    "file-name",
-    _E,
-    "file names that fit no picture of their own",
+    "file-name", _E, "file names that fit no picture of their own",
     "Write paths below the image folder, or name another folder of pictures.",
 )
 SHAPE_MISSING = FaultKind(
@@ -339,9 +277,7 @@ POLYGON_NUMBERS = FaultKind(
     "polygon-numbers", _E, "polygons that are not finite numbers", "Remove them: NaN, null, text."
 )
 POLYGON_OUTSIDE = FaultKind(
-    "polygon-outside",
-    _W,
-    "polygons that leave the frame",
+    "polygon-outside", _W, "polygons that leave the frame",
     "They are cut to it. Many of them: coordinates of another image size.",
 )
 RLE_SIZE = FaultKind(
@@ -355,9 +291,7 @@ BOX_DAMAGED = FaultKind(
 )
 BOX_OUTSIDE = FaultKind("box-outside", _W, "boxes that leave the frame", "Cut them to it.")
 BOX_DIFFERS = FaultKind(
-    "box-differs",
-    _W,
-    "boxes that do not fit their mask",
+    "box-differs", _W, "boxes that do not fit their mask",
     "bbox is x, y, width, height, not corners; the mask counts here, other tools use the box.",
 )
 
@@ -370,15 +304,11 @@ LEAK_PICTURE = FaultKind(
     "leak-picture", _E, "pictures that are in both sets, under two names", "Keep one side."
 )
 LEAK_ALIKE = FaultKind(
-    "leak-alike",
-    _W,
-    "validation pictures that nearly repeat a training picture",
+    "leak-alike", _W, "validation pictures that nearly repeat a training picture",
     "Split by clip or place, not by frame.",
 )
 LEAK_CLIP = FaultKind(
-    "leak-clip",
-    _W,
-    "validation frames seconds away from a training frame",
+    "leak-clip", _W, "validation frames seconds away from a training frame",
     "Split by clip: the same cars are in both, and the score flatters.",
 )
 CLASS_UNLEARNT = FaultKind(
@@ -386,11 +316,10 @@ CLASS_UNLEARNT = FaultKind(
 )
 
 CHECK_FAILED = FaultKind(
-    "check-failed",
-    _E,
-    "frames that the doctor could not look at",
+    "check-failed", _E, "frames that the doctor could not look at",
     "Not one of the known faults: please report it with the file.",
 )
+# fmt: on
 
 BY_CODE = {kind.code: kind for kind in list(vars().values()) if isinstance(kind, FaultKind)}
 """What readers' errors name by its code."""

@@ -34,7 +34,6 @@ class Code:
     """How a format writes labels: what its values mean here, its commonest background, which values
     are a class id without an instance, whether such a one is a group, and the other format's."""
 
-    name: str
     meanings: Meanings
     background: int
     lone_ids: tuple[int, ...]
@@ -99,23 +98,20 @@ def _value_faults(
         return [Fault(kinds.GROUPS_ONLY, place, f"values {', '.join(map(str, values[lone]))}")]
     if (label == code.background).any():
         values = np.append(values, code.background)
+    has_background = (code.meanings[values] == MEANS_BACKGROUND).any()
+    rest = unknown[unknown != 0]
+    if not len(rest) and not has_background:
+        kind = kinds.BACKGROUND_ZERO
+    elif not code.lone_is_group and len(rest) and np.isin(rest, code.lone_ids).all():
+        kind = kinds.CLASS_ALONE
+    elif (code.other[values] != MEANS_UNKNOWN).all():
+        kind = kinds.OTHER_FORMAT
+    else:
+        kind = kinds.UNKNOWN_CLASS
     pixels = int(np.isin(label, unknown).sum())
     shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
-    picture_fault_text = f"{'value' if len(unknown) == 1 else 'values'} {shown} on {pixels} pixels"
-    return [Fault(_unknown_kind(values, unknown, code), place, picture_fault_text)]
-
-
-def _unknown_kind(
-    values: Int64[np.ndarray, " n"], unknown: Int64[np.ndarray, " k"], code: Code
-) -> kinds.FaultKind:
-    backgrounds = code.meanings[values] == MEANS_BACKGROUND
-    if unknown.tolist() == [0] and not backgrounds.any():
-        return kinds.BACKGROUND_ZERO
-    rest = unknown[unknown != 0]
-    if not code.lone_is_group and len(rest) and np.isin(rest, code.lone_ids).all():
-        return kinds.CLASS_ALONE
-    fits_other = (code.other[values] != MEANS_UNKNOWN).all()
-    return kinds.OTHER_FORMAT if fits_other else kinds.UNKNOWN_CLASS
+    told = f"{'value' if len(unknown) == 1 else 'values'} {shown} on {pixels} pixels"
+    return [Fault(kind, place, told)]
 
 
 def _instances(

@@ -83,13 +83,11 @@ TWICE, MUCH = 0.8, 0.5
 
 def small_faults(areas: Int64[np.ndarray, " n"], place: str, names: Sequence[str]) -> list[Fault]:
     """Instances without a pixel, and of one."""
-    empty = [
-        Fault(kinds.INSTANCE_EMPTY, place, names[i]) for i in np.flatnonzero(areas == 0).tolist()
+    return [
+        Fault(kind, place, names[index])
+        for area, kind in enumerate((kinds.INSTANCE_EMPTY, kinds.INSTANCE_PIXEL))
+        for index in np.flatnonzero(areas == area).tolist()
     ]
-    pixel = [
-        Fault(kinds.INSTANCE_PIXEL, place, names[i]) for i in np.flatnonzero(areas == 1).tolist()
-    ]
-    return empty + pixel
 
 
 def apart_faults(
@@ -144,12 +142,7 @@ def overlap_faults(
     for i, j in combinations(range(len(masks)), 2):
         if shared[i, j] >= MUCH:
             told = f"{names[i]} and {names[j]}: IoU {shared[i, j]:.2f}"
-            alike = bool(labels[i] == labels[j])
-            faults.append(Fault(_kind_of(float(shared[i, j]), alike=alike), place, told))
+            kind = kinds.INSTANCE_TWICE if labels[i] == labels[j] else kinds.INSTANCE_CLASSES
+            kind = kind if shared[i, j] >= TWICE else kinds.INSTANCES_OVERLAP
+            faults.append(Fault(kind, place, told))
     return faults
-
-
-def _kind_of(iou: float, *, alike: bool) -> kinds.FaultKind:
-    if iou < TWICE:
-        return kinds.INSTANCES_OVERLAP
-    return kinds.INSTANCE_TWICE if alike else kinds.INSTANCE_CLASSES

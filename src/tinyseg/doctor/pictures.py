@@ -16,7 +16,7 @@ from jaxtyping import Float16, UInt8
 from tinyseg.doctor import kinds
 from tinyseg.doctor.kinds import Fault
 from tinyseg.errors import ImageError
-from tinyseg.image import EMPTY, ENDINGS, FOREIGN, Header, read_header, read_image
+from tinyseg.image import EMPTY, ENDINGS, FOREIGN, read_header, read_image
 
 THUMBNAIL = 32
 """Side in pixels: 32 x 32 tell frames of one camera apart (correlation up to .80 on 15 WAD frames)
@@ -45,7 +45,13 @@ def look_at_picture(path: Path, place: str, *, fast: bool) -> PictureLook:
     faults = []
     try:
         header = read_header(path)
-        faults += _header_faults(header, path, place)
+        if ENDINGS.get(path.suffix.lower(), header.type) != header.type:
+            faults.append(Fault(kinds.PICTURE_ENDING, place, f"{header.type} named {path.suffix}"))
+        if (header.mode, header.bits) != ("RGB", 8):
+            faults.append(Fault(kinds.PICTURE_MODE, place, f"{header.mode}, {header.bits} bits"))
+        if header.turn.orientation != 1:
+            told = f"orientation {header.turn.orientation}"
+            faults.append(Fault(kinds.PICTURE_ROTATED, place, told))
         if fast:
             return PictureLook(header.upright_hw, tuple(faults), stored_hw=header.hw)
         image = read_image(path)
@@ -56,18 +62,6 @@ def look_at_picture(path: Path, place: str, *, fast: bool) -> PictureLook:
     if thumbnail is None:
         faults.append(Fault(kinds.PICTURE_BLANK, place, f"colour {image[0, 0].tolist()}"))
     return PictureLook(header.upright_hw, tuple(faults), digest_of(path), thumbnail, header.hw)
-
-
-def _header_faults(header: Header, path: Path, place: str) -> list[Fault]:
-    faults = []
-    if ENDINGS.get(path.suffix.lower(), header.type) != header.type:
-        faults.append(Fault(kinds.PICTURE_ENDING, place, f"{header.type} named {path.suffix}"))
-    if (header.mode, header.bits) != ("RGB", 8):
-        faults.append(Fault(kinds.PICTURE_MODE, place, f"{header.mode}, {header.bits} bits"))
-    if header.turn.orientation != 1:
-        picture_fault_text = f"orientation {header.turn.orientation}"
-        faults.append(Fault(kinds.PICTURE_ROTATED, place, picture_fault_text))
-    return faults
 
 
 def damage_kind(error: ImageError) -> kinds.FaultKind:

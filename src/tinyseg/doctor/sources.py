@@ -71,26 +71,20 @@ def chosen(survey: Survey, listed: Path | None) -> tuple[list[ExaminedFrame], li
     kept: dict[str, ExaminedFrame] = {}
     faults, seen = list(survey.faults), set[str]()
     for line, entry in read_list(listed):
-        own = known.fitting(entry)
-        fault = _entry_fault(entry, own, f"{listed.name}, line {line}", seen, survey)
-        if fault is not None:
-            faults.append(fault)
-        elif own:
-            kept[own[0]] = survey.sources[own[0]]
-        seen.add(own[0] if len(own) == 1 else entry)
+        own, place = known.fitting(entry), f"{listed.name}, line {line}"
+        name = own[0] if len(own) == 1 else entry
+        if name in seen:
+            faults.append(Fault(kinds.LISTED_TWICE, place, entry))
+        elif not own:
+            faults.append(Fault(kinds.LISTED_MISSING, place, entry))
+        elif len(own) > 1:
+            faults.append(Fault(kinds.LISTED_AMBIGUOUS, place, ", ".join(own)))
+        elif name in survey.halves:
+            faults.append(survey.halves[name])
+        else:
+            kept[name] = survey.sources[name]
+        seen.add(name)
     return list(kept.values()), faults + list(_pair_faults(listed))
-
-
-def _entry_fault(
-    entry: str, own: list[str], place: str, seen: set[str], survey: Survey
-) -> Fault | None:
-    if (own[0] if len(own) == 1 else entry) in seen:
-        return Fault(kinds.LISTED_TWICE, place, entry)
-    if not own:
-        return Fault(kinds.LISTED_MISSING, place, entry)
-    if len(own) > 1:
-        return Fault(kinds.LISTED_AMBIGUOUS, place, ", ".join(own))
-    return survey.halves.get(own[0])
 
 
 def _pair_faults(listed: Path) -> Iterator[Fault]:
@@ -118,17 +112,15 @@ def survey_read(
     try:
         splits = splits if split is not None else splits_of(path, format) or splits
     except TinysegError as error:
-        return Survey({}, {}, (reader_fault(error, _place(error, path)),))
+        return Survey({}, {}, (reader_fault(error, path),))
     for own in splits:
         try:
             listings |= list_frames(path, format, classes, (own,), images)
         except TinysegError as error:
-            faults.append(reader_fault(error, _place(error, path)))
+            faults.append(reader_fault(error, path))
     pictures: set[Path] = set()
     for own, found in names_apart(listings).items():
-        faults += [
-            reader_fault(error, _place(error, path)) for error in (*found.faults, *found.doubts)
-        ]
+        faults += [reader_fault(error, path) for error in (*found.faults, *found.doubts)]
         for name, (picture, read) in found.frames.items():
             if picture in pictures:
                 faults.append(Fault(kinds.NAME_TWICE, name, f"again in {own}"))
@@ -141,14 +133,11 @@ def survey_read(
     return Survey(sources, halves, tuple(faults))
 
 
-def reader_fault(error: TinysegError, place: str) -> Fault:
-    """A reader's error as a fault of a frame or a file."""
+def reader_fault(error: TinysegError, place: str | Path) -> Fault:
+    """A reader's error as a fault of a frame; with a path, of the file that the error is about."""
+    if isinstance(place, Path):
+        place = Path(error.path or place).name
     return Fault(kinds.BY_CODE.get(error.code or "", kinds.LABEL_REFUSED), place, error.reason)
-
-
-def _place(error: TinysegError, path: Path) -> str:
-    """The file that the error is about."""
-    return path.name if error.path is None else Path(error.path).name
 
 
 def _unlisted(sources: Iterable[ExaminedFrame]) -> Iterator[Fault]:
@@ -200,7 +189,8 @@ def _digest(labels: FrameLabels) -> bytes:
 
 def survey_wad(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
     """train_color/<stem>.jpg (or another picture) and train_label/<stem>_instanceIds.png."""
-    code = wad_code(classes)
+    own, other = wad.meanings_of(classes), cityscapes.meanings_of(classes)
+    code = Code(own, WAD_BACKGROUND, (*WAD_IDS, WAD_RIDER), False, other)
     pictures, odd = _sorted_out(path.glob("train_color/*"), *ENDINGS)
     labels, odd_labels = _sorted_out(path.glob("train_label/*"), "_instanceIds.png")
     return _paired(path, pictures, labels, code, [*odd, *odd_labels])
@@ -208,25 +198,13 @@ def survey_wad(path: Path, classes: tuple[str, ...], split: str | None = None) -
 
 def survey_cityscapes(path: Path, classes: tuple[str, ...], split: str | None = None) -> Survey:
     """leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/."""
-    code = cityscapes_code(classes)
+    own, other = cityscapes.meanings_of(classes), wad.meanings_of(classes)
+    code = Code(own, 0, tuple(CITYSCAPES_IDS), True, other)
     endings = [f"_leftImg8bit{ending}" for ending in ENDINGS]
     pictures, odd = _sorted_out(path.glob(f"leftImg8bit/{split or '*'}/*/*"), *endings)
     # Maps of classes, colours and polygons lie beside by custom.
     labels, _ = _sorted_out(path.glob(f"gtFine/{split or '*'}/*/*"), "_gtFine_instanceIds.png")
     return _paired(path, pictures, labels, code, odd)
-
-
-def wad_code(classes: tuple[str, ...]) -> Code:
-    """How the WAD writes labels."""
-    lone = (*WAD_IDS, WAD_RIDER)
-    other = cityscapes.meanings_of(classes)
-    return Code("wad", wad.meanings_of(classes), WAD_BACKGROUND, lone, False, other)
-
-
-def cityscapes_code(classes: tuple[str, ...]) -> Code:
-    """How Cityscapes writes labels."""
-    own, other = cityscapes.meanings_of(classes), wad.meanings_of(classes)
-    return Code("cityscapes", own, 0, tuple(CITYSCAPES_IDS), True, other)
 
 
 def _sorted_out(paths: Iterator[Path], *endings: str) -> tuple[dict[str, list[Path]], list[Path]]:

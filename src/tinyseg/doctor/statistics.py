@@ -13,6 +13,7 @@ benchmarks/anchors.py. At most SAMPLE instances are asked, evenly spaced through
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from math import inf
 from typing import Any
 
@@ -264,26 +265,21 @@ def tile_cover(people: Population, band: tuple[float, float] | None) -> tuple[Ti
     if len(people) == 0:
         return ()
     asked = people.sample(SAMPLE)
-    return tuple(_covered_by(asked, size, zoom, band) for size in TILE_SIZES for zoom in ZOOMS)
-
-
-def _covered_by(
-    people: Population, size: int, zoom: float, band: tuple[float, float] | None
-) -> TileCover:
-    whole = np.zeros(len(people), np.bool_)
-    most = 0
-    for hw in np.unique(people.frames_hw, axis=0):
-        own = (people.frames_hw == hw).all(axis=1)
-        views = _tiles_of(hw, size, zoom)
-        most = max(most, len(views))
-        for x0, y0, x1, y1 in views:
-            low, high = people.objects.boxes[:, :2], people.objects.boxes[:, 2:]
-            whole |= own & (low >= [x0, y0]).all(axis=1) & (high <= [x1, y1]).all(axis=1)
-    below = float((people.sizes * zoom < TINY).mean())
-    largest = people.frames_hw[people.frames_hw.prod(axis=1).argmax()]
-    in_band = None if band is None else len(_tiles_of(largest, size, zoom, band))
-    megapixels = most * size * size / 1e6
-    return TileCover(size, zoom, most, in_band, megapixels, float(whole.mean()), below)
+    low, high = asked.objects.boxes[:, :2], asked.objects.boxes[:, 2:]
+    largest = asked.frames_hw[asked.frames_hw.prod(axis=1).argmax()]
+    covers = []
+    for size, zoom in product(TILE_SIZES, ZOOMS):
+        whole, most = np.zeros(len(asked), np.bool_), 0
+        for hw in np.unique(asked.frames_hw, axis=0):
+            own = (asked.frames_hw == hw).all(axis=1)
+            views = _tiles_of(hw, size, zoom)
+            most = max(most, len(views))
+            for x0, y0, x1, y1 in views:
+                whole |= own & (low >= [x0, y0]).all(axis=1) & (high <= [x1, y1]).all(axis=1)
+        in_band = None if band is None else len(_tiles_of(largest, size, zoom, band))
+        shares = float(whole.mean()), float((asked.sizes * zoom < TINY).mean())
+        covers.append(TileCover(size, zoom, most, in_band, most * size * size / 1e6, *shares))
+    return tuple(covers)
 
 
 def _tiles_of(

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -48,50 +49,35 @@ class ComparedFrame:
 
 def twin_faults(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     """Everything that two frames have in common and should not."""
-    yield from _same_file(frames)
-    yield from _same_bytes(frames)
-    yield from _same_labels(frames)
-    yield from _alike(frames)
+    yield from _same(frames)
+    train, val = ([f for f in frames if f.part == part] for part in (0, 1))
+    yield from _alike(train, train, kinds.PICTURE_ALIKE)
+    yield from _alike(val, val, kinds.PICTURE_ALIKE)
+    yield from _alike(val, train, kinds.LEAK_ALIKE)
     yield from _neighbours(frames)
 
 
-def _same_file(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
+def _same(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
+    """The same picture file, bytes of a picture, or labels, these on pictures known to differ."""
     trained = {frame.picture.resolve() for frame in frames if frame.part == 0}
+    by_picture: dict[bytes, ComparedFrame] = {}
+    by_labels: dict[bytes, ComparedFrame] = {}
     for frame in frames:
-        if frame.part == 1 and frame.picture.resolve() in trained:
+        path = frame.picture.resolve()
+        if frame.part == 1 and path in trained:
             yield Fault(kinds.LEAK_FRAME, frame.name)
+        if frame.digest:
+            other = by_picture.setdefault(frame.digest, frame)
+            if other.picture.resolve() != path:
+                kind = kinds.PICTURE_TWICE if other.part == frame.part else kinds.LEAK_PICTURE
+                yield Fault(kind, frame.name, f"as {other.name}")
+        if frame.label_digest:
+            other = by_labels.setdefault(frame.label_digest, frame)
+            if frame.digest and other.digest and frame.digest != other.digest:
+                yield Fault(kinds.LABEL_TWICE, frame.name, f"as {other.name}")
 
 
-def _same_bytes(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
-    first: dict[bytes, ComparedFrame] = {}
-    for frame in frames:
-        if not frame.digest:
-            continue
-        other = first.setdefault(frame.digest, frame)
-        if other is not frame and other.picture.resolve() != frame.picture.resolve():
-            kind = kinds.PICTURE_TWICE if other.part == frame.part else kinds.LEAK_PICTURE
-            yield Fault(kind, frame.name, f"as {other.name}")
-
-
-def _same_labels(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
-    """Only where the pictures are known to differ."""
-    first: dict[bytes, ComparedFrame] = {}
-    for frame in frames:
-        if not frame.label_digest:
-            continue
-        other = first.setdefault(frame.label_digest, frame)
-        if frame.digest and other.digest and frame.digest != other.digest:
-            yield Fault(kinds.LABEL_TWICE, frame.name, f"as {other.name}")
-
-
-def _alike(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
-    train, val = ([f for f in frames if f.part == part] for part in (0, 1))
-    for own in (train, val):
-        yield from _alike_among(own, own, kinds.PICTURE_ALIKE)
-    yield from _alike_among(val, train, kinds.LEAK_ALIKE)
-
-
-def _alike_among(
+def _alike(
     ones: Sequence[ComparedFrame], others: Sequence[ComparedFrame], kind: FaultKind
 ) -> Iterator[Fault]:
     """Of each frame the one it resembles most, if it does; in one list only those before it."""
@@ -137,16 +123,12 @@ def _neighbours(frames: Sequence[ComparedFrame]) -> Iterator[Fault]:
     for frame in frames:
         told = moment_of(frame.name)
         if told is not None and frame.part == 1:
-            near = _nearest(moments.get(told[0], []), told[1], frame.name)
-            if near is not None and near[0] <= NEAR_S:
-                yield Fault(kinds.LEAK_CLIP, frame.name, f"{near[0]:.1f} s from {near[1]}")
-
-
-def _nearest(clip: list[tuple[float, str]], moment: float, name: str) -> tuple[float, str] | None:
-    at = bisect_left(clip, (moment, ""))
-    around = clip[max(at - 2, 0) : at + 3]
-    others = [(abs(other - moment), near) for other, near in around if near != name]
-    return min(others, default=None)
+            clip, moment = moments.get(told[0], []), told[1]
+            at = bisect_left(clip, (moment, ""))
+            around = [(abs(t - moment), name) for t, name in clip[max(at - 2, 0) : at + 3]]
+            seconds, name = min((one for one in around if one[1] != frame.name), default=(inf, ""))
+            if seconds <= NEAR_S:
+                yield Fault(kinds.LEAK_CLIP, frame.name, f"{seconds:.1f} s from {name}")
 
 
 def moment_of(name: str) -> tuple[str, float] | None:
