@@ -95,7 +95,8 @@ def intervals(
     weights = draw_units(units, resamples, seed=seed)
     values = resampled(pairs, classes, weights, max_detections=max_detections, tick=tick)
     low, high = ends(values)
-    spans = [Span(_averages(a), _averages(b)) for a, b in zip(low, high, strict=True)]
+    rows = zip(low.tolist(), high.tolist(), strict=True)
+    spans = [Span(Averages(*least), Averages(*most)) for least, most in rows]
     return Intervals(
         spans[0],
         spans[1],
@@ -105,10 +106,6 @@ def intervals(
         resamples,
         len(np.unique(units)),
     )
-
-
-def _averages(row: Float64[np.ndarray, " figures"]) -> Averages:
-    return Averages(*row.tolist())
 
 
 def class_frames(pairs: Sequence[FramePairs], classes: int) -> tuple[int, ...]:

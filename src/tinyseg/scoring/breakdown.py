@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 
 from tinyseg.scoring.bootstrap import nothing
 from tinyseg.scoring.curves import average_precision
@@ -72,7 +72,14 @@ def outline_figures(
     """The figures at the `rules` by which shapes were measured; None where they were not."""
     if not pairs or any(frame.shapes is None for frame in pairs):
         return None
-    bounded = [_bounded(frame) for frame in pairs]
+    bounded = []
+    for frame in pairs:
+        # The smaller of both IoUs, 0 for pairs that are no match at any threshold
+        iou = np.zeros_like(frame.iou)
+        if (shapes := frame.shapes) is not None:
+            rows = shapes.found, shapes.truth
+            iou[rows] = np.minimum(frame.iou[rows], shapes.boundary_iou)
+        bounded.append(replace(frame, iou=iou))
     tables = [_table(bounded, label, max_detections) for label in range(class_count)]
     known = [table for table in tables if not np.isnan(table).any()]
     by_class = np.mean(known, axis=0) if known else np.full(1, np.nan)
@@ -92,27 +99,24 @@ def _table(
     return average_precision(match(gather(pairs, label, max_detections=max_detections)))
 
 
-def _bounded(frame: FramePairs) -> FramePairs:
-    """The pairs with the smaller of both IoUs, 0 where they are no match at any threshold."""
-    iou = np.zeros_like(frame.iou)
-    shapes = frame.shapes
-    if shapes is not None:
-        rows = shapes.found, shapes.truth
-        iou[rows] = np.minimum(frame.iou[rows], shapes.boundary_iou)
-    return replace(frame, iou=iou)
-
-
 def _offsets(
     pairs: Sequence[FramePairs],
     errors: Sequence[FrameErrors],
     buckets: Mapping[str, tuple[float, float]],
 ) -> tuple[OffsetSlice, ...]:
-    parts = [_true_pairs(frame, item) for frame, item in zip(pairs, errors, strict=True)]
-    areas = np.concatenate([part[0] for part in parts])
-    offset, growth = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
+    """Means over the true positives with shapes, by the area of their labels."""
+    areas, offsets, growths = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0)]
+    for frame, item in zip(pairs, errors, strict=True):
+        if (shapes := frame.shapes) is not None:
+            right = item.found[shapes.found] == ErrorKind.RIGHT
+            right &= item.target[shapes.found] == shapes.truth
+            areas.append(frame.truth.areas[shapes.truth[right]])
+            offsets.append(shapes.offset_px[right])
+            growths.append(shapes.growth_px[right])
+    area, offset, growth = (np.concatenate(parts) for parts in (areas, offsets, growths))
     out = []
     for name, (low, high) in buckets.items():
-        inside = (areas >= low**2) & (areas <= high**2)
+        inside = (area >= low**2) & (area <= high**2)
         figures = _mean(offset, inside), _mean(growth, inside)
         out.append(OffsetSlice(name, int(np.count_nonzero(inside)), *figures))
     return tuple(out)
@@ -120,19 +124,6 @@ def _offsets(
 
 def _mean(values: Float64[np.ndarray, " k"], which: Bool[np.ndarray, " k"]) -> float:
     return float(values[which].mean()) if which.any() else math.nan
-
-
-def _true_pairs(
-    frame: FramePairs, errors: FrameErrors
-) -> tuple[Int64[np.ndarray, " k"], Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
-    """Label's area, offset and growth of each true positive of a frame."""
-    shapes = frame.shapes
-    if shapes is None:
-        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
-    right = errors.found[shapes.found] == ErrorKind.RIGHT
-    right &= errors.target[shapes.found] == shapes.truth
-    areas = frame.truth.areas[shapes.truth[right]]
-    return areas, shapes.offset_px[right], shapes.growth_px[right]
 
 
 @dataclass(frozen=True, slots=True)

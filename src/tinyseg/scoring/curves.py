@@ -14,8 +14,7 @@ needed where a run of true ones ends, and nowhere else. Of the detections + - + 
 101 recalls.)
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
@@ -73,40 +72,26 @@ def _curves(
     for hit, ignored in zip(matches.true_positive, matches.ignored, strict=True):
         curves = np.zeros((len(weights), len(RECALLS)))
         if hit.any():
-            runs = _runs(matches.frame[~ignored], hit[~ignored])
-            counts = (pair for some in blocks for pair in runs.counted(some))
-            for sample, (true, judged) in enumerate(counts):
-                curves[sample] = _curve(true, judged, needed[sample])
+            # Judged detections and true ones: how many up to the end of each run of true ones
+            frame, true = matches.frame[~ignored], hit[~ignored]
+            ends = np.flatnonzero(true & ~np.append(true[1:], False)) + 1
+            frame, true = frame[: ends[-1]], true[: ends[-1]]
+            sides = ((frame[true], np.cumsum(true)[ends - 1]), (frame, ends))
+            counts = (pair for some in blocks for pair in zip(*_counted(some, sides), strict=True))
+            for sample, (found, judged) in enumerate(counts):
+                curves[sample] = _curve(found, judged, needed[sample])
         curves[nothing] = np.nan
         yield curves
 
 
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """Where runs of true ones end: frames of judged detections and of true ones up to the last end,
-    best first, and how many of each there are up to each end."""
-
-    frames: Int64[np.ndarray, " n"]
-    ends: Int64[np.ndarray, " runs"]
-    true_frames: Int64[np.ndarray, " t"]
-    true_ends: Int64[np.ndarray, " runs"]
-
-    def counted(
-        self, weights: Int32[np.ndarray, "samples frames"]
-    ) -> Iterator[tuple[Int32[np.ndarray, " runs"], Int32[np.ndarray, " runs"]]]:
-        """Of each sample, how many true and judged detections there are up to each end."""
-        both = ((self.true_frames, self.true_ends), (self.frames, self.ends))
-        true, judged = (
-            np.cumsum(np.take(weights, frames, axis=1), axis=1, dtype=np.int32)[:, ends - 1]
-            for frames, ends in both
-        )
-        return zip(true, judged, strict=True)
-
-
-def _runs(frame: Int64[np.ndarray, " n"], hit: Bool[np.ndarray, " n"]) -> _Runs:
-    ends = np.flatnonzero(hit & ~np.append(hit[1:], False)) + 1
-    last = ends[-1]
-    return _Runs(frame[:last], ends, frame[:last][hit[:last]], np.cumsum(hit)[ends - 1])
+def _counted(
+    weights: Int32[np.ndarray, "samples frames"],
+    sides: Sequence[tuple[Int64[np.ndarray, " _n"], Int64[np.ndarray, " runs"]]],
+) -> Iterator[Int32[np.ndarray, "samples runs"]]:
+    """Of each side's detections, of these frames, how many there are in each sample up to ends."""
+    for frames, ends in sides:
+        sums = np.cumsum(np.take(weights, frames, axis=1), axis=1, dtype=np.int32)
+        yield sums[:, ends - 1]
 
 
 def _needed(instances: Int64[np.ndarray, " samples"]) -> Int64[np.ndarray, "samples recalls"]:

@@ -151,7 +151,13 @@ def _judge_frame(
     kinds[right], target[right] = ErrorKind.RIGHT, taken[right]
     kinds[ignored] = ErrorKind.IGNORED
     target[ignored] = NOTHING
-    truth, taker = _judge_labels(kinds, target, len(frame.truth))
+    # What each label is, and the best detection that found it or explains why it is not found
+    truth = np.full(len(frame.truth), int(ErrorKind.MISSED))
+    taker = np.full(len(frame.truth), NOTHING)
+    for some in (FIXABLE, (ErrorKind.RIGHT,)):
+        rows = np.flatnonzero(np.isin(kinds, some))[::-1]
+        truth[target[rows]] = kinds[rows]
+        taker[target[rows]] = rows
     if views is not None:
         whole = _in_view(frame.truth.boxes, views).any(axis=1)
         truth[(truth == ErrorKind.MISSED) & ~whole] = ErrorKind.SEAM
@@ -181,19 +187,6 @@ def _kinds(
     return kinds, target
 
 
-def _judge_labels(
-    kinds: Int64[np.ndarray, " found"], target: Int64[np.ndarray, " found"], count: int
-) -> tuple[Int64[np.ndarray, " truth"], Int64[np.ndarray, " truth"]]:
-    """What each label is, and the best detection that found it or explains why it is not."""
-    truth = np.full(count, int(ErrorKind.MISSED))
-    taker = np.full(count, NOTHING)
-    for some in (FIXABLE, (ErrorKind.RIGHT,)):
-        rows = np.flatnonzero(np.isin(kinds, some))[::-1]
-        truth[target[rows]] = kinds[rows]
-        taker[target[rows]] = rows
-    return truth, taker
-
-
 def _cut(
     frame: FramePairs, same: Bool[np.ndarray, "found truth"], views: Rects | None
 ) -> tuple[Bool[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
@@ -210,27 +203,20 @@ def _cut(
     extent = np.tile(around[:, 2:] - around[:, :2], (1, 2))
     goes_on = beyond >= np.maximum(SEAMS.beyond * extent, SEAMS.beyond_px)
     goes_on &= _side_lengths(boxes) >= SEAMS.across * _side_lengths(around)
-    sides = _at_border(boxes, views) if views is not None else _straight(frame)
-    return (goes_on & sides).any(axis=1) & (inside.max(axis=1) >= SEAMS.inside), label
-
-
-def _straight(frame: FramePairs) -> Bool[np.ndarray, "found 4"]:
-    """Which sides of each detection are straight, as far as shapes were measured."""
-    if frame.shapes is None:
-        return np.zeros((len(frame.found), 4), np.bool_)
-    long = _side_lengths(frame.found.boxes) >= SEAMS.side_px
-    return np.asarray((frame.shapes.straight >= SEAMS.straight) & long)
+    if views is not None:  # along the same side of a view that the box is in
+        near = np.abs(boxes[:, None] - views[None]) <= SEAMS.border_px
+        goes_on &= (near & _in_view(boxes, views)[..., None]).any(axis=1)
+    elif frame.shapes is not None:  # a straight side
+        long = _side_lengths(boxes) >= SEAMS.side_px
+        goes_on &= (frame.shapes.straight >= SEAMS.straight) & long
+    else:
+        goes_on[:] = False
+    return goes_on.any(axis=1) & (inside.max(axis=1) >= SEAMS.inside), label
 
 
 def _side_lengths(boxes: Float64[np.ndarray, "n 4"]) -> Float64[np.ndarray, "n 4"]:
     """Lengths of each box's sides: left, top, right, bottom."""
     return np.tile((boxes[:, 2:] - boxes[:, :2])[:, ::-1], (1, 2))
-
-
-def _at_border(boxes: Float64[np.ndarray, "n 4"], views: Rects) -> Bool[np.ndarray, "n 4"]:
-    """Which sides of each box lie along the same side of a view that the box is in."""
-    near = np.abs(boxes[:, None] - views[None]) <= SEAMS.border_px
-    return np.asarray((near & _in_view(boxes, views)[..., None]).any(axis=1))
 
 
 def _in_view(boxes: Float64[np.ndarray, "n 4"], views: Rects) -> Bool[np.ndarray, "n views"]:

@@ -98,7 +98,13 @@ def pair_frames(
     frames: list[FramePairs] = []
     seen = set[str]()
     for labels in truth:
-        _check_labels(labels, len(classes), seen)
+        if labels.name in seen:
+            raise DataError("a frame is labelled twice", where=labels.name)
+        values = labels.instances.labels
+        if len(values) and not (values.min() >= 0 and values.max() < len(classes)):
+            got, expected = f"{values.min()} ... {values.max()}", f"0 ... {len(classes) - 1}"
+            rule = "labels are indices into the class list"
+            raise DataError(rule, where=labels.name, expected=expected, got=got)
         seen.add(labels.name)
         given = found.get(labels.name)
         frames.append(_pair_frame(labels, given, to_place, max_detections, shapes, of_boxes))
@@ -114,16 +120,6 @@ def refuse_missing(missing: Sequence[str], labelled: int) -> None:
         expected = "a list of the predicted frames, or missing ones allowed as empty"
         rule = "every labelled frame needs its predictions"
         raise PredictionsError(rule, expected=expected, got=got)
-
-
-def _check_labels(labels: FrameLabels, class_count: int, seen: set[str]) -> None:
-    if labels.name in seen:
-        raise DataError("a frame is labelled twice", where=labels.name)
-    values = labels.instances.labels
-    if len(values) and not (values.min() >= 0 and values.max() < class_count):
-        got = f"{values.min()} ... {values.max()}"
-        rule = "labels are indices into the class list"
-        raise DataError(rule, where=labels.name, expected=f"0 ... {class_count - 1}", got=got)
 
 
 def _pair_frame(
@@ -154,7 +150,8 @@ def _pair_frame(
     if of_boxes:
         iou, ignore, alone = box_math.iou(found.boxes, truth.boxes), labels.ignore, (0, 0)
     else:
-        iou = _iou(found, found_masks, truth, truth_masks)
+        shared = mask_ops.intersections(found_masks, truth_masks)
+        iou = np.asarray(shared / (found.areas[:, None] + truth.areas[None, :] - shared))
         boxes_alone = labels.instances.boxes[~labels.instances.has_mask & (own >= 0)]
         ignore = CropMasks.concatenate([labels.ignore, _in_frame(boxes_alone, labels.hw)])
         no_mask = np.count_nonzero(~instances.has_mask & (values >= 0))
@@ -210,8 +207,7 @@ def _sides(
     pixels = mask_ops.rasterise(instances.masks, hw)
     areas = mask_ops.area(pixels)
     index = np.flatnonzero((values >= 0) & (areas > 0))
-    scores = np.ones(len(values)) if instances.scores is None else instances.scores
-    sides = Sides(values, pixels.boxes, areas, scores.astype(np.float64), np.arange(len(values)))
+    sides = Sides(values, pixels.boxes, areas, instances.scores, np.arange(len(values)))
     if len(index) == len(values):
         return sides, pixels
     return _select(sides, index), pixels.select(index)
@@ -233,13 +229,6 @@ def _best_of_each_class(sides: Sides, most: int) -> Int64[np.ndarray, " k"]:
     for label in np.unique(labels).tolist():
         kept[np.flatnonzero(labels == label)[:most]] = True
     return np.asarray(order[kept])
-
-
-def _iou(
-    found: Sides, found_masks: CropMasks, truth: Sides, truth_masks: CropMasks
-) -> Float64[np.ndarray, "found truth"]:
-    shared = mask_ops.intersections(found_masks, truth_masks)
-    return np.asarray(shared / (found.areas[:, None] + truth.areas[None, :] - shared))
 
 
 def _on_ignore(

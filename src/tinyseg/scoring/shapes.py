@@ -122,15 +122,12 @@ def _outlines(
         cells = masks.coverage[offsets[index] : offsets[index + 1]]
         pixels = (cells >> 7).reshape(y1 - y0, x1 - x0)
         edge = pixels - _eroded(pixels, cv2.MORPH_CROSS, 1)
-        out[index] = _Outline((x0, y0, x1, y1), pixels, edge, _boundary(pixels, distance_px))
+        # The pixels at most so far, along rows and columns, from what is not the mask
+        boundary = pixels
+        if min(pixels.shape) > 2 * distance_px:
+            boundary = pixels - _eroded(pixels, cv2.MORPH_RECT, distance_px)
+        out[index] = _Outline((x0, y0, x1, y1), pixels, edge, boundary)
     return out
-
-
-def _boundary(pixels: UInt8[np.ndarray, "h w"], distance_px: int) -> UInt8[np.ndarray, "h w"]:
-    """The pixels at most so far, along rows and columns, from what is not the mask."""
-    if min(pixels.shape) <= 2 * distance_px:
-        return pixels
-    return np.asarray(pixels - _eroded(pixels, cv2.MORPH_RECT, distance_px))
 
 
 def _eroded(pixels: UInt8[np.ndarray, "h w"], form: int, by: int) -> UInt8[np.ndarray, "h w"]:

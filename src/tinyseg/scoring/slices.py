@@ -117,17 +117,22 @@ def slice_pairs(
     hits = [_hits(pool) for pool in pools]
     cut = _cut(hits, precision)
     maker = _Maker(pools, gather(pairs, max_detections=max_detections), hits, cut, tick)
-    sides = {**BUCKETS, **check_buckets(buckets or {})}
-    return Slices(
-        cut,
-        tuple(maker.slice(*item) for item in _curve_ranges()),
-        tuple(
-            maker.slice(name, ends, Within((ends[0] ** 2, ends[1] ** 2)))
-            for name, ends in sides.items()
-        ),
-        tuple(maker.slice(*item) for item in _row_bands()),
-        tuple(maker.class_slice(label, name) for label, name in enumerate(classes)),
-    )
+    curve = []
+    for low, high in pairwise(CURVE_AREAS):
+        sides = math.sqrt(low), math.sqrt(high)
+        name = f"{sides[0]:.3g}-{sides[1]:.3g}" if high < LARGEST**2 else f"{sides[0]:.3g}-"
+        # Areas are whole numbers, so this leaves out the upper end and nothing else.
+        curve.append(maker.slice(name, sides, Within((low, high - 0.5))))
+    by_bucket = [
+        maker.slice(name, ends, Within((ends[0] ** 2, ends[1] ** 2)))
+        for name, ends in {**BUCKETS, **check_buckets(buckets or {})}.items()
+    ]
+    rows = []
+    for band in range(ROW_BANDS):
+        ends = band / ROW_BANDS, (band + 1) / ROW_BANDS
+        rows.append(maker.slice(f"{ends[0]:.1%}-{ends[1]:.1%}", ends, Within(rows_frac=ends)))
+    by_class = [maker.class_slice(label, name) for label, name in enumerate(classes)]
+    return Slices(cut, tuple(curve), tuple(by_bucket), tuple(rows), tuple(by_class))
 
 
 def slice_count(buckets: Mapping[str, tuple[float, float]]) -> int:
@@ -144,28 +149,6 @@ def check_buckets(buckets: Mapping[str, tuple[float, float]]) -> Mapping[str, tu
             rule = "a bucket goes from a side in pixels, 0 or more, to a longer one"
             raise DataError(rule, where=name, got=f"{low:g} to {high:g}")
     return buckets
-
-
-_Range = tuple[str, tuple[float, float], Within]
-
-
-def _curve_ranges() -> list[_Range]:
-    ranges = []
-    for low, high in pairwise(CURVE_AREAS):
-        sides = math.sqrt(low), math.sqrt(high)
-        name = f"{sides[0]:.3g}-{sides[1]:.3g}" if high < LARGEST**2 else f"{sides[0]:.3g}-"
-        # Areas are whole numbers, so this leaves out the upper end and nothing else.
-        ranges.append((name, sides, Within((low, high - 0.5))))
-    return ranges
-
-
-def _row_bands() -> list[_Range]:
-    bands = []
-    for band in range(ROW_BANDS):
-        ends = band / ROW_BANDS, (band + 1) / ROW_BANDS
-        name = f"{ends[0]:.1%}-{ends[1]:.1%}"
-        bands.append((name, ends, Within(rows_frac=ends)))
-    return bands
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rich.table import Table
 from tinyseg.scoring.bootstrap import FEW_FRAMES, FIGURES, LEVEL_PERCENT, Intervals, Span
 from tinyseg.scoring.breakdown import Breakdown, OutlineFigures
 from tinyseg.scoring.compare import ANY_CLASS, Comparison, Difference
-from tinyseg.scoring.error_kinds import ErrorKind, FrameErrors, KindWorth
+from tinyseg.scoring.error_kinds import ErrorKind, KindWorth
 from tinyseg.scoring.matches import NOTHING
 from tinyseg.scoring.pairs import FramePairs, Sides
 from tinyseg.scoring.score import Averages, Counts, Scores
@@ -44,14 +44,20 @@ def scores_table(scores: Scores, what: str = "mask") -> Table:
         f"{scores.frames:,} frames; {what} AP at IoU .50:.05:.95, up to {scores.max_detections} "
         "of a class a frame; tiny: up to 16² px, s(mall): 32², m: 96²"
     )
-    table = Table(title=f"{what.capitalize()} AP", caption=caption, box=None, pad_edge=False)
-    table.add_column("class", no_wrap=True)
-    for head in ("n", "tiny", "small", *HEADS):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = ("class", "n", "tiny", "small", *HEADS)
+    table = plain_table(f"{what.capitalize()} AP", heads, caption)
     table.add_row("all classes", *_cells(scores.counts, scores.averages), style="bold")
     table.add_row("any class", *_cells(scores.counts, scores.any_class), end_section=True)
     for item in scores.classes:
         table.add_row(item.name, *_cells(item.counts, item.averages))
+    return table
+
+
+def plain_table(title: str, heads: Sequence[str], caption: str | None = None) -> Table:
+    """A table without lines: names in its first column, figures in the others."""
+    table = Table(title=title, caption=caption, box=None, pad_edge=False)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left", no_wrap=True)
     return table
 
 
@@ -82,16 +88,15 @@ def breakdown_to_json(result: Breakdown, pairs: Sequence[FramePairs]) -> dict[st
         "outlines": None if result.outlines is None else asdict(result.outlines),
         "views_known": result.views_known,
     }
-    errors = [_errors(frame, item) for frame, item in zip(pairs, result.errors, strict=True)]
+    errors = [
+        {
+            "name": frame.name,
+            "detections": _rows(frame.found, item.found, frame.truth, item.target),
+            "labels": _rows(frame.truth, item.truth, frame.found, item.taker),
+        }
+        for frame, item in zip(pairs, result.errors, strict=True)
+    ]
     return {**{key: to_plain(value) for key, value in figures.items()}, "errors": errors}
-
-
-def _errors(frame: FramePairs, errors: FrameErrors) -> dict[str, object]:
-    return {
-        "name": frame.name,
-        "detections": _rows(frame.found, errors.found, frame.truth, errors.target),
-        "labels": _rows(frame.truth, errors.truth, frame.found, errors.taker),
-    }
 
 
 def _rows(
@@ -113,9 +118,11 @@ def _rows(
 def breakdown_tables(result: Breakdown) -> list[Table]:
     """By size as a curve and in buckets, by row and by class; errors; outlines."""
     slices = result.slices
+    sides = [f"{one.name} {one.low:g}-{one.high:g}" for one in slices.buckets if one.high < 1e5]
+    note = f"sides in px (root of the area): {', '.join(sides)}; ends included, as COCO does"
     return [
         _slice_table("By size", "side, px", slices.curve, _cut_text(slices.cut)),
-        _slice_table("By bucket", "bucket", slices.buckets, _bucket_text(slices.buckets)),
+        _slice_table("By bucket", "bucket", slices.buckets, note),
         _slice_table("By image row", "of height", slices.rows, "the row of the box's centre"),
         _class_table(slices.classes),
         _kind_table(result.kinds, result.views_known),
@@ -123,29 +130,18 @@ def breakdown_tables(result: Breakdown) -> list[Table]:
     ]
 
 
-def _table(title: str, first: str, heads: Sequence[str], caption: str) -> Table:
-    table = Table(title=title, caption=caption, box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
-
-
 def _slice_table(title: str, first: str, slices: Sequence[Slice], caption: str) -> Table:
     """Ranges without a label are left out."""
-    table = _table(title, first, ("n", "AP", "AP50", "any class", "recall"), caption)
+    table = plain_table(title, (first, "n", "AP", "AP50", "any class", "recall"), caption)
     table.add_column("AP50 as a bar", no_wrap=True, style="cyan")
     for item in slices:
         if not item.instances:
             continue
         figures = (item.ap, item.ap50, item.any_class_ap, item.recall)
         texts = [figure_text(value) for value in figures]
-        table.add_row(item.name, f"{item.instances:,}", *texts, _bar(item.ap50))
+        bar = "" if np.isnan(item.ap50) else "█" * round(item.ap50 * BAR_WIDTH)
+        table.add_row(item.name, f"{item.instances:,}", *texts, bar)
     return table
-
-
-def _bar(value: float) -> str:
-    return "" if np.isnan(value) else "█" * round(value * BAR_WIDTH)
 
 
 def _cut_text(cut: Cut) -> str:
@@ -159,14 +155,9 @@ def _cut_text(cut: Cut) -> str:
     )
 
 
-def _bucket_text(buckets: Sequence[Slice]) -> str:
-    sides = [f"{item.name} {item.low:g}-{item.high:g}" for item in buckets if item.high < 1e5]
-    return f"sides in px (root of the area): {', '.join(sides)}; ends included, as COCO does"
-
-
 def _class_table(classes: Sequence[ClassSlice]) -> Table:
-    heads = ("n", "found", "AP", "AP50", "recall", "precision")
-    table = _table("By class", "class", heads, "recall and precision at the same score")
+    heads = ("class", "n", "found", "AP", "AP50", "recall", "precision")
+    table = plain_table("By class", heads, "recall and precision at the same score")
     for item in classes:
         figures = (item.ap, item.ap50, item.recall, item.precision)
         texts = [figure_text(value) for value in figures]
@@ -177,7 +168,7 @@ def _class_table(classes: Sequence[ClassSlice]) -> Table:
 def _kind_table(kinds: Sequence[KindWorth], views_known: bool) -> Table:
     seams = "the plan's views" if views_known else "straight sides only, so a suspicion"
     caption = f"gains do not add up: errors hide each other; seams by {seams}"
-    table = _table("Errors", "kind", ("detections", "labels", "AP50 gained"), caption)
+    table = plain_table("Errors", ("kind", "detections", "labels", "AP50 gained"), caption)
     for kind in kinds:
         gain = "-" if np.isnan(kind.gain) else f"{kind.gain:+.3f}"
         table.add_row(kind.name, f"{kind.detections:,}", f"{kind.labels:,}", gain)
@@ -192,7 +183,8 @@ def _outline_table(outlines: OutlineFigures) -> Table:
         f"{figure_text(outlines.any_class_ap)}, boundaries {width} px wide: what is "
         "narrower than two of them is all boundary; growth: + is larger than the label"
     )
-    table = _table("Outlines of true positives", "bucket", ("n", "off, px", "growth, px"), caption)
+    heads = ("bucket", "n", "off, px", "growth, px")
+    table = plain_table("Outlines of true positives", heads, caption)
     for item in outlines.offsets:
         texts = ["-" if np.isnan(v) else f"{v:.2f}" for v in (item.offset_px, item.growth_px)]
         table.add_row(item.name, f"{item.pairs:,}", *texts)
@@ -233,11 +225,8 @@ def _span_to_json(span: Span) -> dict[str, object]:
 
 def intervals_table(intervals: Intervals, classes: Sequence[str]) -> Table:
     """The two ends of every figure: of the mean over classes, all classes as one, each class."""
-    caption = _caption(intervals)
-    table = Table(title=_TITLE, caption=caption, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("class", no_wrap=True)
-    for head in HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
+    table = plain_table(_TITLE, ("class", *HEADS), _caption(intervals))
+    table.padding = (0, 1, 0, 0)
     table.add_row("mean", *_spans(intervals.averages), style="bold")
     table.add_row(ANY_CLASS, *_spans(intervals.any_class), end_section=True)
     rows = zip(classes, intervals.classes, intervals.class_frames, strict=True)
@@ -287,28 +276,20 @@ def comparison_to_json(comparison: Comparison) -> dict[str, object]:
             {
                 "name": row.name,
                 "frames": row.frames,
-                "figures": [_difference_to_json(one) for one in row.differences],
+                "figures": [
+                    to_plain({**asdict(one), "difference": one.difference})
+                    for one in row.differences
+                ],
             }
             for row in comparison.rows
         ],
     }
 
 
-def _difference_to_json(one: Difference) -> dict[str, object]:
-    values = {**asdict(one), "difference": one.difference}
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in values.items()
-    }
-
-
 def comparison_table(comparison: Comparison) -> Table:
     """All figures of the mean over classes and of all classes as one; the AP of each class."""
-    caption = _caption(comparison)
-    table = Table(title="B - A", caption=caption, box=None, pad_edge=False)
-    table.add_column("class", no_wrap=True)
-    for head in ("frames", "figure", "A", "B", "B - A", _TITLE.removesuffix("s"), "B better"):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = ("class", "frames", "figure", "A", "B", "B - A", _TITLE.removesuffix("s"), "B better")
+    table = plain_table("B - A", heads, _caption(comparison))
     for row in comparison.rows[:2]:
         for place, one in enumerate(row.differences):
             last = place + 1 == len(row.differences)

@@ -36,7 +36,7 @@ from tinyseg.scoring.bootstrap import RESAMPLES, ClipOf, draw_units, ends, mean_
 from tinyseg.scoring.curves import average_precision, resampled_precision
 from tinyseg.scoring.matches import IOUS, NOTHING, Matches, Pool, gather
 from tinyseg.scoring.pairs import FramePairs
-from tinyseg.scoring.tables import figure_text
+from tinyseg.scoring.tables import figure_text, plain_table, to_plain
 
 CUTS = tuple(round(0.05 * step, 2) for step in range(20))
 """The score cuts that are tried: predictions of at least this score are kept."""
@@ -75,11 +75,12 @@ class WadScores:
 
     def best(self, reading: Callable[[CutScore], float]) -> CutScore:
         """The cut that scores best under a reading, the lowest of equals."""
-        return max(self.cuts, key=lambda one: (_or_lowest(reading(one)), -one.cut))
 
+        def rank(one: CutScore) -> tuple[float, float]:
+            value = reading(one)
+            return -1.0 if math.isnan(value) else value, -one.cut
 
-def _or_lowest(value: float) -> float:
-    return -1.0 if math.isnan(value) else value
+        return max(self.cuts, key=rank)
 
 
 def score_wad(
@@ -125,7 +126,11 @@ def _score_cut(
 ) -> CutScore:
     matches = [match_wad(pool, cut) for pool in pools]
     by_class = np.stack([average_precision(one) for one in matches])
-    by_clip = [mean_known(_clip_averages(matches, clip == c)).item() for c in range(clips)]
+    by_clip = []
+    for place in range(clips):
+        own = [_of_clip(one, clip == place) for one in matches]
+        averages = np.array([average_precision(one).mean() for one in own])
+        by_clip.append(mean_known(averages).item())
     return CutScore(
         cut,
         sum(int(np.count_nonzero(pool.scores >= cut)) for pool in pools),
@@ -134,12 +139,6 @@ def _score_cut(
         per_clip=mean_known(np.array(by_clip, np.float64)).item(),
         classes=tuple(by_class.mean(axis=1).tolist()),
     )
-
-
-def _clip_averages(
-    matches: Sequence[Matches], own: Bool[np.ndarray, " frames"]
-) -> Float64[np.ndarray, " classes"]:
-    return np.array([average_precision(_of_clip(one, own)).mean() for one in matches])
 
 
 def _of_clip(matches: Matches, own: Bool[np.ndarray, " frames"]) -> Matches:
@@ -244,18 +243,9 @@ def wad_to_json(scores: WadScores) -> dict[str, object]:
     return {
         "rule": "wad",
         **asdict(replace(scores, cuts=())),
-        "cuts": [_cut_to_json(one) for one in scores.cuts],
+        "cuts": [to_plain(asdict(one)) for one in scores.cuts],
         "best": best,
     }
-
-
-def _cut_to_json(one: CutScore) -> dict[str, object]:
-    values = asdict(one) | {"classes": [_plain(value) for value in one.classes]}
-    return {k: _plain(v) if isinstance(v, float) else v for k, v in values.items()}
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def sweep_table(scores: WadScores) -> Table:
@@ -293,11 +283,9 @@ def _clips_text(scores: WadScores) -> str:
 def wad_classes_table(scores: WadScores) -> Table:
     """Each class's pooled AP with everything handed in, and at the cut that is best pooled."""
     first, best = scores.cuts[0], scores.best(READINGS["pooled"])
-    table = Table(title="By class, pooled", box=None, pad_edge=False)
-    table.add_column("class", no_wrap=True)
     shown = [first] if best is first else [first, best]
-    for head in ("n", *(f"cut {one.cut:.2f}" for one in shown)):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = ("class", "n", *(f"cut {one.cut:.2f}" for one in shown))
+    table = plain_table("By class, pooled", heads)
     for place, (name, count) in enumerate(zip(scores.classes, scores.instances, strict=True)):
         table.add_row(name, f"{count:,}", *(figure_text(one.classes[place]) for one in shown))
     return table
