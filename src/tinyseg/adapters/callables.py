@@ -38,15 +38,15 @@ class Adapted(Network):
 
     def detect(self, images: UInt8[np.ndarray, "_b _h _w 3"]) -> list[Instances]:
         """The instances of each picture, in its pixels."""
-        return [self._one(image) for image in images]
-
-    def _one(self, image: Image) -> Instances:
-        hw, inner = (image.shape[0], image.shape[1]), self.limits.input_hw
-        boxed = inner is not None and inner != hw
-        shown = letterbox(hw, inner).cut_image(image) if boxed and inner else image
-        given = np.ascontiguousarray(shown[:, :, ::-1]) if self._bgr else shown
-        found = read_record(self._call(given), (shown.shape[0], shown.shape[1]), self._names)
-        return unboxed(found, hw, inner) if boxed and inner else found
+        hw = (images.shape[1], images.shape[2])
+        inner = self.limits.input_hw or hw
+        found = []
+        for image in images:
+            shown = image if inner == hw else letterbox(hw, inner).cut_image(image)
+            given = np.ascontiguousarray(shown[:, :, ::-1]) if self._bgr else shown
+            one = read_record(self._call(given), inner, self._names)
+            found.append(one if inner == hw else unboxed(one, hw, inner))
+        return found
 
 
 def adapted(
@@ -64,14 +64,10 @@ def adapted(
         return detect
     own = getattr(detect, "names", None) or getattr(detect, "classes", None)
     fitting = own if isinstance(own, Mapping | list | tuple) else None
-    call = _torchvision_call(detect) if _is_module(detect) else detect
+    torch = sys.modules.get("torch")  # where it was not imported, nothing is a module of it
+    is_module = torch is not None and isinstance(detect, torch.nn.Module)
+    call = _torchvision_call(detect) if is_module else detect
     return Adapted(call, classes or fitting or UNNAMED, input_hw=input_hw, bgr=bgr)
-
-
-def _is_module(detect: object) -> bool:
-    """Whether it is a torch Module; there is none where torch was not imported."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(detect, torch.nn.Module)
 
 
 def _torchvision_call(module: Any) -> Callable[[Image], Any]:

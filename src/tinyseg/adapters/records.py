@@ -12,7 +12,7 @@ as background is.
 A letterbox is a picture of any size in a network's one input size, with grey bars beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,15 +107,11 @@ def _made(
             raise DataError(rule, expected=hw, got=dense.shape[1:])
         crops = crop_masks(dense)
         if boxed and len(rows) and dense.shape[1:] != hw:
-            crops = _unboxed(crops, hw, (dense.shape[1], dense.shape[2]))
+            view = letterbox(hw, (dense.shape[1], dense.shape[2]))
+            plain = Instances.from_labels(crops, np.zeros(len(crops), np.int64))
+            crops = mask_ops.cut(view.lift(plain).masks, (0.0, 0.0, float(hw[1]), float(hw[0])))
     found = Instances(rows, crops, ids.astype(np.int64), np.clip(sure, 0, 1))
     return found.select(found.has_mask)
-
-
-def _unboxed(masks: CropMasks, hw: tuple[int, int], mask_hw: tuple[int, int]) -> CropMasks:
-    view = letterbox(hw, mask_hw)
-    plain = Instances.from_labels(masks, np.zeros(len(masks), np.int64))
-    return mask_ops.cut(view.lift(plain).masks, (0.0, 0.0, float(hw[1]), float(hw[0])))
 
 
 def _from_segments(record: Mapping[str, Any], hw: tuple[int, int]) -> Instances:
@@ -140,18 +136,17 @@ def crop_masks(dense: Float[np.ndarray, "n h w"] | Bool[np.ndarray, "n h w"]) ->
     which says where between two pixels the outline lies."""
     if dense.dtype == np.bool_:
         return mask_ops.from_bitmaps(list(dense))
-    parts = [part for one in dense for part in _crop(one)]
-    return CropMasks.pack_pixels([origin for origin, _ in parts], [grid for _, grid in parts])
-
-
-def _crop(values: Float[np.ndarray, "h w"]) -> Iterator[tuple[tuple[int, int], Any]]:
-    rows, columns = (np.flatnonzero((values >= 0.5).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        yield (0, 0), np.zeros((0, 0), np.uint8)
-        return
-    top, left = max(int(rows[0]) - 1, 0), max(int(columns[0]) - 1, 0)
-    part = values[top : int(rows[-1]) + 2, left : int(columns[-1]) + 2]
-    yield (left, top), np.rint(np.clip(part, 0, 1) * 255).astype(np.uint8)
+    origins, grids = [], []
+    for values in dense:
+        rows, columns = (np.flatnonzero((values >= 0.5).any(axis=axis)) for axis in (1, 0))
+        top = left = 0
+        part = values[:0, :0]
+        if len(rows):
+            top, left = max(int(rows[0]) - 1, 0), max(int(columns[0]) - 1, 0)
+            part = values[top : int(rows[-1]) + 2, left : int(columns[-1]) + 2]
+        origins.append((left, top))
+        grids.append(np.rint(np.clip(part, 0, 1) * 255).astype(np.uint8))
+    return CropMasks.pack_pixels(origins, grids)
 
 
 def _array(values: Any) -> Any:

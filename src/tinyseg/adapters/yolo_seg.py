@@ -103,10 +103,8 @@ class YoloSeg(Network):
         else:
             middle, half = rows[:, :2], rows[:, 2:4] / 2
             boxes = np.concatenate([middle - half, middle + half], axis=1)
-            scores, labels = (
-                rows[:, 4:-PROTOTYPES].max(axis=1),
-                rows[:, 4:-PROTOTYPES].argmax(axis=1),
-            )
+            by_class = rows[:, 4:-PROTOTYPES]
+            scores, labels = by_class.max(axis=1), by_class.argmax(axis=1)
         sure = np.flatnonzero((scores >= MIN_SCORE) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1))
         best = sure[np.argsort(-scores[sure], kind="stable")][: 10 * MOST]
         return boxes[best], labels[best].astype(np.int64), scores[best], rows[best, -PROTOTYPES:]
@@ -221,25 +219,21 @@ def _open_litert(path: Path) -> Opened:
     (given,), results = network.get_input_details(), network.get_output_details()
 
     def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
-        network.set_tensor(given["index"], _quantised(pixels, given))
+        scale, zero = given["quantization"]  # a scale of 0: numbers as they are
+        if scale:
+            ends = np.iinfo(given["dtype"])
+            pixels = np.clip(np.rint(pixels / scale) + zero, ends.min, ends.max)
+        network.set_tensor(given["index"], pixels.astype(given["dtype"]))
         network.invoke()
-        return [_plain(network.get_tensor(one["index"]), one) for one in results]
+        out = []
+        for one in results:
+            scale, zero = one["quantization"]
+            values = network.get_tensor(one["index"]).astype(np.float32)
+            out.append((values - zero) * scale if scale else values)
+        return out
 
     hw = _input_hw(list(given["shape"][1:3]), {})
     return run, hw, _names(_tflite_notes(path)), True
-
-
-def _quantised(pixels: np.ndarray, told: Mapping[str, Any]) -> np.ndarray:
-    scale, zero = told["quantization"]
-    if not scale:
-        return pixels.astype(told["dtype"])
-    ends = np.iinfo(told["dtype"])
-    return np.clip(np.rint(pixels / scale) + zero, ends.min, ends.max).astype(told["dtype"])
-
-
-def _plain(values: np.ndarray, told: Mapping[str, Any]) -> np.ndarray:
-    scale, zero = told["quantization"]
-    return (values.astype(np.float32) - zero) * scale if scale else values.astype(np.float32)
 
 
 def _tflite_notes(path: Path) -> Mapping[str, Any]:
