@@ -6,6 +6,7 @@ so a frame's ignore region is written as a crowd of each class.
 """
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -74,35 +75,22 @@ def _polygons(masks: CropMasks) -> tuple[list[object], int]:
 
 
 def _close(job: Job, pages: Sequence[ConvertedFrame], rows: Sequence[Rows]) -> None:
-    first = 1
+    """A file a split; annotations are numbered through all of them."""
+    classes = zip(job.ids, job.classes, strict=True)
+    categories = [{"id": number, "name": name} for number, name in classes]
+    numbers = count(1)
     for split in dict.fromkeys(page.split for page in pages):
-        own = [place for place, page in enumerate(pages) if page.split == split]
-        kept = [row for place in own for row in rows[place]]
-        _write_json(job, split, [pages[place] for place in own], kept, first)
-        first += len(kept)
-
-
-def _write_json(
-    job: Job, split: str, pages: Sequence[ConvertedFrame], rows: Rows, first: int
-) -> None:
-    """One split's file, its annotations numbered from `first`."""
-    images = [
-        {
-            "id": page.number,
-            "file_name": page.picture.name,
-            "height": page.labels.hw[0],
-            "width": page.labels.hw[1],
-        }
-        for page in pages
-    ]
-    categories = [
-        {"id": number, "name": name} for number, name in zip(job.ids, job.classes, strict=True)
-    ]
-    numbered = b",".join(b'{"id":%d,' % number + row[1:] for number, row in enumerate(rows, first))
-    head = orjson.dumps({"images": images, "categories": categories})[:-1]
-    path = job.folder / "annotations" / f"instances_{split}.json"
-    make_folder(path.parent)
-    write_whole(path, head + b',"annotations":[' + numbered + b"]}")
+        images, annotations = [], []
+        for page, own in zip(pages, rows, strict=True):
+            if page.split == split:
+                name, (height, width) = page.picture.name, page.labels.hw
+                size = {"height": height, "width": width}
+                images.append({"id": page.number, "file_name": name, **size})
+                annotations += [b'{"id":%d,' % next(numbers) + row[1:] for row in own]
+        head = orjson.dumps({"images": images, "categories": categories})[:-1]
+        path = job.folder / "annotations" / f"instances_{split}.json"
+        make_folder(path.parent)
+        write_whole(path, head + b',"annotations":[' + b",".join(annotations) + b"]}")
 
 
 COCO = Target(

@@ -21,30 +21,21 @@ def _write(job: Job, page: ConvertedFrame) -> tuple[Rows, Lost]:
     found, ignore = page.labels.instances, mask_ops.union(page.labels.ignore)
     names = [job.classes[label] for label in found.labels.tolist()]
     region = ignore.select(mask_ops.area(ignore) > 0)
-    labels, masks = (
-        names + [IGNORE_LABEL] * len(region),
-        CropMasks.concatenate([found.masks, region]),
-    )
-    shapes = list(_polygons(masks, labels) if job.polygons else _masks(masks, labels))
-    shapes += [
-        _shape(
-            "rectangle", [[x0, y0], [x1, y1]], job.classes[label], flags={LABELME_BOX_FLAG: True}
-        )
-        for (x0, y0, x1, y1), label in zip(
-            page.boxes.boxes.tolist(), page.boxes.labels.tolist(), strict=True
-        )
-    ]
+    names += [IGNORE_LABEL] * len(region)
+    masks = CropMasks.concatenate([found.masks, region])
+    if job.polygons:
+        shapes = list(_polygons(masks, names))
+    else:
+        rows = zip(masks.boxes.astype(int).tolist(), masks.grids(), names, strict=True)
+        shapes = [mask_shape(box, grid, name) for box, grid, name in rows]
+    boxes = zip(page.boxes.boxes.tolist(), page.boxes.labels.tolist(), strict=True)
+    for (x0, y0, x1, y1), label in boxes:
+        flags = {LABELME_BOX_FLAG: True}
+        shapes.append(_shape("rectangle", [[x0, y0], [x1, y1]], job.classes[label], flags=flags))
     path = (job.folder / page.picture).with_suffix(".json")
     write_whole(path, labelme_file(page.picture.name, page.labels.hw, shapes))
     holes = (any(mask_ops.enclosed(r) < 0 for r in one) for one in mask_ops.outlines(found.masks))
     return [], Lost(filled=sum(holes) if job.polygons else 0)
-
-
-def _masks(masks: CropMasks, labels: list[str]) -> Iterator[Shape]:
-    for box, grid, label in zip(
-        masks.boxes.astype(int).tolist(), masks.grids(), labels, strict=True
-    ):
-        yield mask_shape(box, grid, label)
 
 
 def _polygons(masks: CropMasks, labels: list[str]) -> Iterator[Shape]:

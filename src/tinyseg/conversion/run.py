@@ -155,12 +155,21 @@ def _convert_one(
     plain = plain_file(item.image_path, labels.hw)
     ending = item.image_path.suffix.lower() if plain is None else plain.ending
     picture = target.picture(stem, ENDINGS.get(ending, ending), split)
-    page, gone = _in_pixels(ConvertedFrame(number, split, stem, picture, labels, Instances.empty()))
+    # Its objects in pixels, boxes apart
+    has_mask = labels.instances.has_mask
+    found = in_pixels(labels.instances.select(has_mask), labels.hw)
+    ignore = mask_ops.rasterise(labels.ignore, labels.hw)
+    boxes = labels.instances.select(~has_mask)
+    in_frame = FrameLabels(labels.name, labels.hw, found, ignore)
+    page = ConvertedFrame(number, split, stem, picture, in_frame, boxes)
     rows, lost = target.write(job, page)
+    lost += Lost(gone=int(has_mask.sum()) - len(found))
     _place(item.image_path, plain, job.folder / picture, link=job.link)
-    count = len(page.labels.instances) + len(page.boxes) - lost.boxes
-    turned = None if plain is None else plain.turned
-    return _Done(item.name, _without_masks(page), count, rows, lost + Lost(gone=gone), turned)
+    count = len(found) + len(boxes) - lost.boxes
+    # What is needed of it at the end: its masks would fill the memory
+    bare = FrameLabels(labels.name, labels.hw, Instances.empty(), CropMasks.empty())
+    page = replace(page, labels=bare, boxes=Instances.empty())
+    return _Done(item.name, page, count, rows, lost, None if plain is None else plain.turned)
 
 
 def _known(format: str) -> str:
@@ -176,24 +185,6 @@ def _called(split: str, format: str) -> str:
         rule = "the format has no such split"
         raise DataError(rule, where="split", expected=" | ".join(SPLIT_KINDS), got=split)
     return name
-
-
-def _in_pixels(page: ConvertedFrame) -> tuple[ConvertedFrame, int]:
-    """The frame with its objects in pixels, and how many of them have none; boxes apart."""
-    labels = page.labels
-    has_mask = labels.instances.has_mask
-    found = in_pixels(labels.instances.select(has_mask), labels.hw)
-    ignore = mask_ops.rasterise(labels.ignore, labels.hw)
-    gone = int(has_mask.sum()) - len(found)
-    plain = FrameLabels(labels.name, labels.hw, found, ignore)
-    return replace(page, labels=plain, boxes=labels.instances.select(~has_mask)), gone
-
-
-def _without_masks(page: ConvertedFrame) -> ConvertedFrame:
-    """What is needed of a frame at the end; its masks would fill the memory."""
-    labels = page.labels
-    bare = FrameLabels(labels.name, labels.hw, Instances.empty(), CropMasks.empty())
-    return replace(page, labels=bare, boxes=Instances.empty())
 
 
 def _stems(items: Sequence[Item], groups: Sequence[str]) -> list[str]:
