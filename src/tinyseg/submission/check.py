@@ -142,23 +142,19 @@ class _Checker:
         if line.text is None:
             return
         if line.number == 1:
-            yield from self._header(line.text)
-            return
+            if line.text == HEADER:
+                return
+            yield RowFault(Rule.header, 1, got=shown(line.text))
+            fields = line.text.split(",")
+            if len(fields) != len(COLUMNS) or not fields[1].isdecimal():
+                return  # else it is an instance, which is judged as one too
         yield from self._instance(line.text, line.number)
 
-    def _header(self, text: str) -> Iterator[RowFault]:
-        """Row 1; where it is not the header but an instance, it is judged as one too."""
-        if text == HEADER:
-            return
-        yield RowFault(Rule.header, 1, got=shown(text))
-        fields = text.split(",")
-        if len(fields) == len(COLUMNS) and fields[1].isdecimal():
-            yield from self._instance(text, 1)
-
     def _instance(self, text: str, number: int) -> Iterator[RowFault]:
-        frame = None
+        frame, ids = None, self.pictures.ids
         image_id = text.partition(",")[0].replace('"', "")
-        if image_id in self.recent or (self._is_frame(image_id) and text != HEADER):
+        is_frame = is_id(image_id) if ids is None else image_id in ids
+        if image_id in self.recent or (is_frame and text != HEADER):
             yield from self._arrive(image_id, number)
             frame = self.recent[image_id]
         hw = self.pictures.frame_hw if frame is None else frame.hw
@@ -181,10 +177,6 @@ class _Checker:
                     yield RowFault(rule, number, _RUNS)
             if self.exclusive and frame is not None:
                 frame.rows.append((number, row.runs))
-
-    def _is_frame(self, image_id: str) -> bool:
-        ids = self.pictures.ids
-        return is_id(image_id) if ids is None else image_id in ids
 
     def _arrive(self, image_id: str, number: int) -> Iterator[RowFault]:
         """A row of this frame has come; the frame that is longest ago goes, with its overlaps."""

@@ -94,22 +94,17 @@ def find_pictures(
 
     Raises DataError where a folder or list is not there or is not one.
     """
-    files = {} if images is None else _find_images(images)
+    files: dict[str, Path] = {}
+    if images is not None:
+        if not images.is_dir():
+            raise DataError("the test pictures lie in a folder", path=images)
+        files = {path.stem: path for path in sorted(filter(is_picture, images.iterdir()))}
+        if not files:
+            raise DataError("the folder holds no picture", path=images, expected="*.jpg, *.png")
     originals = _read_mappings(mappings)
     ids = frozenset(files) if files else frozenset(originals.values())
     known = images is not None or len(mappings) > 0
     return Pictures(ids if known else None, originals, files, frame_hw)
-
-
-def _find_images(folder: Path) -> dict[str, Path]:
-    """The folder's pictures by name without ending."""
-    if not folder.is_dir():
-        raise DataError("the test pictures lie in a folder", path=folder)
-    paths = sorted(filter(is_picture, folder.iterdir()))
-    files = {path.stem: path for path in paths}
-    if not files:
-        raise DataError("the folder holds no picture", path=folder, expected="*.jpg, *.png")
-    return files
 
 
 def _read_mappings(paths: Sequence[Path]) -> dict[str, str]:
@@ -117,13 +112,19 @@ def _read_mappings(paths: Sequence[Path]) -> dict[str, str]:
     originals: dict[str, str] = {}
     names: dict[str, str] = {}
     for path in [file for given in paths for file in _mapping_files(given)]:
-        for line, md5, name in _read_mapping(path):
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
+            where = f"line {number}"
+            md5, _, name = (frame_key(part.strip()) for part in line.partition("\t"))
+            if not line.strip():
+                continue
+            if not (is_md5(md5) and name):
+                rule = "a line is md5, tab, original name"
+                raise DataError(rule, path=path, where=where, got=repr(line[:60]))
             known = originals.setdefault(name, md5), names.setdefault(md5, name)
             if known != (md5, name):
                 rule = "an md5 and an original name belong to each other alone"
-                got = f"{md5} with {name}"
-                expected = f"{known[0]} with {known[1]}"
-                raise DataError(rule, path=path, where=f"line {line}", expected=expected, got=got)
+                expected, got = f"{known[0]} with {known[1]}", f"{md5} with {name}"
+                raise DataError(rule, path=path, where=where, expected=expected, got=got)
     return originals
 
 
@@ -135,18 +136,3 @@ def _mapping_files(path: Path) -> list[Path]:
         rule = "the folder holds no mapping list"
         raise DataError(rule, path=path, expected=f"{MAPPING_FILES}, there or in {MAPPING_FOLDER}/")
     return found
-
-
-def _read_mapping(path: Path) -> list[tuple[int, str, str]]:
-    """Line numbers, md5 and original names of a list."""
-    lines = read_text(path).splitlines()
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        md5, _, name = (part.strip() for part in line.partition("\t"))
-        if not (is_md5(frame_key(md5)) and name):
-            if line.strip():
-                rule, where = "a line is md5, tab, original name", f"line {number}"
-                raise DataError(rule, path=path, where=where, got=repr(line[:60]))
-            continue
-        rows.append((number, frame_key(md5), frame_key(name)))
-    return rows

@@ -5,7 +5,6 @@ are the seven scored ones. A picture without rows is not in the file, so it is n
 out either.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +29,6 @@ def read_submission(path: Path, pictures: Pictures | None = None) -> Predictions
     """
     pictures = pictures or Pictures()
     rows: dict[str, list[Row]] = {}
-    for row in _rows(path, pictures):
-        rows.setdefault(row.image_id, []).append(row)
-    frames = [_frame(image_id, some, pictures) for image_id, some in rows.items()]
-    return Predictions(WAD_CLASSES, tuple(frames))
-
-
-def _rows(path: Path, pictures: Pictures) -> Iterator[Row]:
     for line in read_lines(path):
         row, faults = _judged(line, pictures)
         for fault in faults:
@@ -45,7 +37,16 @@ def _rows(path: Path, pictures: Pictures) -> Iterator[Row]:
                 told = {"expected": fault.expected, "got": fault.got}
                 raise PredictionsError(fault.rule.value, path=path, where=where, **told)
         if row is not None:
-            yield row
+            rows.setdefault(row.image_id, []).append(row)
+    frames = []
+    for image_id, some in rows.items():
+        hw = pictures.hw(image_id)
+        masks = mask_ops.from_row_runs([row.runs for row in some if row.runs is not None], hw)
+        labels = np.array([_INDICES[row.label_id or 0] for row in some], np.int64)
+        scores = np.array([row.confidence or 0.0 for row in some], np.float64)
+        found = Instances(masks.boxes, masks, labels, scores)
+        frames.append(FramePredictions(image_id, f"{image_id}.jpg", hw, found))
+    return Predictions(WAD_CLASSES, tuple(frames))
 
 
 def _judged(line: Line, pictures: Pictures) -> tuple[Row | None, list[RowFault]]:
@@ -60,12 +61,3 @@ def _judged(line: Line, pictures: Pictures) -> tuple[Row | None, list[RowFault]]
     if row is not None and pictures.ids is not None and image_id not in pictures.ids:
         faults.append(RowFault(Rule.unknown_image, line.number, COLUMNS[0], got=shown(image_id)))
     return row, [*line.faults, *faults]
-
-
-def _frame(image_id: str, rows: list[Row], pictures: Pictures) -> FramePredictions:
-    hw = pictures.hw(image_id)
-    masks = mask_ops.from_row_runs([row.runs for row in rows if row.runs is not None], hw)
-    labels = np.array([_INDICES[row.label_id or 0] for row in rows], np.int64)
-    scores = np.array([row.confidence or 0.0 for row in rows], np.float64)
-    found = Instances(masks.boxes, masks, labels, scores)
-    return FramePredictions(image_id, f"{image_id}.jpg", hw, found)

@@ -62,105 +62,71 @@ def text_to_row(text: str, number: int, *, pixels: int) -> tuple[Row | None, lis
     if len(fields) != len(COLUMNS):
         got = f"{len(fields)}: {shown(text)}" if text else "an empty row"
         return None, [*faults, RowFault(Rule.field_count, number, expected="5", got=got)]
-    image_id, label_id, pixel_count, confidence, code = fields
-    reader = _Reader(number, faults)
-    reader.check_image_id(image_id)
-    row = Row(
-        number,
-        image_id,
-        reader.label_id(label_id),
-        reader.confidence(confidence),
-        reader.runs(code, pixel_count, pixels),
-        f"{image_id},{label_id},{code}",
-    )
-    return row, faults
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads the fields of one row, and writes down what is wrong with them."""
-
-    number: int
-    faults: list[RowFault]
-
-    def fault(
-        self, rule: Rule, column: str, *, expected: object = None, got: object = None
-    ) -> None:
-        told = [None if value is None else str(value) for value in (expected, got)]
-        self.faults.append(RowFault(rule, self.number, column, *told))
-
-    def check_image_id(self, text: str) -> None:
-        if not is_id(text):
-            self.fault(Rule.image_id, _IMAGE_ID, got=shown(text))
-
-    def label_id(self, text: str) -> int | None:
-        value = int(text) if _WHOLE.fullmatch(text) else None
-        if value in WAD_IDS:
-            return value
-        self.fault(Rule.label_id, _LABEL_ID, expected=_LABELS, got=shown(text))
-        return None
-
-    def confidence(self, text: str) -> float | None:
-        if not _DECIMAL.fullmatch(text):
-            rule = Rule.confidence_range if text.startswith("-") else Rule.confidence
-            self.fault(rule, _CONFIDENCE, got=shown(text))
-            return None
-        value = float(text)
-        if 0 < value <= 1:
-            return value
-        self.fault(Rule.confidence_range, _CONFIDENCE, got=shown(text))
-        return None
-
-    def runs(self, code: str, pixel_count: str, pixels: int) -> Runs | None:
-        """The runs, where they can stand; their sum is held against the count in any case."""
-        count = int(pixel_count) if _WHOLE.fullmatch(pixel_count) else 0
-        if count < 1:
-            self.fault(Rule.pixel_count, _PIXEL_COUNT, got=shown(pixel_count))
-        if not _RUN_LIST.fullmatch(code):
-            self._explain_form(code)
-            return None
-        numbers = np.fromstring(code.translate(_BARS), np.int64, sep=" ")
-        starts, lengths = numbers[0::2], numbers[1::2]
-        total = int(lengths.sum())
-        if count >= 1 and count != total:
-            self.fault(Rule.pixel_sum, _PIXEL_COUNT, expected=total, got=count)
-        return (starts, lengths) if self._can_stand((starts, lengths), pixels) else None
-
-    def _can_stand(self, runs: Runs, pixels: int) -> bool:
-        """Whether runs have a length, ascend, do not overlap and end within the frame."""
-        starts, lengths = runs
-        ends = starts + lengths
-        down = starts[1:] < starts[:-1]
-        places = {
-            Rule.run_length: np.flatnonzero(lengths < 1),
-            Rule.run_order: np.flatnonzero(down) + 1,
-            Rule.run_overlap: np.flatnonzero((starts[1:] < ends[:-1]) & ~down) + 1,
-            Rule.run_end: np.flatnonzero(ends > pixels),
-        }
-        for rule, at in places.items():
-            if at.size:
-                first, others = int(at[0]), len(at) - 1
-                got = f"run {first + 1}: {starts[first]} {lengths[first]}"
-                got += f", and {others} others" if others else ""
-                expected = f"at most {pixels} pixels" if rule is Rule.run_end else None
-                self.fault(rule, _RUNS, expected=expected, got=got)
-        return not any(at.size for at in places.values())
-
-    def _explain_form(self, code: str) -> None:
-        """The first thing that is wrong with the form of the runs."""
-        if not code:
-            self.fault(Rule.no_runs, _RUNS, got="nothing")
-            return
-        *ended, rest = code.split("|")
-        for index, run in enumerate(ended, start=1):
-            if not _RUN.fullmatch(run):
-                self.fault(Rule.run_form, _RUNS, got=f"run {index}: {shown(run)}")
-                return
-        rule = Rule.last_bar if _RUN.fullmatch(rest) else Rule.run_form
-        self.fault(rule, _RUNS, got=f"run {len(ended) + 1}: {shown(rest)}")
+    image_id, label_text, count_text, score_text, code = fields
+    if not is_id(image_id):
+        faults.append(RowFault(Rule.image_id, number, _IMAGE_ID, got=shown(image_id)))
+    label_id = int(label_text) if _WHOLE.fullmatch(label_text) else None
+    if label_id not in WAD_IDS:
+        faults.append(RowFault(Rule.label_id, number, _LABEL_ID, _LABELS, shown(label_text)))
+        label_id = None
+    confidence = float(score_text) if _DECIMAL.fullmatch(score_text) else None
+    if confidence is None or not 0 < confidence <= 1:
+        is_number = confidence is not None or score_text.startswith("-")
+        rule = Rule.confidence_range if is_number else Rule.confidence
+        faults.append(RowFault(rule, number, _CONFIDENCE, got=shown(score_text)))
+        confidence = None
+    count = int(count_text) if _WHOLE.fullmatch(count_text) else 0
+    if count < 1:
+        faults.append(RowFault(Rule.pixel_count, number, _PIXEL_COUNT, got=shown(count_text)))
+    runs, runs_faults = _text_to_runs(code, number, count, pixels)
+    content = f"{image_id},{label_text},{code}"
+    return Row(number, image_id, label_id, confidence, runs, content), faults + runs_faults
 
 
 _LABELS = f"one of {', '.join(map(str, WAD_IDS))}"
+
+
+def _text_to_runs(
+    code: str, number: int, count: int, pixels: int
+) -> tuple[Runs | None, list[RowFault]]:
+    """The runs where they have a length, ascend, do not overlap and end within the frame; their sum
+    is held against a count of 1 or more in any case."""
+    if not _RUN_LIST.fullmatch(code):
+        rule, got = _wrong_form(code)
+        return None, [RowFault(rule, number, _RUNS, got=got)]
+    faults = []
+    numbers = np.fromstring(code.translate(_BARS), np.int64, sep=" ")
+    starts, lengths = numbers[0::2], numbers[1::2]
+    total = int(lengths.sum())
+    if count >= 1 and count != total:
+        faults.append(RowFault(Rule.pixel_sum, number, _PIXEL_COUNT, str(total), str(count)))
+    ends, down = starts + lengths, starts[1:] < starts[:-1]
+    places = {
+        Rule.run_length: np.flatnonzero(lengths < 1),
+        Rule.run_order: np.flatnonzero(down) + 1,
+        Rule.run_overlap: np.flatnonzero((starts[1:] < ends[:-1]) & ~down) + 1,
+        Rule.run_end: np.flatnonzero(ends > pixels),
+    }
+    broken = {rule: at for rule, at in places.items() if at.size}
+    for rule, at in broken.items():
+        first, others = int(at[0]), len(at) - 1
+        got = f"run {first + 1}: {starts[first]} {lengths[first]}"
+        got += f", and {others} others" if others else ""
+        expected = f"at most {pixels} pixels" if rule is Rule.run_end else None
+        faults.append(RowFault(rule, number, _RUNS, expected, got))
+    return None if broken else (starts, lengths), faults
+
+
+def _wrong_form(code: str) -> tuple[Rule, str]:
+    """The first thing that is wrong with the form of the runs."""
+    if not code:
+        return Rule.no_runs, "nothing"
+    *ended, rest = code.split("|")
+    for index, run in enumerate(ended, start=1):
+        if not _RUN.fullmatch(run):
+            return Rule.run_form, f"run {index}: {shown(run)}"
+    rule = Rule.last_bar if _RUN.fullmatch(rest) else Rule.run_form
+    return rule, f"run {len(ended) + 1}: {shown(rest)}"
 
 
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -198,21 +164,13 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
         if number == 1 and raw.startswith(_UTF16_MARKS):
             yield Line(1, None, (RowFault(Rule.encoding, 1, got="a mark of UTF-16"),))
             return
-        if len(raw) == MAX_ROW_BYTES and not raw.endswith(b"\n"):
-            size = len(raw) + _pass_over(file)
-            yield Line(number, None, (RowFault(Rule.row_bytes, number, got=str(size)),))
+        size = len(raw)
+        if size < MAX_ROW_BYTES or raw.endswith(b"\n"):
+            yield _line(number, raw)
             continue
-        yield _line(number, raw)
-
-
-def _pass_over(file: BinaryIO) -> int:
-    """Read on to the end of the row; returns how many bytes that were."""
-    size = 0
-    while piece := file.readline(MAX_ROW_BYTES):
-        size += len(piece)
-        if piece.endswith(b"\n"):
-            break
-    return size
+        while not raw.endswith(b"\n") and (raw := file.readline(MAX_ROW_BYTES)):
+            size += len(raw)  # passed over up to the end of the row
+        yield Line(number, None, (RowFault(Rule.row_bytes, number, got=str(size)),))
 
 
 def _line(number: int, raw: bytes) -> Line:

@@ -78,7 +78,11 @@ class _Writer:
     def text(self, frame: FramePredictions, classes: tuple[str, ...]) -> str:
         """The frame's rows."""
         where = f"frame {frame.name!r}"
-        image_id = self._image_id(frame.name, where)
+        image_id = self.pictures.image_id(frame.name)
+        if image_id in self.names:
+            rule, got = "a picture's predictions come once", f"{self.names[image_id]!r} before"
+            raise PredictionsError(rule, where=where, got=got)
+        self.names[image_id] = frame.name
         expected = self.pictures.hw(image_id)
         if frame.hw != expected:
             rule = "predictions are made on the test picture's own pixels (height, width)"
@@ -101,15 +105,6 @@ class _Writer:
         self.rows += len(rows)
         self.without_pixel += len(found) - len(rows)
         return "".join(rows)
-
-    def _image_id(self, name: str, where: str) -> str:
-        """The frame's ImageId, which no frame before has."""
-        image_id = self.pictures.image_id(name)
-        if image_id in self.names:
-            rule, got = "a picture's predictions come once", f"{self.names[image_id]!r} before"
-            raise PredictionsError(rule, where=where, got=got)
-        self.names[image_id] = name
-        return image_id
 
     def written(self) -> Written:
         """What became of all."""
