@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64
 
 from tinyseg.errors import MaskError
 from tinyseg.masks.raster import rasterise
@@ -83,7 +83,11 @@ def runs_of_polygons(
         owner = np.arange(len(objects)).repeat(parts) - np.arange(len(counts))
         to_object = owner[starts >> sum(bits)] << sum(bits)
         starts, ends = _united(starts + to_object, ends + to_object)
-    return _line_runs(starts, ends, bits)
+    kept = starts < ends  # runs of no pixel
+    starts, last = starts[kept], ends[kept] - 1
+    in_line, in_row = (1 << bits[0]) - 1, (1 << bits[1]) - 1
+    line = (starts >> bits[1]) & in_line
+    return LineRuns(starts >> sum(bits), line, starts & in_row, line, last & in_row)
 
 
 def _corners(
@@ -185,17 +189,6 @@ def _united(
     return starts[fresh[:-1]], ends[fresh[1:]]
 
 
-def _line_runs(
-    starts: Int64[np.ndarray, " n"], ends: Int64[np.ndarray, " n"], bits: tuple[int, int]
-) -> LineRuns:
-    """Runs from numbers that hold object, column and row, without those of no pixel."""
-    column_bits, row_bits = bits
-    kept = starts < ends
-    starts, last = starts[kept], ends[kept] - 1
-    column, rows = (starts >> row_bits) & ((1 << column_bits) - 1), (1 << row_bits) - 1
-    return LineRuns(starts >> (column_bits + row_bits), column, starts & rows, column, last & rows)
-
-
 Ring = Int64[np.ndarray, "_k 2"]
 
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -205,11 +198,14 @@ STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 def outlines(masks: CropMasks) -> list[list[Ring]]:
     """The rings of each mask, largest first."""
     pixels = rasterise(masks)
-    corners = pixels.boxes.astype(np.int64)[:, :2]
-    return [
-        [ring + corner for ring in _rings(grid)]
-        for corner, grid in zip(corners, pixels.grids(), strict=True)
-    ]
+    found = []
+    for corner, grid in zip(pixels.boxes.astype(np.int64)[:, :2], pixels.grids(), strict=True):
+        # Edges are followed with the mask on the right
+        edges, rings = _pixel_edges(np.pad(grid >= HALF, 1)), []
+        while edges:
+            rings.append(_follow(edges, next(iter(edges))) + corner)
+        found.append(sorted(rings, key=lambda ring: -abs(enclosed(ring))))
+    return found
 
 
 def enclosed(ring: Ring) -> int:
@@ -222,28 +218,13 @@ def one_ring(rings: Sequence[Ring]) -> Ring:
     """All rings as one: from where two are closest a bridge leads over and back again."""
     joined = rings[0]
     for ring in rings[1:]:
-        here, there = _closest(joined, ring)
+        # The corner that is next to the ring's first one, the ring's next to that, and back again
+        here = int(np.abs(joined - ring[0]).sum(axis=1).argmin())
+        there = int(np.abs(ring - joined[here]).sum(axis=1).argmin())
+        here = int(np.abs(joined - ring[there]).sum(axis=1).argmin())
         turned = np.roll(ring, -there, axis=0)
-        parts = (joined[: here + 1], turned, turned[:1], joined[here:])
-        joined = np.concatenate(parts)
+        joined = np.concatenate([joined[: here + 1], turned, turned[:1], joined[here:]])
     return joined
-
-
-def _closest(a: Ring, b: Ring) -> tuple[int, int]:
-    """The corners of two rings that are next to each other, one of them near b's first corner."""
-    at = int(np.abs(a - b[0]).sum(axis=1).argmin())
-    back = int(np.abs(b - a[at]).sum(axis=1).argmin())
-    return int(np.abs(a - b[back]).sum(axis=1).argmin()), back
-
-
-def _rings(grid: UInt8[np.ndarray, "h w"]) -> list[Ring]:
-    """Rings in the grid's own pixels; edges are followed with the mask on the right."""
-    edges = _pixel_edges(np.pad(grid >= HALF, 1))
-    rings = []
-    while edges:
-        start = next(iter(edges))
-        rings.append(_follow(edges, start))
-    return sorted(rings, key=lambda ring: -abs(enclosed(ring)))
 
 
 def _pixel_edges(bits: Bool[np.ndarray, "h w"]) -> dict[tuple[int, int], list[int]]:

@@ -25,19 +25,29 @@ def rasterise(masks: CropMasks, frame_hw: tuple[int, int] | None = None) -> Crop
     """
     if _is_rasterised(masks, frame_hw):
         return masks
-    ranges = [_pixel_range(box, frame_hw) for box in masks.boxes]
-    total = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in ranges)
+    # The pixels whose centres lie in each box (and the frame)
+    ranges = np.ceil(masks.boxes - 0.5).astype(np.int64)
+    if frame_hw is not None:
+        ranges = np.clip(ranges, 0, np.array(frame_hw[::-1] * 2))
+    sides = (ranges[:, 2:] - ranges[:, :2]).astype(np.float64)  # their product may be above 2^63
+    total = int(sides.prod(axis=1).sum())
     if total > MAX_COVERAGE_BYTES:
         rule = f"the pixels of one call may take {MAX_COVERAGE_BYTES} bytes"
         raise MaskError(rule, got=f"{total} for {len(masks)} masks")
-    as_pixels = masks.in_pixel_form().tolist()
-    grids = [
-        _window(grid, box, pixels) if is_pixels else _stretch(grid, box, pixels)
-        for grid, box, pixels, is_pixels in zip(
-            masks.grids(), masks.boxes, ranges, as_pixels, strict=True
-        )
-    ]
-    return tighten(CropMasks.pack_pixels([(x0, y0) for x0, y0, _, _ in ranges], grids))
+    corners, as_pixels, grids = ranges.tolist(), masks.in_pixel_form().tolist(), []
+    for grid, box, (x0, y0, x1, y1), is_pixels in zip(
+        masks.grids(), masks.boxes, corners, as_pixels, strict=True
+    ):
+        if is_pixels:
+            left, top = int(box[0]), int(box[1])
+            inside = grid[y0 - top : y1 - top, x0 - left : x1 - left] >= HALF
+        elif x1 <= x0 or y1 <= y0 or grid.size == 0:
+            inside = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.bool_)
+        else:
+            values = _interpolated(grid, box, columns=range(x0, x1), rows=range(y0, y1))
+            inside = values >= _ONE_HALF
+        grids.append(np.where(inside, np.uint8(255), np.uint8(0)))
+    return tighten(CropMasks.pack_pixels([(x0, y0) for x0, y0, _, _ in corners], grids))
 
 
 def _is_rasterised(masks: CropMasks, frame_hw: tuple[int, int] | None) -> bool:
@@ -59,42 +69,6 @@ def _is_tight(grid: UInt8[np.ndarray, "h w"]) -> bool:
         return grid.shape == (0, 0)
     edges = (grid[0], grid[-1], grid[:, 0], grid[:, -1])
     return all(np.count_nonzero(edge) for edge in edges)
-
-
-def _pixel_range(
-    box: Float64[np.ndarray, " 4"], frame_hw: tuple[int, int] | None
-) -> tuple[int, int, int, int]:
-    """Half-open range of the pixels whose centres lie in the box (and the frame)."""
-    x0, y0, x1, y1 = np.ceil(box - 0.5).astype(np.int64).tolist()
-    if frame_hw is not None:
-        x0, x1 = (min(max(x, 0), frame_hw[1]) for x in (x0, x1))
-        y0, y1 = (min(max(y, 0), frame_hw[0]) for y in (y0, y1))
-    return x0, y0, x1, y1
-
-
-def _window(
-    grid: UInt8[np.ndarray, "h w"],
-    box: Float64[np.ndarray, " 4"],
-    pixels: tuple[int, int, int, int],
-) -> UInt8[np.ndarray, "out_h out_w"]:
-    """0 or 255 for each pixel of the range, from a grid in pixel form."""
-    left, top = int(box[0]), int(box[1])
-    x0, y0, x1, y1 = pixels
-    window = grid[y0 - top : y1 - top, x0 - left : x1 - left]
-    return np.where(window >= HALF, np.uint8(255), np.uint8(0))
-
-
-def _stretch(
-    grid: UInt8[np.ndarray, "h w"],
-    box: Float64[np.ndarray, " 4"],
-    pixels: tuple[int, int, int, int],
-) -> UInt8[np.ndarray, "out_h out_w"]:
-    """0 or 255 for each pixel of the range, from the grid stretched over the box."""
-    x0, y0, x1, y1 = pixels
-    if x1 <= x0 or y1 <= y0 or grid.size == 0:
-        return np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.uint8)
-    values = _interpolated(grid, box, columns=range(x0, x1), rows=range(y0, y1))
-    return np.where(values >= _ONE_HALF, np.uint8(255), np.uint8(0))
 
 
 def coverage_at(

@@ -55,7 +55,10 @@ def to_coco_rle(masks: CropMasks, frame_hw: tuple[int, int]) -> list[bytes]:
     counts = []
     for (x0, y0, _, _), grid in zip(pixels.boxes.astype(int).tolist(), pixels.grids(), strict=True):
         starts, lengths = _grid_to_runs(grid.T, (x0, y0), height)
-        counts.append(_runs_to_counts(starts, lengths, height * width))
+        edges = np.stack([starts, starts + lengths], axis=1).ravel()
+        # Alternating counts, zeros first; a last count of zero is left out, as COCO does
+        own = np.diff(edges, prepend=0, append=height * width)
+        counts.append(own[:-1] if len(own) > 1 and own[-1] == 0 else own)
     return _compress(counts)
 
 
@@ -72,7 +75,12 @@ def from_coco_counts(
     Counts come from files: whatever is not a whole number, `true` and `1.0` included, is refused.
     """
     height, width = checked_frame(frame_hw)
-    runs = [_counts_to_runs(_checked_counts(c, height * width)) for c in counts]
+    runs = []
+    for own in counts:
+        checked = _checked_counts(own, height * width)
+        lengths = checked[1::2]
+        starts = np.cumsum(checked)[1::2] - lengths
+        runs.append((starts[lengths > 0], lengths[lengths > 0]))
     return _runs_to_masks(runs, (width, height), transposed=True)
 
 
@@ -83,7 +91,14 @@ def to_challenge_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[str]:
 
 def from_challenge_runs(texts: Sequence[str], frame_hw: tuple[int, int]) -> CropMasks:
     """Masks in pixel form from the challenge's runs, of a frame of this height and width."""
-    return from_row_runs([_parse_challenge(text) for text in texts], frame_hw)
+    runs = []
+    for text in texts:
+        if not _CHALLENGE_FORM.fullmatch(text):
+            rule = "runs are written 'start length|', each ended by '|'"
+            raise MaskError(rule, got=repr(text[:60]))
+        numbers = np.array(text.replace("|", " ").split(), np.int64)
+        runs.append((numbers[0::2], numbers[1::2]))
+    return from_row_runs(runs, frame_hw)
 
 
 def to_row_runs(masks: CropMasks, frame_hw: tuple[int, int]) -> list[Runs]:
@@ -243,23 +258,6 @@ def _boxes_of_runs(
     return boxes
 
 
-def _runs_to_counts(
-    starts: Int64[np.ndarray, " k"], lengths: Int64[np.ndarray, " k"], total: int
-) -> Int64[np.ndarray, " m"]:
-    """COCO's alternating counts, zeros first; a last count of zero is left out, as COCO does."""
-    edges = np.stack([starts, starts + lengths], axis=1).ravel()
-    counts = np.diff(edges, prepend=0, append=total)
-    return counts[:-1] if len(counts) > 1 and counts[-1] == 0 else counts
-
-
-def _counts_to_runs(counts: Int64[np.ndarray, " k"]) -> Runs:
-    ends = np.cumsum(counts)[1::2]
-    lengths = counts[1::2]
-    starts = ends - lengths
-    kept = lengths > 0
-    return starts[kept], lengths[kept]
-
-
 def _checked_counts(
     counts: Sequence[object] | Int64[np.ndarray, " k"], total: int
 ) -> Int64[np.ndarray, " k"]:
@@ -268,9 +266,11 @@ def _checked_counts(
     if (values < 0).any():
         at = int(np.flatnonzero(values < 0)[0])
         raise MaskError("a run length is negative", where=f"count {at}", got=int(values[at]))
-    if _sum(values) != total:
+    # Their sum may be above 2^63
+    pixels = (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
+    if pixels != total:
         rule = "run lengths must add up to the frame's pixels"
-        raise MaskError(rule, expected=total, got=_sum(values))
+        raise MaskError(rule, expected=total, got=pixels)
     return values
 
 
@@ -286,14 +286,13 @@ def _whole_numbers(counts: Sequence[object]) -> Int64[np.ndarray, " k"]:
     return np.array(counts, np.int64).reshape(len(counts))
 
 
-def _sum(values: Int64[np.ndarray, " k"]) -> int:
-    """The sum of numbers that are not negative, which may be above 2^63."""
-    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
-
-
 def _compress(counts: Sequence[Int64[np.ndarray, " _k"]]) -> list[bytes]:
     """COCO's printable code of each list of counts, all lists at once."""
-    flat = np.concatenate([np.zeros(0, np.int64), *map(_differences, counts)])[:, None]
+    rows = [np.zeros(0, np.int64)]
+    for own in counts:
+        # From the fourth on each becomes its difference to the count two before
+        rows += [own[:3], own[3:] - own[1:-2]]
+    flat = np.concatenate(rows)[:, None]
     # Signed 5-bit groups, lowest first, until the rest is only sign.
     groups = np.arange(_MAX_GROUPS)
     bound = 1 << (5 * groups + 4)
@@ -304,13 +303,6 @@ def _compress(counts: Sequence[Int64[np.ndarray, " _k"]]) -> list[bytes]:
     number_ends = np.concatenate([[0], np.cumsum(last + 1)])
     cuts = number_ends[np.cumsum([0, *map(len, counts)])]
     return [text[start:end].tobytes() for start, end in pairwise(cuts.tolist())]
-
-
-def _differences(counts: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
-    """Each count from the fourth on becomes its difference to the count two before."""
-    out = counts.copy()
-    out[3:] -= counts[1:-2]
-    return out
 
 
 def _decompress(code: bytes | str) -> Int64[np.ndarray, " k"]:
@@ -346,11 +338,3 @@ def _code_digits(code: bytes | str) -> Int64[np.ndarray, " k"]:
         rule = "a COCO run-length code ends within a number"
         raise MaskError(rule, where=f"byte {text.size - 1}")
     return text
-
-
-def _parse_challenge(text: str) -> Runs:
-    """Starts and lengths of `start length|...`."""
-    if not _CHALLENGE_FORM.fullmatch(text):
-        raise MaskError("runs are written 'start length|', each ended by '|'", got=repr(text[:60]))
-    numbers = np.array(text.replace("|", " ").split(), np.int64).reshape(-1, 2)
-    return numbers[:, 0], numbers[:, 1]
