@@ -66,21 +66,16 @@ def _document(
     document = to_document(Predictions(classes, (frame,)), coded=masks == "rle")
     rows = document["annotations"]
     if masks == "polygons" and isinstance(rows, list):
-        _put_rings(rows, wanted, found.hw)
+        pixels = in_pixels(wanted, found.hw).masks  # as many as there are rows: those with a pixel
+        corners = pixels.boxes.astype(int).tolist()
+        for row, (x0, y0, _, _), grid in zip(rows, corners, pixels.grids(), strict=True):
+            row["segmentation"] = [line.ravel().tolist() for line in mask_rings(grid, (x0, y0))]
     return {
         **document,
         "views": [_view(v, turn) for turn, views in enumerate(found.views) for v in views],
         "remarks": found.remarks,
         "seconds": {stage: round(s, 4) for stage, s in found.seconds.items()},
     }
-
-
-def _put_rings(rows: list[dict[str, object]], wanted: Instances, hw: tuple[int, int]) -> None:
-    """Rings of corners as the rows' masks."""
-    masks = in_pixels(wanted, hw).masks  # as many as there are rows: those with a pixel
-    corners = masks.boxes.astype(int).tolist()
-    for row, (x0, y0, _, _), grid in zip(rows, corners, masks.grids(), strict=True):
-        row["segmentation"] = [line.ravel().tolist() for line in mask_rings(grid, (x0, y0))]
 
 
 def _view(view: View, turn: int) -> dict[str, object]:

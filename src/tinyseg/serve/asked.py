@@ -102,8 +102,8 @@ def accepted(header: str | None) -> Kind | Literal["stream"]:
     best: tuple[float, Kind | Literal["stream"]] | None = None
     for word in (header or "*/*")[:1000].split(","):
         media, *rest = (part.strip().lower() for part in word.split(";"))
-        found = next((FORMS[known] for known in FORMS if _fits(media, known)), None)
-        weight = _weight(rest)
+        fitting = (k for k in FORMS if media in (k, "*/*", f"{k.split('/')[0]}/*"))
+        found, weight = FORMS.get(next(fitting, "")), _weight(rest)
         if found is not None and weight > 0 and (best is None or weight > best[0]):
             best = weight, found
     if best is None:
@@ -111,10 +111,6 @@ def accepted(header: str | None) -> Kind | Literal["stream"]:
         rule = "an answer has one of these forms"
         raise Problem("not-acceptable", rule, expected=expected, got=shortly(header))
     return best[1]
-
-
-def _fits(media: str, known: str) -> bool:
-    return media in (known, "*/*", f"{known.split('/')[0]}/*")
 
 
 def _weight(parameters: Sequence[str]) -> float:

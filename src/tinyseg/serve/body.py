@@ -96,14 +96,11 @@ class Body:
             size += len(chunk)
             self._check(size)
             if size > self._held:
-                self._hold(size - self._held)
+                self._room.take(size - self._held)
+                self._held = size
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)
-
-    def _hold(self, count: int) -> None:
-        self._room.take(count)
-        self._held += count
 
     def _check(self, size: int) -> None:
         most = self._settings.max_bytes

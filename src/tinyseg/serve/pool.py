@@ -259,18 +259,15 @@ class Pool:
         worker.group = [t for t in worker.group if t is not ticket]
         if isinstance(message, Answer):
             self.metrics.answer(message)
-            self._measure(ticket, message)
+            spent = sum(message.seconds.values())
+            if spent > 0 and not message.kept:
+                now = ticket.pixels / spent * self.settings.workers
+                self._rate = 0.8 * self._rate + 0.2 * now
             if not ticket.future.done():
                 ticket.future.set_result(message)
         elif not isinstance(message, About | Failed):
             got, expected = message.got, message.expected
             _refuse(ticket, Problem(message.kind, message.rule, expected=expected, got=got))
-
-    def _measure(self, ticket: _Ticket, answer: Answer) -> None:
-        spent = sum(answer.seconds.values())
-        if spent > 0 and not answer.kept:
-            now = ticket.pixels / spent * self.settings.workers
-            self._rate = 0.8 * self._rate + 0.2 * now
 
     def lost(self, worker: _Worker) -> None:
         """A worker's process is gone."""

@@ -40,32 +40,29 @@ def serve(settings: Settings, *, host: str = "127.0.0.1", port: int = 8080) -> N
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
     async with Pool(settings, Metrics()) as pool:
-        server = Server(_config(pool, host, port))
+        config = uvicorn.Config(
+            make_app(pool),
+            host=host,
+            port=port,
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            timeout_graceful_shutdown=int(settings.deadline_s + settings.body_s),
+        )
+        server = Server(config)
         task = asyncio.create_task(server.serve())
         while not server.started and not task.done():
             await asyncio.sleep(0.02)
         if server.started:
             log.info("serving on http://%s:%d", *server.address)
         await task
-
-
-def _config(pool: Pool, host: str, port: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        make_app(pool),
-        host=host,
-        port=port,
-        http=PatientProtocol,
-        ws="none",
-        lifespan="off",
-        loop="asyncio",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
-        h11_max_incomplete_event_size=HEAD_BYTES,
-        timeout_graceful_shutdown=int(pool.settings.deadline_s + pool.settings.body_s),
-    )
 
 
 class Server(uvicorn.Server):

@@ -13,6 +13,7 @@ import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from multiprocessing.connection import Connection
 from time import perf_counter
 
@@ -129,9 +130,12 @@ class Bench:
     def about(self) -> About:
         """What was loaded."""
         predictor = self.model.predictor
-        notes = None if is_ensemble(self._path) or self._path.suffix == ".pth" else self._notes()
+        path, notes = self._path, None
+        if is_exported(path):
+            notes = Notes.of(read_exported(path).notes, path)
+        elif not is_ensemble(path) and path.suffix != ".pth":
+            notes = read_notes(path)
         networks = tuple({"sha256": m.sha256, "weight": m.weight} for m in predictor.members)
-        licence, card = (None, {}) if notes is None else notes
         return About(
             classes=self.model.names,
             networks=networks,
@@ -139,14 +143,9 @@ class Bench:
             device=str(predictor.device),
             backend=", ".join(dict.fromkeys(m.backend for m in predictor.members)),
             batch_pixels=predictor.sizes.limits.pixels if self._shares else 0,
-            licence=licence,
-            card=card,
+            licence=None if notes is None else notes.licence,
+            card={} if notes is None else dict(notes.card),
         )
-
-    def _notes(self) -> tuple[str | None, dict[str, str]]:
-        path = self._path
-        notes = Notes.of(read_exported(path).notes, path) if is_exported(path) else read_notes(path)
-        return notes.licence, dict(notes.card)
 
     def render(self, scene: Scene) -> None:
         """A rendered street scene, as a JPEG."""
@@ -162,7 +161,8 @@ class Bench:
             group, kind = bound[:1], "bad-parameter"
             try:
                 predictor = self._predictor(bound[0].job.where)
-                group = list(_alike(bound, predictor.frames_at_once(bound[0].info)))
+                most = predictor.frames_at_once(bound[0].info)
+                group = next([*own] for _, own in groupby(bound[:most], lambda one: one.job.where))
                 kind = "bad-picture"
                 self._look(group, predictor)
             except _Dropped:  # said all the same: the front process waits to hear of each job
@@ -210,7 +210,10 @@ class Bench:
 
         def tell(turn: int, done: int, total: int) -> None:
             marks[turn] = perf_counter()
-            self._hear()
+            while self._pipe.poll():  # which jobs nobody waits for
+                message = self._pipe.recv()
+                if isinstance(message, Drop):
+                    self._gone.add(message.number)
             if all(one.job.number in self._gone for one in group):
                 raise _Dropped
             for one in group:
@@ -272,13 +275,6 @@ class Bench:
                 self._plans.popitem(last=False)
         return self._plans[where]
 
-    def _hear(self) -> None:
-        """Which jobs nobody waits for, between two batches."""
-        while self._pipe.poll():
-            message = self._pipe.recv()
-            if isinstance(message, Drop):
-                self._gone.add(message.number)
-
     def _send(self, message: Message) -> None:
         self._pipe.send(message)
 
@@ -290,14 +286,6 @@ class Bench:
 
 def _fault(job: Job) -> Refusal:
     return Refusal(job.number, "fault", "this should not have happened; the log says more")
-
-
-def _alike(bound: Sequence[_Bound], count: int) -> Iterator[_Bound]:
-    """The first jobs that one predictor can look at together."""
-    for one in bound[:count]:
-        if one.job.where != bound[0].job.where:
-            return
-        yield one
 
 
 def _by_pass(

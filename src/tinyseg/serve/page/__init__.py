@@ -3,7 +3,6 @@
 Stage, panes and style are the report's (report/html): one viewer for both.
 """
 
-from functools import cache
 from importlib.resources import files
 
 from fastapi import FastAPI
@@ -14,30 +13,22 @@ from tinyseg.report import SHARED_PARTS, page_part as shared
 
 def add_page(app: FastAPI) -> None:
     """The page's addresses."""
+    page = _own("index.html")
+    looks = shared("page.css") + _own("page.css")
+    code = "\n".join(['"use strict";', *map(shared, SHARED_PARTS), _own("app.js")])
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return Response(_own("index.html"), media_type="text/html; charset=utf-8")
+        return Response(page, media_type="text/html; charset=utf-8")
 
     @app.get("/style.css", include_in_schema=False)
     async def style() -> Response:
-        return Response(_style(), media_type="text/css")
+        return Response(looks, media_type="text/css")
 
     @app.get("/script.js", include_in_schema=False)
     async def script() -> Response:
-        return Response(_script(), media_type="text/javascript")
+        return Response(code, media_type="text/javascript")
 
 
-@cache
-def _style() -> str:
-    return shared("page.css") + _own("page.css")
-
-
-@cache
-def _script() -> str:
-    return "\n".join(['"use strict";', *map(shared, SHARED_PARTS), _own("app.js")])
-
-
-@cache
 def _own(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
