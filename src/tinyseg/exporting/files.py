@@ -47,7 +47,11 @@ def read_exported(path: Path) -> ExportedFile:
     model = _bytes_of(path)
     weights = None if ending == ".onnx" else _bytes_of(path.with_suffix(".bin"))
     try:
-        notes = _onnx_notes(model) if ending == ".onnx" else _xml_notes(model)
+        if ending == ".onnx":
+            notes = _onnx_notes(model)
+        else:
+            told = ElementTree.fromstring(model).find("rt_info/tinyseg")
+            notes = {one.tag: one.get("value", "") for one in ([] if told is None else told)}
     except (ValueError, ElementTree.ParseError):
         raise WeightsError(f"damaged, or no {ending[1:]} file", path=path) from None
     wanted, found = FORMATS[ending], notes.get("format")
@@ -81,11 +85,6 @@ def _bytes_of(path: Path) -> bytes:
         raise WeightsError("no such weights file", path=path) from None
     except OSError as error:
         raise WeightsError("cannot be read", path=path, got=error.strerror) from error
-
-
-def _xml_notes(model: bytes) -> Notes:
-    told = ElementTree.fromstring(model).find("rt_info/tinyseg")
-    return {} if told is None else {one.tag: one.get("value", "") for one in told}
 
 
 METADATA = 14

@@ -147,7 +147,10 @@ def _own_names(graph: Any, prefix: str) -> Any:
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [name if name in outside else prefix + name for name in names]
-        node.name = f"{prefix}{_module_of(node)}/{node.name}"
+        # The module that it is of, by the exporter's notes: ['', 'backbone', ...]
+        scopes = [one.value for one in node.metadata_props if one.key.endswith("name_scopes")]
+        modules = ast.literal_eval(scopes[0]) if scopes else []
+        node.name = f"{prefix}{modules[1] if len(modules) > 2 else ''}/{node.name}"
         node.doc_string = ""
         del node.metadata_props[:]
     for tensor in graph.initializer:
@@ -158,13 +161,6 @@ def _own_names(graph: Any, prefix: str) -> Any:
     return graph
 
 
-def _module_of(node: Any) -> str:
-    """The module that the node is of, by the exporter's notes: ['', 'backbone', ...]."""
-    scopes = [one.value for one in node.metadata_props if one.key.endswith("name_scopes")]
-    names = ast.literal_eval(scopes[0]) if scopes else []
-    return names[1] if len(names) > 2 else ""
-
-
 def halved(model: Any) -> Any:
     """The same numbers in fewer bytes: tensors that half precision holds exactly are kept so, and
     made float32 where they are read. Weights that were given away in half precision are such."""
@@ -172,8 +168,11 @@ def halved(model: Any) -> Any:
     casts, tensors = [], []
     for tensor in model.graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
-        half = _exact_half(values) if values.size >= LEAST_HALVED else None
-        if half is None:
+        half = values
+        if values.size >= LEAST_HALVED and values.dtype == np.float32:
+            with np.errstate(over="ignore"):
+                half = values.astype(np.float16)
+        if half is values or not np.array_equal(half.astype(np.float32), values):
             tensors.append(tensor)
             continue
         name = f"{tensor.name}/half"
@@ -184,14 +183,6 @@ def halved(model: Any) -> Any:
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(tensors)
     return model
-
-
-def _exact_half(values: np.ndarray) -> np.ndarray | None:
-    if values.dtype != np.float32:
-        return None
-    with np.errstate(over="ignore"):
-        half = values.astype(np.float16)
-    return half if np.array_equal(half.astype(np.float32), values) else None
 
 
 @contextmanager
