@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -47,6 +48,23 @@ def read_json(path: Path, refuse: type[TinysegError] = DataError) -> tuple[Any, 
         return json.loads(data), False
     except (ValueError, RecursionError):
         raise refuse("is not JSON", path=path, where=place, code="json-damaged") from None
+
+
+def read_object(path: Path) -> "Fields":
+    """The one JSON object that a file holds."""
+    document, _ = read_json(path)
+    if not isinstance(document, dict):
+        raise DataError("is one JSON object", path=path, got=type(document).__name__)
+    return Fields(document)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the block name this file."""
+    try:
+        yield
+    except TinysegError as error:
+        raise error.at(path=path) from None
 
 
 def read_text(path: Path, refuse: type[TinysegError] = DataError) -> str:
@@ -169,6 +187,13 @@ class Fields:
             got = shown(value) if key in self.values else "no such key"
             raise self.fault(f"needs a list '{key}'", got=got, code="json-list")
         return value
+
+    def entries(self, key: str) -> Iterator["Fields"]:
+        """The objects of a list, each called by its place; what is none is an empty one."""
+        above = f"{self.where}: " if self.where else ""
+        for index, row in enumerate(self.rows(key)):
+            values = row if isinstance(row, dict) else {}
+            yield Fields(values, f"{above}{key}[{index}]", self.refuse)
 
     def parts(
         self, key: str, noun: str, on_fault: Callable[[TinysegError], None]

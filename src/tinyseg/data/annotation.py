@@ -247,7 +247,9 @@ def doubts_of(own: Annotations, hw: tuple[int, int]) -> Iterator[TinysegError]:
                 got = f"{beyond:.1f} px outside"
                 yield fault("a box leaves the image", got=got, code="box-outside")
             told = box_math.clip(np.array([box]), _frame(hw))
-            if is_object and seen and not alone and not _fit(told, drawn[None]):
+            near = np.abs(told - drawn).max() <= FIT_PIXELS
+            fits = near or box_math.iou(told, drawn[None])[0, 0] >= FIT_IOU
+            if is_object and seen and not alone and not fits:
                 got = f"box {_corners(told[0])}, mask {_corners(drawn)}"
                 yield row.fault("a box fits its mask", got=got, code="box-differs")
         if is_object and not seen:
@@ -257,11 +259,6 @@ def doubts_of(own: Annotations, hw: tuple[int, int]) -> Iterator[TinysegError]:
 def _beyond(x: Sequence[float | int], y: Sequence[float | int], hw: tuple[int, int]) -> float | int:
     """Pixels by which corners lie outside the image."""
     return max(-min(x), -min(y), max(x) - hw[1], max(y) - hw[0])
-
-
-def _fit(told: Float64[np.ndarray, "1 4"], drawn: Float64[np.ndarray, "1 4"]) -> bool:
-    near = bool(np.abs(told - drawn).max() <= FIT_PIXELS)
-    return near or float(box_math.iou(told, drawn)[0, 0]) >= FIT_IOU
 
 
 def _corners(box: Float64[np.ndarray, "4"]) -> str:

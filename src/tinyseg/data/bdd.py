@@ -9,7 +9,7 @@ drawn.py. Ignored objects and crowds, riders, and what is a person or vehicle of
 those of the list become the ignore region. Refused: other classes in bitmasks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ import orjson
 from tinyseg import masks as mask_ops
 from tinyseg.data import drawn
 from tinyseg.data.drawn import Drawn, Point, Rings, Size
-from tinyseg.data.found import Files, Found, find_pictures, others_among
+from tinyseg.data.found import Files, Found, Listing, others_among
 from tinyseg.data.json_kind import json_kind
 from tinyseg.data.maps import labels_from_codes
 from tinyseg.data.names import SPLIT_KINDS
 from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN
 from tinyseg.errors import DataError, TinysegError
-from tinyseg.fields import Fields, read_json
+from tinyseg.fields import Fields, naming, read_json
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture, read_channels
 from tinyseg.labels import canonical, index_of
@@ -164,21 +164,17 @@ def _jsons(path: Path) -> dict[str, tuple[Path, list[Path]]]:
 def _of_json(path: Path, folders: Sequence[Path], classes: tuple[str, ...]) -> Found:
     """The frames of one .json; without folders pictures are looked for in the usual ones."""
     entries = list(_entries(path))
-    names = [name for name, _ in entries]
-    where = next((one for one in [*folders, *_usual(path)] if _holds(one, names)), path.parent)
-    found, _ = find_pictures(where, names, below=False)
-    frames: dict[str, Files] = {}
-    missing, faults = [], list[TinysegError]()
-    for name, entry in entries:
-        if name in found and found[name] in frames:
-            rule = "a picture is named once"
-            faults.append(DataError(rule, path=path, where=name, code="name-twice"))
-        elif name in found:
-            picture, text = where / found[name], orjson.dumps(entry)
-            frames[found[name]] = picture, partial(_read, path, found[name], picture, text, classes)
-        else:
-            missing.append(name)
-    return Found(frames, tuple(missing), tuple(IDS.values()), faults=tuple(faults))
+    names = [name for name, _ in entries[:20]]
+    places = (one for one in [*folders, *_usual(path)] if any((one / n).is_file() for n in names))
+    where, listing = next(places, path.parent), Listing()
+
+    def read(file: Path, name: str, picture: Path, entry: object) -> Callable[[], FrameLabels]:
+        text = orjson.dumps(entry)  # until it is read, it is kept as text
+        return partial(_read, file, name, picture, text, classes)
+
+    listing.take(path, where, entries, read, below=False)
+    missing, faults = tuple(listing.missing), tuple(listing.faults)
+    return Found(listing.frames, missing, tuple(IDS.values()), faults=faults)
 
 
 def _usual(path: Path) -> Iterator[Path]:
@@ -190,22 +186,15 @@ def _usual(path: Path) -> Iterator[Path]:
         yield above
 
 
-def _holds(folder: Path, names: Sequence[str]) -> bool:
-    return any((folder / name).is_file() for name in names[:20])
-
-
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and contents of each frame; a frame of a video is in the folder of its name."""
     document: Any = read_json(path)[0]
     rows = document.get("frames") if isinstance(document, dict) else document
     if not isinstance(rows, list):
         raise DataError("is a list of frames", path=path, got=type(document).__name__)
-    for index, row in enumerate(rows):
-        entry = Fields(row if isinstance(row, dict) else {}, f"frames[{index}]")
-        try:
+    for entry in Fields({"frames": rows}).entries("frames"):
+        with naming(path):
             name, video = entry.text("name"), entry.values.get("videoName")
-        except DataError as error:
-            raise error.at(path=path) from None
         inside = isinstance(video, str) and video and "/" not in name
         yield (f"{video}/{name}" if inside else name), entry.values
 

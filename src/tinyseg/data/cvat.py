@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,7 +21,7 @@ import orjson
 
 from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Rings, Size
-from tinyseg.data.found import Files, Found, find_pictures
+from tinyseg.data.found import Found, Listing
 from tinyseg.errors import DataError, TinysegError
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw
@@ -63,28 +64,23 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     file = _known(path)
     images = [image for image in _images(file) if split is None or image.subset == split]
     folder = file.parent / "images" if (file.parent / "images").is_dir() else file.parent
-    found, _ = find_pictures(folder, [image.name for image in images])
-    frames: dict[str, Files] = {}
-    missing, faults = [], list[TinysegError]()
-    for image in images:
-        if image.name not in found:
-            missing.append(image.name)
-            continue
-        if found[image.name] in frames:
-            rule = "a picture is named once"
-            faults.append(DataError(rule, path=file, where=image.name, code="name-twice"))
-            continue
-        picture = folder / found[image.name]
-        shapes = orjson.dumps(image.shapes)
-        about = (file, found[image.name], picture, image.hw)
-        frames[found[image.name]] = picture, partial(_read, *about, shapes, classes)
-    return Found(frames, tuple(missing), tuple(class_ids(path)), faults=tuple(faults))
+    listing = Listing()
+
+    def read(file: Path, name: str, picture: Path, image: _Image) -> Callable[[], FrameLabels]:
+        shapes = orjson.dumps(image.shapes)  # until they are read, they are kept as text
+        return partial(_read, file, name, picture, image.hw, shapes, classes)
+
+    listing.take(file, folder, [(image.name, image) for image in images], read)
+    missing, faults = tuple(listing.missing), tuple(listing.faults)
+    return Found(listing.frames, missing, tuple(class_ids(path)), faults=faults)
 
 
 def class_ids(path: Path) -> dict[str, int]:
     """The labels that the file's head lists, in their order, else those of its shapes, sorted."""
     file = _known(path)
-    listed = dict.fromkeys(_listed_labels(file))
+    head = takewhile(lambda element: element.tag != "image", _elements(file))
+    labels = (element for element in head if element.tag == "label")
+    listed = dict.fromkeys((label.findtext("name") or "").strip() for label in labels)
     names = list(listed) or sorted({s["label"] for i in _images(file) for s in i.shapes})
     kept = [name for name in names if canonical(name) != IGNORE_LABEL]
     return {name: place for place, name in enumerate(kept)}
@@ -158,14 +154,6 @@ def _image(element: ElementTree.Element, path: Path) -> _Image:
     return _Image(name, element.get("subset", ""), hw, shapes)
 
 
-def _listed_labels(path: Path) -> Iterator[str]:
-    for element in _elements(path):
-        if element.tag == "image":
-            return
-        if element.tag == "label":
-            yield (element.findtext("name") or "").strip()
-
-
 def _read(
     path: Path,
     name: str,
@@ -181,8 +169,7 @@ def _read(
         if not shape["label"].strip():
             faults.append(DataError("a shape has a label", path=path, where=where))
             continue
-        refused = partial(drawn.refuse, kind, list(_SHAPES))
-        draw = partial(_SHAPES[kind], shape) if kind in _SHAPES else refused
+        draw = drawn.by_kind(_SHAPES, kind, shape)
         group = shape.get("group_id") if shape.get("group_id") not in ("", "0") else None
         objects.append(Drawn(shape["label"], where, draw, group, "crowd" in shape))
     size = image_hw(picture) if hw is None else hw

@@ -8,9 +8,11 @@ A box without a mask is an object with the empty mask, in its box.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool
@@ -30,6 +32,9 @@ Size = tuple[int, int]
 
 Rings = list[list[float]]
 """Polygons, each x, y, x, y, ...: what is inside any of them is the object's."""
+
+Shape = TypeVar("Shape")
+"""A shape as a format has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +212,15 @@ def box(x0: float, y0: float, x1: float, y1: float) -> CropMasks:
     return CropMasks.pack(np.array([values]), [np.zeros((0, 0), np.uint8)])
 
 
-def refuse(kind: str, kinds: Sequence[str], hw: Size) -> CropMasks:
-    """What draws a kind of shape that encloses nothing or is not known: raises DataError."""
-    raise DataError("a shape encloses an object", expected=" | ".join(kinds), got=f"a {kind}")
+def by_kind(
+    kinds: Mapping[str, Callable[[Shape, Size], CropMasks | Rings]], kind: str, shape: Shape
+) -> Callable[[Size], CropMasks | Rings]:
+    """What draws a shape of this kind; of one that encloses nothing or is not known it raises
+    DataError when it is to draw."""
+    if kind in kinds:
+        return partial(kinds[kind], shape)
+
+    def refuse(hw: Size) -> CropMasks:
+        raise DataError("a shape encloses an object", expected=" | ".join(kinds), got=f"a {kind}")
+
+    return refuse

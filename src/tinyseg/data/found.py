@@ -11,14 +11,17 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from urllib.parse import unquote
 
-from tinyseg.errors import TinysegError, first_few
+from tinyseg.errors import DataError, TinysegError, first_few
 from tinyseg.frame import FrameLabels
 from tinyseg.image import is_picture
 
 Files = tuple[Path, Callable[[], FrameLabels]]
 """Where a frame's picture lies, and what reads its labels: whole, with the faults beside."""
+
+Entry = TypeVar("Entry")
 
 
 def names_below(root: Path, files: Sequence[Path]) -> list[str]:
@@ -67,7 +70,9 @@ def find_pictures(
     With `below` folders inside are searched where a name alone does not lead to a picture.
     """
     root = str(folder)
-    found = {name: name for name in names if _is_plain(name) and _is_file(root, name)}
+    plain = (name for name in names if not PurePosixPath(name).is_absolute())
+    plain = (name for name in plain if ".." not in PurePosixPath(name).parts)
+    found = {name: name for name in plain if _is_file(root, name)}
     rest = {name: last_parts(name) for name in names if name not in found}
     fitting = {name: _shortened(root, parts) for name, parts in rest.items()}
     if below and not all(fitting.values()):
@@ -88,6 +93,38 @@ def find_pictures(
         elif paths and not taken.issuperset(paths):
             several.append(name)
     return found, tuple(several)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Frames as files name their pictures; names without a picture; and what is wrong."""
+
+    frames: dict[str, Files] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    faults: list[TinysegError] = field(default_factory=list)
+
+    def take(
+        self,
+        file: Path,
+        folder: Path,
+        entries: Sequence[tuple[str, Entry]],
+        read: Callable[[Path, str, Path, Entry], Callable[[], FrameLabels]],
+        *,
+        below: bool = True,
+    ) -> None:
+        """Joins the pictures below the folder that a file names, each with its entry; `read` makes
+        what reads the labels, from the file, the frame's name, its picture and the entry."""
+        found, _ = find_pictures(folder, [given for given, _ in entries], below=below)
+        for given, entry in entries:
+            name = found.get(given)
+            if name is None:
+                self.missing.append(given)
+            elif name in self.frames:
+                rule = "a picture is named once"
+                self.faults.append(DataError(rule, path=file, where=given, code="name-twice"))
+            else:
+                picture = folder / name
+                self.frames[name] = picture, read(file, name, picture, entry)
 
 
 USUAL = frozenset({".txt", ".json", ".yaml", ".xml", ".csv", ".npy", ".cache"})
@@ -112,11 +149,6 @@ def last_parts(name: str) -> list[str]:
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     ups = [at for at, part in enumerate(parts) if part == ".."]
     return parts[ups[-1] + 1 :] if ups else parts
-
-
-def _is_plain(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
 
 
 def _is_file(root: str, name: str) -> bool:

@@ -27,7 +27,7 @@ from tinyseg.data.found import Files, Found, find_pictures, names_below, others_
 from tinyseg.data.json_kind import any_of_kind, json_kind
 from tinyseg.data.names import kind_of
 from tinyseg.errors import DataError, TinysegError
-from tinyseg.fields import Fields, read_json
+from tinyseg.fields import Fields, is_text, read_json
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture
 from tinyseg.labels import canonical
@@ -91,7 +91,7 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         if picture is None and json_kind(sheet) != "labelme":
             others += 1
             continue
-        picture = picture or _named_picture(sheet) or _own_picture(sheet)
+        picture = picture or _picture_of(sheet)
         if picture is None:
             missing.append(sheet.stem)
         else:
@@ -168,25 +168,21 @@ def _load(path: Path) -> Fields:
     return Fields(document)
 
 
-def _named_picture(sheet: Path) -> Path | None:
-    """The picture that the file names, or None."""
+def _picture_of(sheet: Path) -> Path | None:
+    """The picture that the file names, else the file itself where the picture is inside it."""
     try:
-        named = _load(sheet).text("imagePath")
+        document = _load(sheet)
     except TinysegError:
         return None
-    path = sheet.parent / named.replace("\\", "/")
-    if path.is_file():
-        return path
-    found, _ = find_pictures(sheet.parent, [named], below=False)
-    return sheet.parent / found[named] if named in found else None
-
-
-def _own_picture(sheet: Path) -> Path | None:
-    """The file itself where the picture is inside it."""
-    try:
-        return sheet if _load(sheet).values.get("imageData") else None
-    except TinysegError:
-        return None
+    named = document.values.get("imagePath")
+    if is_text(named):
+        path = sheet.parent / named.replace("\\", "/")
+        if path.is_file():
+            return path
+        found, _ = find_pictures(sheet.parent, [named], below=False)
+        if named in found:
+            return sheet.parent / found[named]
+    return sheet if document.values.get("imageData") else None
 
 
 def _shape(row: object, where: str) -> LabelmeShape:
@@ -197,11 +193,9 @@ def _shape(row: object, where: str) -> LabelmeShape:
     flags = row.get("flags")
     if isinstance(flags, dict) and flags.get(LABELME_BOX_FLAG) is True:
         kind = LABELME_BOX_FLAG
-    known = kind in _KINDS
-    draw = partial(_KINDS[kind], row) if known else partial(drawn.refuse, kind, list(_KINDS))
-    return LabelmeShape(
-        Drawn(str(row["label"]), where, draw, row.get("group_id")), row.get("score")
-    )
+    draw = drawn.by_kind(_KINDS, kind, row)
+    own = Drawn(str(row["label"]), where, draw, row.get("group_id"))
+    return LabelmeShape(own, row.get("score"))
 
 
 def _mask_of(shape: Mapping[str, Any], hw: Size) -> CropMasks:

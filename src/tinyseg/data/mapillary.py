@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -30,7 +29,7 @@ from tinyseg.data.wad import (
     labels_from_map,
 )
 from tinyseg.errors import DataError
-from tinyseg.fields import Fields, read_json
+from tinyseg.fields import naming, read_object
 from tinyseg.frame import FrameLabels
 from tinyseg.image import read_channels, read_label
 from tinyseg.labels import canonical, index_of
@@ -71,7 +70,8 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     if folder.name == _PANOPTIC:
         maps = _panoptic(folder, classes)
     else:
-        meanings = _table(_labels(folder), classes)
+        known = {label.number: label.meaning(classes) for label in _labels(folder)}
+        meanings = table_of(lambda label: known.get(label, MEANS_UNKNOWN), step=STEP)
         reader = partial(read_map, meanings=meanings)
         maps = {p.stem: (p, reader) for p in sorted(folder.glob("*.png"))}
     frames: dict[str, Files] = {}
@@ -157,24 +157,12 @@ def _labels(folder: Path) -> list[Label]:
     path = _configuration(folder)
     if path is None:
         raise DataError("no configuration", path=folder, expected="config.json with 'labels'")
-    rows = _document(path).rows("labels")
-    return [_label(number, row, path) for number, row in enumerate(rows)]
-
-
-def _label(number: int, row: object, path: Path) -> Label:
-    entry = Fields(row if isinstance(row, dict) else {}, f"labels[{number}]")
-    try:
-        name = entry.text("readable")
-        about = {key: bool(entry.values.get(key, True)) for key in ("instances", "evaluate")}
-        own = entry.text("name")
-    except DataError as error:
-        raise error.at(path=path) from None
-    return Label(number, name, own, about["instances"], about["evaluate"])
-
-
-def _table(labels: list[Label], classes: tuple[str, ...]) -> Int16[np.ndarray, "65536"]:
-    known = {label.number: label.meaning(classes) for label in labels}
-    return table_of(lambda label: known.get(label, MEANS_UNKNOWN), step=STEP)
+    labels = []
+    with naming(path):
+        for number, entry in enumerate(read_object(path).entries("labels")):
+            about = (bool(entry.values.get(key, True)) for key in ("instances", "evaluate"))
+            labels.append(Label(number, entry.text("readable"), entry.text("name"), *about))
+    return labels
 
 
 def _panoptic_json(folder: Path) -> Path | None:
@@ -182,16 +170,13 @@ def _panoptic_json(folder: Path) -> Path | None:
 
 
 def _categories(folder: Path) -> list[Label]:
-    path = _panoptic_json(folder)
+    path = _panoptic_json(folder) or folder
     labels = []
-    for index, row in enumerate(_document(path or folder).rows("categories")):
-        entry = Fields(row if isinstance(row, dict) else {}, f"categories[{index}]")
-        try:
-            number, name = entry.whole("id"), entry.text("name")
-        except DataError as error:
-            raise error.at(path=path) from None
-        thing, above = entry.values.get("isthing", 1), str(entry.values.get("supercategory"))
-        labels.append(Label(number, name, above, bool(thing), True))
+    with naming(path):
+        for entry in read_object(path).entries("categories"):
+            thing, above = entry.values.get("isthing", 1), str(entry.values.get("supercategory"))
+            own = entry.whole("id"), entry.text("name")
+            labels.append(Label(*own, above, bool(thing), True))
     return labels
 
 
@@ -202,26 +187,13 @@ def _panoptic(
     path = _panoptic_json(folder) or folder
     meanings = {label.number: label.meaning(classes) for label in _categories(folder)}
     found: dict[str, tuple[Path, Callable[[Path, str], FrameLabels]]] = {}
-    for index, row in enumerate(_document(path).rows("annotations")):
-        where = f"annotations[{index}]"
-        entry = Fields(row if isinstance(row, dict) else {}, where)
-        try:
+    with naming(path):
+        for entry in read_object(path).entries("annotations"):
             name = entry.text("file_name")
-            segments = [_segment(one, where) for one in entry.rows("segments_info")]
-        except DataError as error:
-            raise error.at(path=path) from None
-        read = partial(read_segments, segments=orjson.dumps(segments), meanings=meanings)
-        found[Path(name).stem] = folder / name, read
+            segments = [
+                (own.whole("id"), own.whole("category_id"), int(bool(own.values.get("iscrowd"))))
+                for own in entry.entries("segments_info")
+            ]
+            read = partial(read_segments, segments=orjson.dumps(segments), meanings=meanings)
+            found[Path(name).stem] = folder / name, read
     return found
-
-
-def _segment(row: object, where: str) -> list[int]:
-    entry = Fields(row if isinstance(row, dict) else {}, f"{where}: a segment")
-    return [entry.whole("id"), entry.whole("category_id"), int(bool(entry.values.get("iscrowd")))]
-
-
-def _document(path: Path) -> Fields:
-    document: Any = read_json(path)[0]
-    if not isinstance(document, dict):
-        raise DataError("is one JSON object", path=path, got=type(document).__name__)
-    return Fields(document)

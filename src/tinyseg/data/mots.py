@@ -23,6 +23,7 @@ from tinyseg.data.maps import table_of
 from tinyseg.data.names import split_folders
 from tinyseg.data.wad import MEANS_BACKGROUND, MEANS_IGNORE, MEANS_UNKNOWN, labels_from_map
 from tinyseg.errors import DataError, TinysegError
+from tinyseg.fields import read_text
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture, read_label
 from tinyseg.labels import index_of
@@ -45,11 +46,9 @@ def fits(path: Path) -> bool:
 
 def splits(path: Path) -> tuple[str, ...]:
     """The folders called as splits that have labels."""
-    return (
-        ()
-        if _has_labels(path)
-        else tuple(one.name for one in split_folders(path) if _has_labels(one))
-    )
+    if _has_labels(path):
+        return ()
+    return tuple(one.name for one in split_folders(path) if _has_labels(one))
 
 
 def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
@@ -161,14 +160,8 @@ def _sequences(base: Path) -> Iterator[tuple[str, Path, Path]]:
 
 def _by_frame(text: Path, faults: list[TinysegError]) -> dict[int, list[tuple[int, str]]]:
     """Lines with their places by the number of the frame, which each begins with."""
-    try:
-        lines = text.read_text("ascii").splitlines()
-    except OSError as error:
-        raise DataError("the labels cannot be read", path=text, got=error.strerror) from None
-    except ValueError:
-        raise DataError("labels are text in ASCII", path=text) from None
     found: dict[int, list[tuple[int, str]]] = {}
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(read_text(text).splitlines(), start=1):
         number = line.split(maxsplit=1)[:1]
         if number and not number[0].isdecimal():
             rule = "a line begins with the number of its frame"

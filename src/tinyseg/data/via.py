@@ -16,11 +16,11 @@ import orjson
 
 from tinyseg.data import drawn
 from tinyseg.data.drawn import IGNORE_LABEL, Drawn, Rings, Size
-from tinyseg.data.found import Files, Found, find_pictures
+from tinyseg.data.found import Found, Listing
 from tinyseg.data.json_kind import json_kind
 from tinyseg.data.names import split_folders
 from tinyseg.errors import DataError, TinysegError
-from tinyseg.fields import Fields, read_json
+from tinyseg.fields import Fields, naming, read_object
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw
 from tinyseg.labels import canonical
@@ -46,24 +46,18 @@ def splits(path: Path) -> tuple[str, ...]:
 
 def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Found:
     """The frames of all files of the folder or split, by name."""
-    frames: dict[str, Files] = {}
-    missing: list[str] = []
-    faults: list[TinysegError] = []
+    listing = Listing()
     for file in _files(path if split is None else path / split):
-        entries = list(_entries(file))
-        found, _ = find_pictures(file.parent, [name for name, _ in entries])
-        for name, regions in entries:
-            if name not in found:
-                missing.append(name)
-                continue
-            if found[name] in frames:
-                rule = "a picture is named once"
-                faults.append(DataError(rule, path=file, where=name, code="name-twice"))
-                continue
-            picture = file.parent / found[name]
-            read = partial(_read, file, found[name], picture, orjson.dumps(regions), classes)
-            frames[found[name]] = picture, read
-    return Found(frames, tuple(missing), faults=tuple(faults))
+        listing.take(
+            file,
+            file.parent,
+            list(_entries(file)),
+            # Until they are read, regions are kept as text
+            lambda own, name, picture, regions: partial(
+                _read, own, name, picture, orjson.dumps(regions), classes
+            ),
+        )
+    return Found(listing.frames, tuple(listing.missing), faults=tuple(listing.faults))
 
 
 def class_ids(path: Path) -> dict[str, int]:
@@ -86,16 +80,12 @@ def _files(path: Path) -> list[Path]:
 
 def _entries(path: Path) -> Iterator[tuple[str, list[object]]]:
     """Name and regions of each picture."""
-    document: Any = read_json(path)[0]
-    if not isinstance(document, dict):
-        raise DataError("is one JSON object", path=path, got=type(document).__name__)
+    document = read_object(path).values
     images = document.get("_via_img_metadata", document)
     for key, value in images.items() if isinstance(images, dict) else []:
         entry = Fields(value if isinstance(value, dict) else {}, repr(key))
-        try:
+        with naming(path):
             name = entry.text("filename")
-        except DataError as error:
-            raise error.at(path=path) from None
         regions = entry.values.get("regions") or []
         if isinstance(regions, dict):
             regions = list(regions.values())
@@ -114,12 +104,7 @@ def _read(
             rule = "a region has shape_attributes"
             faults.append(DataError(rule, path=path, where=where, got=repr(region)[:60]))
             continue
-        kind = str(shape.get("name"))
-        draw = (
-            partial(_SHAPES[kind], shape)
-            if kind in _SHAPES
-            else partial(drawn.refuse, kind, list(_SHAPES))
-        )
+        draw = drawn.by_kind(_SHAPES, str(shape.get("name")), shape)
         objects.append(Drawn(_class_of(region), where, draw, ignored=_is_crowd(region)))
     hw = image_hw(picture)
     return drawn.labels_of(objects, name=name, path=path, hw=hw, classes=classes, faults=faults)

@@ -27,6 +27,7 @@ from tinyseg.data.drawn import Drawn, Rings, Size
 from tinyseg.data.found import Files, Found, find_pictures, last_parts, names_below, others_among
 from tinyseg.data.names import SPLIT_KINDS, TRAIN
 from tinyseg.errors import DataError, TinysegError
+from tinyseg.fields import read_text
 from tinyseg.frame import FrameLabels
 from tinyseg.image import image_hw, is_picture
 from tinyseg.labels import index_of
@@ -77,7 +78,9 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         rule = "no class of the data set is in the class list"
         raise DataError(rule, path=description, expected=", ".join(classes), got=", ".join(names))
     remarks, missing = _absent(tree, description), list[str]()
-    places = [_images_in(path)] if split is None else _there(split, tree, description)
+    # One split's folder, or the images/ in it
+    inner = path / IMAGES if path.name != IMAGES and (path / IMAGES).is_dir() else path
+    places = [inner] if split is None else _there(split, tree, description)
     pictures = list(dict.fromkeys(_pictures(places, _root(description), missing)))
     found: dict[str, Files] = {}
     for name, picture in zip(names_below(_root(description), pictures), pictures, strict=True):
@@ -123,13 +126,7 @@ def read_labels(
 
 def _objects(path: Path, names: Sequence[str], faults: list[TinysegError]) -> Iterator[Drawn]:
     """What each line says, those without a class of the description to the faults."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataError("the labels cannot be read", path=path, got=error.strerror) from None
-    except ValueError:
-        raise DataError("labels are text in UTF-8", path=path) from None
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(read_text(path).splitlines(), start=1):
         fields, where = line.split(), f"line {place}"
         if not fields:
             continue
@@ -254,11 +251,6 @@ def _names(tree: dict[str, Any], description: Path) -> tuple[str, ...]:
         rule = "'names' are texts, in a list or by the numbers 0, 1, 2 ..."
         raise DataError(rule, path=description, got=repr(tree.get("names"))[:60])
     return tuple(str(name) for name in names)
-
-
-def _images_in(path: Path) -> Path:
-    """One split's folder, or the images/ in it."""
-    return path / IMAGES if path.name != IMAGES and (path / IMAGES).is_dir() else path
 
 
 def _places(split: str, tree: dict[str, Any], description: Path) -> dict[str, Path | None]:
