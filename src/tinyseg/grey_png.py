@@ -78,29 +78,18 @@ def _without_filters(rows: UInt8[np.ndarray, "h b"]) -> UInt8[np.ndarray, "h _b"
             if decoded is None:
                 return None
             out[places[0] : places[-1] + 1] = decoded
-        else:
-            _add_up(stored, out, above, {y: kinds[y] for y in places})
+        else:  # types None, Sub and Up: sums modulo 256
+            for y in places:
+                if kinds[y] == _UP:
+                    np.add(above, stored[y], out=out[y])
+                elif kinds[y] == _SUB:
+                    pairs, sums = stored[y].reshape(-1, 2), out[y].reshape(-1, 2)
+                    np.add.accumulate(pairs, axis=0, dtype=np.uint8, out=sums)
+                else:
+                    out[y] = stored[y]
+                above = out[y]
         above = out[places[-1]]
     return out
-
-
-def _add_up(
-    stored: UInt8[np.ndarray, "h b"],
-    out: UInt8[np.ndarray, "h b"],
-    above: UInt8[np.ndarray, " b"],
-    kinds: dict[int, int],
-) -> None:
-    """Rows of the types None, Sub and Up, in order: sums modulo 256."""
-    for y, kind in kinds.items():
-        if kind == _UP:
-            np.add(above, stored[y], out=out[y])
-        elif kind == _SUB:
-            np.add.accumulate(
-                stored[y].reshape(-1, 2), axis=0, dtype=np.uint8, out=out[y].reshape(-1, 2)
-            )
-        else:
-            out[y] = stored[y]
-        above = out[y]
 
 
 def _by_libpng(
@@ -111,12 +100,11 @@ def _by_libpng(
     body = np.concatenate([first, rows.ravel()]).tobytes()
     size = (above.size // 2).to_bytes(4, "big") + (len(rows) + 1).to_bytes(4, "big")
     chunks = ((b"IHDR", size + b"\x10\0\0\0\0"), (b"IDAT", zlib.compress(body, 0)), (b"IEND", b""))
-    small = SIGNATURE + b"".join(_chunk(kind, content) for kind, content in chunks)
+    small = SIGNATURE
+    for kind, content in chunks:
+        sum_of = zlib.crc32(kind + content).to_bytes(4, "big")
+        small += len(content).to_bytes(4, "big") + kind + content + sum_of
     pixels = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         return None
     return np.asarray(pixels[1:].astype(">u2").view(np.uint8))
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")

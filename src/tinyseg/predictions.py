@@ -96,14 +96,16 @@ def to_document(
     predictions: Predictions, *, source: str | None = None, coded: bool = True
 ) -> dict[str, object]:
     """What a file of them holds, as plain values for JSON; not `coded`, without the masks."""
+    images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for image_id, frame in enumerate(predictions.frames, start=1):
+        names, (height, width) = {"name": frame.name, "file_name": frame.file_name}, frame.hw
+        images.append({"id": image_id, **names, "width": width, "height": height})
         rows = rows_of(frame, predictions.classes, coded=coded)
         start = len(annotations) + 1
         annotations += [
             {"id": i, "image_id": image_id, **row} for i, row in enumerate(rows, start=start)
         ]
-    images = [_to_image(i, f) for i, f in enumerate(predictions.frames, start=1)]
     return _head(predictions.classes, source) | {"images": images, "annotations": annotations}
 
 
@@ -151,12 +153,6 @@ def _head(classes: Sequence[str], source: str | None) -> dict[str, object]:
         "info": info if source is None else {**info, "source": source},
         "categories": [{"id": i, "name": n} for i, n in enumerate(classes, start=1)],
     }
-
-
-def _to_image(image_id: int, frame: FramePredictions) -> dict[str, object]:
-    height, width = frame.hw
-    names = {"name": frame.name, "file_name": frame.file_name}
-    return {"id": image_id, **names, "width": width, "height": height}
 
 
 def rows_of(

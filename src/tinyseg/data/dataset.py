@@ -295,15 +295,11 @@ def recognise(path: Path) -> str:
     for name, one in FORMATS.items():
         if one.fits(path):
             return name
-    expected = "; ".join(f"{name}: {one.layout}" for name, one in FORMATS.items())
-    raise DataError("the format is not recognised", path=path, expected=expected, got=_seen(path))
-
-
-def _seen(path: Path) -> str:
-    if not path.is_dir():
-        return "a file"
-    names = sorted(entry.name for entry in path.iterdir())
-    return f"a folder with {', '.join(names[:8]) or 'nothing'}" + (", ..." if names[8:] else "")
+    expected, got = "; ".join(f"{name}: {one.layout}" for name, one in FORMATS.items()), "a file"
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir())
+        got = f"a folder with {', '.join(names[:8]) or 'nothing'}" + (", ..." if names[8:] else "")
+    raise DataError("the format is not recognised", path=path, expected=expected, got=got)
 
 
 def _checked_format(name: str) -> str:

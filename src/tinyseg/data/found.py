@@ -74,7 +74,11 @@ def find_pictures(
     plain = (name for name in plain if ".." not in PurePosixPath(name).parts)
     found = {name: name for name in plain if _is_file(root, name)}
     rest = {name: last_parts(name) for name in names if name not in found}
-    fitting = {name: _shortened(root, parts) for name, parts in rest.items()}
+    fitting: dict[str, list[str]] = {}
+    for name, parts in rest.items():
+        # The longest end of the path that leads to a picture
+        tails = ("/".join(parts[at:]) for at in range(len(parts)))
+        fitting[name] = next(([tail] for tail in tails if _is_file(root, tail)), [])
     if below and not all(fitting.values()):
         deeper = _by_last_part(folder, {parts[-1] for parts in rest.values() if parts})
         for name, paths in fitting.items():
@@ -153,12 +157,6 @@ def last_parts(name: str) -> list[str]:
 
 def _is_file(root: str, name: str) -> bool:
     return os.path.isfile(os.path.join(root, name))
-
-
-def _shortened(root: str, parts: list[str]) -> list[str]:
-    """The longest end of the path that leads to a picture."""
-    ends = ("/".join(parts[at:]) for at in range(len(parts)))
-    return next(([end] for end in ends if _is_file(root, end)), [])
 
 
 def _by_last_part(folder: Path, wanted: set[str]) -> dict[str, list[str]]:

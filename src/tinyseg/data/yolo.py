@@ -77,7 +77,10 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
     if all(index_of(name, classes) is None for name in names):
         rule = "no class of the data set is in the class list"
         raise DataError(rule, path=description, expected=", ".join(classes), got=", ".join(names))
-    remarks, missing = _absent(tree, description), list[str]()
+    named = {kind: _places(kind, tree, description) for kind in SPLIT_KINDS if tree.get(kind)}
+    gone = [f"{kind}: {word}" for kind in named for word, at in named[kind].items() if at is None]
+    remarks = [f"no such folder or list: {', '.join(gone)}"] if gone else []
+    missing: list[str] = []
     # One split's folder, or the images/ in it
     inner = path / IMAGES if path.name != IMAGES and (path / IMAGES).is_dir() else path
     places = [inner] if split is None else _there(split, tree, description)
@@ -281,13 +284,6 @@ def _there(split: str, tree: dict[str, Any], description: Path) -> list[Path]:
             rule = "no such folder or list"
             raise DataError(rule, path=description, where=split, got=word)
     return [place for place in places.values() if place is not None]
-
-
-def _absent(tree: dict[str, Any], description: Path) -> list[str]:
-    """Splits that are named and not there, in words."""
-    named = {kind: _places(kind, tree, description) for kind in SPLIT_KINDS if tree.get(kind)}
-    gone = [f"{kind}: {word}" for kind in named for word, at in named[kind].items() if at is None]
-    return [f"no such folder or list: {', '.join(gone)}"] if gone else []
 
 
 def _pictures(places: Sequence[Path], root: Path, missing: list[str]) -> Iterator[Path]:

@@ -48,7 +48,8 @@ def read_exported(path: Path) -> ExportedFile:
     weights = None if ending == ".onnx" else _bytes_of(path.with_suffix(".bin"))
     try:
         if ending == ".onnx":
-            notes = _onnx_notes(model)
+            entries = [dict(_fields(part)) for place, part in _fields(model) if place == METADATA]
+            notes = {one.get(1, b"").decode(): one.get(2, b"").decode() for one in entries}
         else:
             told = ElementTree.fromstring(model).find("rt_info/tinyseg")
             notes = {one.tag: one.get("value", "") for one in ([] if told is None else told)}
@@ -89,11 +90,6 @@ def _bytes_of(path: Path) -> bytes:
 
 METADATA = 14
 """The place of ModelProto.metadata_props in onnx.proto; of its entries, key is 1 and value 2."""
-
-
-def _onnx_notes(model: bytes) -> Notes:
-    entries = [dict(_fields(part)) for place, part in _fields(model) if place == METADATA]
-    return {entry.get(1, b"").decode(): entry.get(2, b"").decode() for entry in entries}
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -31,7 +31,12 @@ def value_boxes(
 
     No mask is made yet, so that a caller can refuse a picture that is no label map.
     """
-    rows = np.flatnonzero(_rows_with_content(label, background))
+    if label.size == 0 or label.shape[1] % 4 or not label.flags.c_contiguous:
+        filled_rows = (label != background).any(axis=1)
+    else:  # four pixels at a time
+        four = np.array([background] * 4, label.dtype).view(np.uint64)[0]
+        filled_rows = (label.view(np.uint64) != four).any(axis=1)
+    rows = np.flatnonzero(filled_rows)
     if rows.size == 0:
         return np.zeros(0, np.int64), np.zeros((0, 4), np.int64)
     top, bottom = int(rows[0]), int(rows[-1]) + 1
@@ -59,17 +64,6 @@ def filled(boxes: Float64[np.ndarray, "n 4"]) -> CropMasks:
         np.full((max(y1 - y0, 0), max(x1 - x0, 0)), 255, np.uint8) for x0, y0, x1, y1 in corners
     ]
     return CropMasks.pack_pixels([(x0, y0) for x0, y0, _, _ in corners], grids)
-
-
-def _rows_with_content(
-    label: UInt16[np.ndarray, "height width"], background: int
-) -> Bool[np.ndarray, " height"]:
-    """Rows that hold something else than background, compared four pixels at a time if possible."""
-    plain = label.flags.c_contiguous and label.dtype.isnative
-    if label.size == 0 or label.shape[1] % 4 or not plain:
-        return np.asarray((label != background).any(axis=1))
-    four = np.array([background] * 4, np.uint16).view(np.uint64)[0]
-    return np.asarray((label.view(np.uint64) != four).any(axis=1))
 
 
 def _boxes_by_runs(

@@ -231,7 +231,11 @@ class Bench:
             told = tuple(r for r in remarks if not r.startswith(PRIOR_USED))
             views = _by_pass(seen, predictor, one.info)
             found = Answered(one.info.hw, instances, views, told, one.seconds)
-            self._keep(one.key, found)
+            self._kept[one.key] = found
+            size = sum(kept.instances.masks.coverage.nbytes for kept in self._kept.values())
+            while len(self._kept) > 1 and (len(self._kept) > KEPT_FRAMES or size > KEPT_BYTES):
+                _, old = self._kept.popitem(last=False)
+                size -= old.instances.masks.coverage.nbytes
             image = one.image
             self._finish(one.job, found, lambda image=image: image, kept=False)  # type: ignore[misc]
 
@@ -250,13 +254,6 @@ class Bench:
         self._send(
             Answer(job.number, body, kind, seconds, count, pixels, len(found.instances), kept)
         )
-
-    def _keep(self, key: tuple[bytes, Where, str | None], found: Answered) -> None:
-        self._kept[key] = found
-        size = sum(one.instances.masks.coverage.nbytes for one in self._kept.values())
-        while len(self._kept) > 1 and (len(self._kept) > KEPT_FRAMES or size > KEPT_BYTES):
-            _, old = self._kept.popitem(last=False)
-            size -= old.instances.masks.coverage.nbytes
 
     def _predictor(self, where: Where) -> Predictor:
         """The networks with the plan that was asked for."""
