@@ -8,19 +8,20 @@
 overhead  `predict` and a cluster of this machine look at N and at 3 N frames, copies of the
           pictures (rendered ones of 640 x 512 unless a folder is named): the difference of the two
           times is the rate without the start, and the rest is the start.
-rows      results made up, all else real: writing, resuming and scoring so many frames.
+rows      results made up, all else real: writing parts, resuming over them and scoring so many
+          frames, each by a process of its own; `job` makes the parts on a cluster instead.
 evaluate  scores of so many frames with so many instances each, in parts, here and by workers.
 simulate  1 to 1,000 nodes, from a frame's measured stages and the one process that counts them all.
 """
 
 import argparse
 import heapq
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -173,25 +174,66 @@ def rows(asked: argparse.Namespace, root: Path) -> None:
     """Each count in processes of its own."""
     told = []
     for count in map(int, asked.counts.split(",")):
-        data = _labelled(root, count)
-        call = [sys.executable, __file__, "job", "--pictures", str(data / "train_color")]
-        call += ["--out", str(root / f"out{count}"), "--instances", str(asked.instances)]
-        write, again = watched(call), watched(call)
-        score = watched(_evaluate(root / f"out{count}", data))
-        size = sum(p.stat().st_size for p in (root / f"out{count}").rglob("*.parquet"))
-        counting = write.cpu_s.get("ray::Counts", 0.0)
-        cells = [f"{one.seconds:.0f}" for one in (write, again, score)]
-        cells += [f"{one.own_mb['call']:.0f}" for one in (write, again, score)]
-        workers = max(mb for name, mb in write.own_mb.items() if "Looking" in name)
-        cells += [f"{workers:.0f}", f"{1e6 * counting / count:.0f}", f"{size / count:.0f}"]
-        cells.append(f"{1e6 * write.cpu_s['call'] / count:.0f}")
+        data, out = _labelled(root, count), root / f"out{count}"
+        words = ["--pictures", str(data / "train_color"), "--out", str(out)]
+        words += ["--instances", str(asked.instances)]
+        write, again = (watched([sys.executable, __file__, what, *words]) for what in STAGES)
+        score = watched(_evaluate(out, data))
+        sizes = [path.stat().st_size for path in out.rglob("*.parquet")]
+        cells = [f"{len(sizes) // 3:,}", f"{sum(sizes) / count:.0f}"]
+        for one in (write, again, score):
+            cells += [f"{one.processor_s:.1f}", f"{one.own_mb['call']:.0f}"]
         told.append((f"{count:,}", *cells))
         shutil.rmtree(data)
-        shutil.rmtree(root / f"out{count}")
-        heads = ("frames", "write, s", "resume, s", "evaluate, s", "caller, MB", "resume, MB")
-        more = ("evaluate, MB", "worker, MB", "counting, us a frame", "bytes a frame")
-        print(table((*heads, *more, "caller, us a frame"), told), flush=True)
+        shutil.rmtree(out)
+        heads = [f"{name}, {unit}" for name in ("write", "resume", "evaluate") for unit in UNITS]
+        print(table(("frames", "parts", "bytes a frame", *heads), told), flush=True)
     print(machine())
+
+
+STAGES, UNITS = ("made", "job"), ("processor s", "MB")
+
+
+def made(asked: argparse.Namespace) -> None:
+    """Parts of made-up results, by the writer of jobs, noted as done as by Ray's checkpoint."""
+    from typing import cast
+
+    from tinyseg.cluster import Engine, find_frames
+    from tinyseg.cluster.job import key_of
+    from tinyseg.cluster.parts import part_size
+    from tinyseg.cluster.resume import claim
+
+    listing, engine = find_frames([str(asked.pictures)]), MadeUp(asked.instances)
+    store, names = listing.stores[0], listing.table["frame"].to_pylist()
+    claim(store, str(asked.out), key_of(cast(Engine, engine), listing))
+    write_parts(store, asked.out, names, engine, part_size(len(names), 1))
+
+
+def write_parts(store: Any, out: Path, names: list[str], engine: MadeUp, size: int) -> int:
+    """Three files a part; how many instances are in them."""
+    import pyarrow as pa
+
+    from tinyseg.cluster.parts import CHECKPOINT, FRAMES, INSTANCES, ROW, split, write_table
+    from tinyseg.cluster.worker import instance_row
+    from tinyseg.predictions import FramePredictions, rows_of
+
+    known = []
+    for found in engine.predictor().found:
+        frame = FramePredictions("", "", SMALL_HW, found)
+        known.append([instance_row(row) for row in rows_of(frame, engine.classes)])
+    look = {"status": "ok", "height": SMALL_HW[0], "width": SMALL_HW[1], "attempts": 1}
+    total = 0
+    for start in range(0, len(names), size):
+        own = []
+        for number, name in enumerate(names[start : start + size], start):
+            instances = known[number * 7 % BANK]
+            total += len(instances)
+            own.append({"frame": name, "path": name, "instances": instances, **look})
+        frames, instances = split(pa.Table.from_pylist(own, schema=ROW), "made up", "made up")
+        parts = {INSTANCES: instances, FRAMES: frames, CHECKPOINT: frames.select(["frame"])}
+        for part, one in parts.items():
+            write_table(store, f"{out}/{part}/{start:08}.parquet", one)
+    return total
 
 
 def job(asked: argparse.Namespace) -> None:
@@ -200,12 +242,8 @@ def job(asked: argparse.Namespace) -> None:
 
     from tinyseg.cluster import Engine, find_frames, predict_on_cluster
 
-    begun = time.perf_counter()
-    listing = find_frames([str(asked.pictures)])
-    listed = time.perf_counter() - begun
-    engine = cast(Engine, MadeUp(asked.instances))
-    done = predict_on_cluster(listing, engine, str(asked.out), cluster="local", workers=1)
-    print(f"listed in {listed:.1f} s; {done}")
+    engine, listing = cast(Engine, MadeUp(asked.instances)), find_frames([str(asked.pictures)])
+    print(predict_on_cluster(listing, engine, str(asked.out), cluster="local", workers=1))
 
 
 def _evaluate(parts: Path, data: Path, *words: str) -> list[str]:
@@ -214,41 +252,25 @@ def _evaluate(parts: Path, data: Path, *words: str) -> list[str]:
 
 def evaluate(asked: argparse.Namespace, root: Path) -> None:
     """The same scores here and by workers."""
-    import pyarrow as pa
-    from pyarrow import parquet
+    from pyarrow import fs
 
-    from tinyseg.cluster.parts import FORMAT, FRAMES, INSTANCES, ROW, VERSION, split
-    from tinyseg.cluster.worker import instance_row
+    from tinyseg.cluster.parts import FORMAT, VERSION
     from tinyseg.files import write_whole
-    from tinyseg.predictions import FramePredictions, rows_of
 
-    made = MadeUp(asked.instances).predictor()
-    known = []
-    for found in made.found:
-        frame = FramePredictions("", "", SMALL_HW, found)
-        known.append([instance_row(row) for row in rows_of(frame, made.classes)])
     data, out = _labelled(root, asked.frames), root / "parts"
-    for part in (FRAMES, INSTANCES):
+    for part in ("frames", "instances", "checkpoint"):
         (out / part).mkdir(parents=True)
-    about = {"format": FORMAT, "version": VERSION, "classes": list(made.classes)}
-    write_whole(out / "job.json", str(about).replace("'", '"').encode())
-    total = 0
-    for start in range(0, asked.frames, 20):
-        own = []
-        for number in range(start, min(start + 20, asked.frames)):
-            name, instances = f"{number:06}_Camera_5", known[number * 7 % BANK]
-            total += len(instances)
-            hw = {"height": SMALL_HW[0], "width": SMALL_HW[1]}
-            own.append({"frame": name, "path": name, "status": "ok", "instances": instances, **hw})
-        tables = split(pa.Table.from_pylist(own, schema=ROW), "made up", "made up")
-        for part, one in zip((FRAMES, INSTANCES), tables, strict=True):
-            parquet.write_table(one, out / part / f"{start:06}.parquet", compression="zstd")
+    engine = MadeUp(asked.instances)
+    about = {"format": FORMAT, "version": VERSION, "classes": engine.classes}
+    write_whole(out / "job.json", json.dumps(about).encode())
+    names = [f"{number:06}_Camera_5" for number in range(asked.frames)]
+    total = write_parts(fs.LocalFileSystem(), out, names, engine, 20)
     told, figures = [], set()
     ways = {"one process": [], "2 workers": ["--cluster", "local", "--workers", "2"]}
     for name, words in ways.items():
-        json = root / "scores.json"
-        one = watched(_evaluate(out, data, "--json", str(json), *words))
-        figures.add(json.read_text())
+        scores = root / "scores.json"
+        one = watched(_evaluate(out, data, "--json", str(scores), *words))
+        figures.add(scores.read_text())
         most = max(one.own_mb.values())
         cells = (one.seconds, one.processor_s, one.own_mb["call"], most)
         told.append((name, *(f"{value:.0f}" for value in cells)))
@@ -263,12 +285,13 @@ def evaluate(asked: argparse.Namespace, root: Path) -> None:
 def simulate(asked: argparse.Namespace) -> None:
     """A million frames on 1 to 1,000 nodes: workers take blocks as they are free, one process
     counts each frame, the store gives so many bytes a second to all together."""
+    from tinyseg.cluster.parts import part_size
+
     told = []
     rng = np.random.default_rng(0)
     for nodes in (1, 3, 10, 30, 100, 300, 1000):
         workers = nodes * asked.cores
-        size = min(max(asked.frames // 2000, 8), 256)
-        size = max(1, min(size, -(-asked.frames // (2 * workers))))
+        size = part_size(asked.frames, workers)
         blocks = -(-asked.frames // size)
         mine = asked.read + asked.decode + asked.look + asked.merge
         # A frame's time varies by a third; a block's sum by that over the root of its frames.
@@ -297,7 +320,7 @@ def simulate(asked: argparse.Namespace) -> None:
 def main() -> None:
     """Parse, and run one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("what", choices=("overhead", "rows", "evaluate", "simulate", "job"))
+    parser.add_argument("what", choices=("overhead", "rows", "evaluate", "simulate", *STAGES))
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--frames", type=int)
@@ -323,11 +346,12 @@ def main() -> None:
     sizes = {"overhead": 40, "evaluate": 40_000, "simulate": 1_000_000}
     asked.frames = asked.frames or sizes.get(asked.what)
     asked.cores = asked.cores or (8 if asked.what == "simulate" else os.cpu_count() or 1)
-    if asked.what in ("simulate", "job"):
-        {"simulate": simulate, "job": job}[asked.what](asked)
+    alone = {"simulate": simulate, "made": made, "job": job}
+    if asked.what in alone:
+        alone[asked.what](asked)
         return
-    with tempfile.TemporaryDirectory() as made:
-        {"overhead": overhead, "rows": rows, "evaluate": evaluate}[asked.what](asked, Path(made))
+    with tempfile.TemporaryDirectory() as root:
+        {"overhead": overhead, "rows": rows, "evaluate": evaluate}[asked.what](asked, Path(root))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from _jobs import (  # noqa: E402
 from pyarrow import csv, parquet  # noqa: E402
 
 from tinyseg.cluster import find_frames, is_parts, predict_on_cluster, read_parts  # noqa: E402
-from tinyseg.cluster.job import reached  # noqa: E402
+from tinyseg.cluster.connect import reached  # noqa: E402
 from tinyseg.cluster.worker import TRIES, Worker  # noqa: E402
 
 pytestmark = QUIET

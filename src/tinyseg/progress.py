@@ -35,9 +35,9 @@ class Bar:
     def __init__(self, progress: Progress, title: str, total: int) -> None:
         self._progress, self._task = progress, progress.add_task(title, total=total, note="")
 
-    def advance(self, note: str = "") -> None:
-        """One unit is done."""
-        self._progress.update(self._task, advance=1, note=note)
+    def advance(self, note: str = "", count: int = 1) -> None:
+        """So many units more are done."""
+        self._progress.update(self._task, advance=count, note=note)
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def judge_on_cluster(
     import ray
     import ray.data
 
-    from tinyseg.cluster.job import connected
+    from tinyseg.cluster.connect import connected
 
     with connected(cluster, workers) as many:
         context = ray.data.DataContext.get_current().copy()

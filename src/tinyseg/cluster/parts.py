@@ -11,6 +11,7 @@ Out: Predictions, frame by frame or whole. Boxes are x, y, width, height in pixe
 another form or version, parts that are damaged, and a part of which one file is missing.
 """
 
+import contextlib
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,12 @@ from tinyseg.predictions import JOB_NAME, FramePredictions, Predictions
 
 FORMAT, VERSION = "tinyseg parts", 1
 FRAMES, INSTANCES, CHECKPOINT = "frames", "instances", "checkpoint"
+
+HALF = ".part"
+"""How a file's name ends until it is whole."""
+
+FEWEST_A_PART, MOST_A_PART, PARTS = 8, 256, 2000
+"""A killed worker loses one part; each part costs a little in Ray and in the store."""
 
 _OF_FRAME = [
     ("frame", pa.string()),
@@ -63,6 +70,13 @@ FRAME = pa.schema(
     [*_OF_FRAME, *_OF_LOOK, ("count", pa.int32()), ("model", pa.string()), ("plan", pa.string())]
 )
 INSTANCE = pa.schema([*_OF_FRAME[:1], *_OF_FRAME[2:], *_OF_INSTANCE])
+
+
+def part_size(frames: int, workers: int) -> int:
+    """How many frames a part has: as many as give PARTS parts, FEWEST to MOST, and each worker two
+    of them."""
+    size = min(max(frames // PARTS, FEWEST_A_PART), MOST_A_PART)
+    return max(1, min(size, -(-frames // (2 * workers))))
 
 
 def split(rows: pa.Table, model: str, plan: str) -> tuple[pa.Table, pa.Table]:
@@ -105,12 +119,38 @@ def read_job(store: fs.FileSystem, folder: str) -> dict[str, Any] | None:
     return dict(job)
 
 
-def parts_in(store: fs.FileSystem, folder: str) -> dict[str, int]:
-    """The Parquet files of a folder and their sizes, by name without ending."""
-    selector = fs.FileSelector(folder, allow_not_found=True)
-    files = [info for info in store.get_file_info(selector) if info.type == fs.FileType.File]
-    whole = [info for info in files if info.path.endswith(".parquet")]
-    return {posixpath.basename(info.path).removesuffix(".parquet"): info.size for info in whole}
+def files_in(store: fs.FileSystem, folder: str, ending: str) -> list[str]:
+    """The files of a folder, which may be missing, whose names end so."""
+    infos = store.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    return [one.path for one in infos if one.type == fs.FileType.File and one.path.endswith(ending)]
+
+
+def parts_in(store: fs.FileSystem, folder: str) -> set[str]:
+    """The Parquet files of a folder, by name without ending."""
+    files = files_in(store, folder, ".parquet")
+    return {posixpath.basename(path).removesuffix(".parquet") for path in files}
+
+
+def write_table(store: fs.FileSystem, path: str, table: pa.Table) -> None:
+    """A file of a part."""
+    data = pa.BufferOutputStream()
+    parquet.write_table(table, data, compression="zstd")
+    put(store, path, data.getvalue())
+
+
+def put(store: fs.FileSystem, path: str, data: bytes | pa.Buffer) -> None:
+    """A file that is there when it is whole: on a disk by another name until then; an object in a
+    store is not there before its upload ends."""
+    beside = f"{path}{HALF}" if store.type_name == "local" else path
+    try:
+        with store.open_output_stream(beside) as file:
+            file.write(data)
+    except OSError:
+        with contextlib.suppress(OSError):
+            store.delete_file(beside)
+        raise
+    if beside != path:
+        store.move(beside, path)
 
 
 def read_parts(address: str) -> Predictions:
@@ -159,7 +199,7 @@ def names_in(address: str) -> dict[str, tuple[FramePredictions, ...]]:
 def _whole_parts(store: fs.FileSystem, folder: str) -> list[str]:
     """The names of the parts; refused where one of a part's two files is missing."""
     names = {part: parts_in(store, f"{folder}/{part}") for part in (FRAMES, INSTANCES)}
-    found = sorted(names[FRAMES].keys() | names[INSTANCES].keys())
+    found = sorted(names[FRAMES] | names[INSTANCES])
     for name in found:
         for part, own in names.items():
             if name not in own:
@@ -172,7 +212,7 @@ def read_table(store: fs.FileSystem, path: str, schema: pa.Schema) -> pa.Table:
     """A file of a part, refused where it is damaged or has other columns."""
     try:
         with store.open_input_file(path) as file:
-            return parquet.read_table(file).cast(schema)
+            return parquet.read_table(file, use_threads=False).cast(schema)
     except (OSError, pa.ArrowInvalid, pa.ArrowTypeError, ValueError):
         rule = "is damaged, or no part of this version"
         raise PredictionsError(rule, path=path) from None

@@ -88,8 +88,8 @@ def _expand(word: str, tell: Tell) -> list[Path]:
     is_folder = os.path.isdir(word)
     there = path.iterdir() if is_folder else map(Path, globbing.glob(word, recursive=True))
     entries = sorted(entry for entry in there if not entry.name.startswith("."))
-    found = [entry for entry in entries if is_picture(entry) or _is_video(entry)]
-    others = [entry.name for entry in entries if entry not in found and not entry.is_dir()]
+    found = [entry for entry in entries if _is_source(entry)]
+    others = [one.name for one in entries if not _is_source(one) and not one.is_dir()]
     if not found:
         raise DataError(
             "no picture or video of this name",
@@ -109,6 +109,10 @@ def _hint(word: str, entries: Sequence[Path]) -> str:
     if any(entry.is_dir() for entry in entries):
         return f"pictures in the folder itself; quote '{Path(word) / '*/*'}' for those below it"
     return "a file, folder, list or glob"
+
+
+def _is_source(path: Path) -> bool:
+    return is_picture(path) or _is_video(path)
 
 
 def _is_video(path: Path) -> bool:
