@@ -43,7 +43,10 @@ MODULE = [sys.executable, "-m", "tinyseg"]
 def copies(pictures: Sequence[Path], folder: Path, count: int, tail: str = "") -> Path:
     """So many links to the pictures under names of their own."""
     folder.mkdir(parents=True)
+    links = 50_000 * len(pictures)  # a file of ext4 has 65,000 names at most
     for number in range(count):
+        if number % links == 0:
+            pictures = [Path(shutil.copy(one, f"{one}.{number}{one.suffix}")) for one in pictures]
         source = pictures[number % len(pictures)]
         os.link(source, folder / f"{number:06}_Camera_5{tail}{source.suffix}")
     return folder
@@ -165,7 +168,7 @@ def _labelled(root: Path, count: int) -> Path:
             write_png(bank / f"label{number:03}.png", label)
     data = root / f"data{count}"
     copies([bank / "picture.png"], data / "train_color", count)
-    labels = sorted(bank.glob("label*.png"))
+    labels = sorted(bank.glob("label???.png"))
     copies(labels, data / "train_label", count, "_instanceIds")
     return data
 
@@ -178,11 +181,12 @@ def rows(asked: argparse.Namespace, root: Path) -> None:
         words = ["--pictures", str(data / "train_color"), "--out", str(out)]
         words += ["--instances", str(asked.instances)]
         write, again = (watched([sys.executable, __file__, what, *words]) for what in STAGES)
-        score = watched(_evaluate(out, data))
+        score = watched(_evaluate(out, data)) if count <= asked.scored else None
         sizes = [path.stat().st_size for path in out.rglob("*.parquet")]
         cells = [f"{len(sizes) // 3:,}", f"{sum(sizes) / count:.0f}"]
         for one in (write, again, score):
-            cells += [f"{one.processor_s:.1f}", f"{one.own_mb['call']:.0f}"]
+            figures = one and (one.processor_s, one.own_mb["call"])
+            cells += [f"{value:.1f}" for value in figures or ()] or ["-", "-"]
         told.append((f"{count:,}", *cells))
         shutil.rmtree(data)
         shutil.rmtree(out)
@@ -274,8 +278,9 @@ def evaluate(asked: argparse.Namespace, root: Path) -> None:
         most = max(one.own_mb.values())
         cells = (one.seconds, one.processor_s, one.own_mb["call"], most)
         told.append((name, *(f"{value:.0f}" for value in cells)))
-    print(f"{asked.frames:,} frames, {total:,} predictions; {machine()}")
-    print(table(("", "s", "processor s", "caller, MB", "largest process, MB"), told))
+        print(f"{asked.frames:,} frames, {total:,} predictions; {machine()}")
+        heads = ("", "s", "processor s", "caller, MB", "largest process, MB")
+        print(table(heads, told), flush=True)
     print(f"figures alike to the last digit: {len(figures) == 1}")
 
 
@@ -330,6 +335,7 @@ def main() -> None:
     parser.add_argument("--backend", default="torch")
     parser.add_argument("--ways", type=int, default=3, help="how many of the three")
     parser.add_argument("--counts", default="12500,25000,50000,100000")
+    parser.add_argument("--scored", type=int, default=10**6, help="score counts up to this one")
     parser.add_argument("--instances", type=int, default=10)
     for name, value, words in (
         ("read", 0.05, "seconds to fetch a frame"),

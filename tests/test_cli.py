@@ -225,6 +225,13 @@ def test_verbs_of_before_answer_with_the_new_call(
     assert GONE[verb] in capsys.readouterr().err
 
 
+def test_an_error_is_told_with_its_brackets(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in brackets is markup for the console."""
+    assert "gone[b].jpg" in fails(capsys, monkeypatch, "predict", "gone[b].jpg")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"Example: tinyseg {verb}" in " ".join(run(verb, "--help").split())

@@ -1,5 +1,6 @@
 """Jobs on a cluster: what they list, write and read back, and that each frame is there once."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from _tiny_network import picture
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
-from tinyseg.errors import DataError, PredictionsError
+from tinyseg.errors import DataError, OutputError, PredictionsError
 from tinyseg.image import write_jpeg, write_png
 
 pytest.importorskip("ray", reason="the extra [ray] is not installed")
@@ -35,10 +36,13 @@ from _jobs import (  # noqa: E402
     write_pictures,
     written,
 )
-from pyarrow import csv, parquet  # noqa: E402
+from pyarrow import csv, fs, parquet  # noqa: E402
+from ray.exceptions import RaySystemError, RayTaskError  # noqa: E402
 
 from tinyseg.cluster import find_frames, is_parts, predict_on_cluster, read_parts  # noqa: E402
 from tinyseg.cluster.connect import reached  # noqa: E402
+from tinyseg.cluster.job import plain  # noqa: E402
+from tinyseg.cluster.parts import put  # noqa: E402
 from tinyseg.cluster.worker import TRIES, Worker  # noqa: E402
 
 pytestmark = QUIET
@@ -84,6 +88,7 @@ def test_frames_of_folders_addresses_and_tables_are_called_alike(
     [
         (lambda root: write_text(root / "a.csv", "place\nb.jpg\n"), "no column of paths"),
         (lambda root: write_text(root / "a.parquet", "no table"), "is no table"),
+        (lambda root: write_text(root / "a.csv", "path\n"), "names no file"),
         (lambda root: root / "gone.csv", "is not there"),
         (lambda root: f"file://{root}/gone", "no picture|cannot be reached"),
         (lambda root: f"file://{root}", "no picture at this address"),
@@ -134,6 +139,50 @@ def test_frames_that_fail_are_rows_that_say_why(tmp_path: Path, weights: Path) -
     assert told["poison"][2] == "its worker died 3 times"
 
 
+# What the system refuses
+
+
+def test_a_file_that_a_full_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        put(fs.LocalFileSystem(), f"{tmp_path}/a", b"anything")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_worker_was_refused_is_told_as_ours() -> None:
+    cause = OSError(errno.ENOSPC, "anything")
+    inner = RayTaskError("write", "its trace", cause)
+    told = plain(RayTaskError("write", "its trace", inner), "s3://out")
+    assert isinstance(told, OutputError)
+    assert str(told).startswith("s3://out: cannot be written: mend that and call again")
+    assert os.strerror(errno.ENOSPC) in str(told)
+    lost = plain(RaySystemError("anything"), "s3://out")
+    assert "call again, which goes on" in str(lost)
+    bug = RayTaskError("look", "its trace", TypeError("ours"))
+    assert plain(bug, "s3://out") is bug
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_place_that_is_no_folder_is_refused_before_a_cluster_starts(
+    name: str, weights: Path, pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    listing = find_frames([str(pictures)])
+    with pytest.raises(OutputError, match="cannot be written"):
+        predict_on_cluster(listing, engine(weights), str(tmp_path / name), cluster="nowhere:1")
+
+
+def test_a_cluster_that_does_not_answer_leaves_nothing(
+    weights: Path, pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="no cluster answers there"):
+        predict_on_cluster(
+            find_frames([str(pictures)]), engine(weights), str(out), cluster="127.0.0.1:1"
+        )
+    assert not out.exists()
+
+
 # A cluster of this machine
 
 
@@ -182,6 +231,7 @@ def test_the_same_call_again_makes_what_is_missing_alone(
     lost.unlink()
     damaged.write_bytes(b"half a part")
     (done / "instances/stranger.parquet").write_bytes(b"not noted anywhere")
+    (done / "frames/half.parquet.part").write_bytes(b"its writer was killed")
     summary = predict_on_cluster(
         find_frames([str(pictures)]), engine(weights), str(done), workers=1
     )
@@ -193,6 +243,7 @@ def test_the_same_call_again_makes_what_is_missing_alone(
             assert path.stat().st_mtime_ns == time_of_change
     again = predict_on_cluster(find_frames([str(pictures)]), engine(weights), str(done))
     assert (again.frames, again.before) == (0, FRAMES)
+    assert not (done / "frames/half.parquet.part").exists()
 
 
 def test_results_of_something_else_are_refused(

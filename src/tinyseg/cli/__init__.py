@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from tinyseg.errors import TinysegError
 from tinyseg.progress import console
@@ -110,7 +111,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except TinysegError as error:
-        console.print(f"[red]error:[/] {error}", highlight=False)
+        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED

@@ -157,6 +157,8 @@ def _of_table(word: str, stores: list[fs.FileSystem]) -> Iterator[StoredFrame]:
     if column is None:
         rule, got = "the table has no column of paths", ", ".join(table.column_names)
         raise DataError(rule, path=shown(word), expected=" | ".join(COLUMNS), got=got)
+    if table.num_rows == 0:
+        raise DataError("the table names no file", path=shown(word))
     named = next((name for name in NAME_COLUMNS if name in table.column_names), None)
     names = table[named].to_pylist() if named else [None] * table.num_rows
     numbers: dict[str, int] = {}

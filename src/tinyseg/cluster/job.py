@@ -139,10 +139,10 @@ def predict_on_cluster(
     """
     (store, folder), told, begun = open_store(out), shown(out), time.monotonic()
     key = key_of(engine, listing)
-    refuse_others(store, folder, key, told)
     if store.type_name == "local":
         check_folder(Path(folder))  # before a cluster starts
     with writable(told):
+        refuse_others(store, folder, key, told)
         rest, before = missing(store, folder, listing)
     done = Told()
     if rest.num_rows:
@@ -152,7 +152,7 @@ def predict_on_cluster(
             try:
                 done = _run(rest, listing.stores, engine, store, folder, many)
             except RayError as error:
-                raise _plain(error, told) from None
+                raise plain(error, told) from None
         with writable(told):
             left, _ = missing(store, folder, listing)
         if left.num_rows:
@@ -177,7 +177,7 @@ def key_of(engine: Engine, listing: Listing) -> dict[str, Any]:
     return dict(orjson.loads(orjson.dumps({**about, **engine.settings, "frames": frames})))
 
 
-def _plain(error: RayError, told: str) -> Exception:
+def plain(error: RayError, told: str) -> Exception:
     """What went wrong, without Ray's words; a fault of ours as it is."""
     cause: BaseException | None = error
     while isinstance(cause, RayTaskError):

@@ -115,7 +115,8 @@ def read_job(store: fs.FileSystem, folder: str) -> dict[str, Any] | None:
     expected = {"format": FORMAT, "version": VERSION}
     got = {key: job.get(key) for key in expected} if isinstance(job, dict) else None
     if got != expected:
-        raise PredictionsError("is no job's", path=path, expected=expected, got=got)
+        rule = "is no job's: name another folder"
+        raise PredictionsError(rule, path=path, expected=expected, got=got)
     return dict(job)
 
 
