@@ -1,13 +1,13 @@
 """Jobs on a cluster: what they cost beside `predict`, how they grow, and a fleet on paper.
 
     python benchmarks/cluster.py overhead [--pictures DIR] [--frames N] [--plan NAME] [--side PX]
-    python benchmarks/cluster.py rows [--counts N,N,...]
+    python benchmarks/cluster.py rows [--counts N,N,...] [--scored N]
     python benchmarks/cluster.py evaluate [--frames N] [--instances N]
     python benchmarks/cluster.py simulate [--look SECONDS] [--read SECONDS] ...
 
-overhead  `predict` and a cluster of this machine look at N and at 3 N frames, copies of the
-          pictures (rendered ones of 640 x 512 unless a folder is named): the difference of the two
-          times is the rate without the start, and the rest is the start.
+overhead  `predict` and a cluster of this machine look at N and at 3 N frames, pictures of the
+          folder (rendered ones of 640 x 512 without one): the difference of the two times is the
+          rate without the start, and the rest is the start.
 rows      results made up, all else real: writing parts, resuming over them and scoring so many
           frames, each by a process of its own; `job` makes the parts on a cluster instead.
 evaluate  scores of so many frames with so many instances each, in parts, here and by workers.
@@ -63,7 +63,7 @@ def overhead(asked: argparse.Namespace, root: Path) -> None:
         "cluster, a worker a core": ["--cluster", "local", "--workers", cores, "--threads", "1"],
         "cluster, one worker": ["--cluster", "local", "--workers", "1", "--threads", cores],
     }
-    known = _pictures(asked.pictures, root)
+    known = _pictures(asked.pictures, root, TIMES * asked.frames)
     plan = asked.plan
     if asked.side:
         plan = root / "plan.yaml"
@@ -92,7 +92,8 @@ def overhead(asked: argparse.Namespace, root: Path) -> None:
     print(table((*heads, "MB of the largest process", "of predict's", "start, s"), rows))
 
 
-def _pictures(folder: Path | None, root: Path) -> list[Path]:
+def _pictures(folder: Path | None, root: Path, most: int) -> list[Path]:
+    """So many at most of the folder's pictures, from all of it, or rendered ones."""
     if folder is None:
         words = ["--count", "8", "--size", "640x512", "--zoom", "3", "--out", str(root / "s")]
         subprocess.run([*MODULE, "synth", *words], check=True, capture_output=True)
@@ -100,7 +101,7 @@ def _pictures(folder: Path | None, root: Path) -> list[Path]:
     own = root / "pictures"  # on this file system, so that they can be linked
     own.mkdir()
     found = sorted(path for path in folder.iterdir() if path.suffix != ".txt")
-    return [Path(shutil.copy(path, own)) for path in found]
+    return [Path(shutil.copy(path, own)) for path in found[:: -(-len(found) // most)]]
 
 
 def _predict(folder: Path, out: Path, cores: int, words: Sequence[str]) -> Watched:

@@ -150,15 +150,17 @@ def test_a_file_that_a_full_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_worker_was_refused_is_told_as_ours() -> None:
+    task_error: Any = RayTaskError
+    system_error: Any = RaySystemError
     cause = OSError(errno.ENOSPC, "anything")
-    inner = RayTaskError("write", "its trace", cause)
-    told = plain(RayTaskError("write", "its trace", inner), "s3://out")
+    inner = task_error("write", "its trace", cause)
+    told = plain(task_error("write", "its trace", inner), "s3://out")
     assert isinstance(told, OutputError)
     assert str(told).startswith("s3://out: cannot be written: mend that and call again")
     assert os.strerror(errno.ENOSPC) in str(told)
-    lost = plain(RaySystemError("anything"), "s3://out")
+    lost = plain(system_error("anything"), "s3://out")
     assert "call again, which goes on" in str(lost)
-    bug = RayTaskError("look", "its trace", TypeError("ours"))
+    bug = task_error("look", "its trace", TypeError("ours"))
     assert plain(bug, "s3://out") is bug
 
 
@@ -358,6 +360,11 @@ def test_whatever_is_killed_each_frame_is_there_once(
         with capsys.disabled():
             parts = len(list((tmp_path / "out/frames").glob("*.parquet")))
             print(f"call {calls}: {target}, {parts} parts, {dict(killed)}", flush=True)
+    assert written(tmp_path / "out") == expected(weights, pictures)
+    next((tmp_path / "out/frames").glob("*.parquet")).unlink()  # a part is lost
+    with pytest.raises(PredictionsError, match="a part has two files"):
+        written(tmp_path / "out")
+    subprocess.run(words, env=place, stderr=subprocess.DEVNULL, check=True)
     assert written(tmp_path / "out") == expected(weights, pictures)
     with capsys.disabled():
         print(f"\n{killed.total()} kills in {calls} calls: {dict(killed)}; 60 frames, each once")

@@ -215,7 +215,8 @@ def _tell_job(done: "Summary", out: str) -> None:
         slow = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.slowest)
         console.print(f"slowest: {slow}", highlight=False)
     if done.failed:
-        remark(f"{done.failed} frames failed: their rows in {out}/frames say why")
+        why = f"{done.failed} frames failed: their rows in {out}/frames say why"
+        remark(f"{why}; once that is mended, delete the parts that hold them and call again")
 
 
 def _sides(text: str | None) -> tuple[int, ...]:
