@@ -75,7 +75,7 @@ def _start(cores: int) -> None:
         with _niceness():
             ray.init(address="local", num_cpus=cores, include_dashboard=False, **_QUIET)
     except Exception:  # Ray has no class of its own for it
-        rule = "Ray does not start on this machine: call again when it is less busy"
+        rule = "Ray does not start here: call again on a less busy machine, or name a cluster"
         expected = "memory, processes and room in /tmp and /dev/shm; /tmp/ray holds Ray's logs"
         raise DataError(rule, where="cluster", expected=expected) from None
 
