@@ -88,6 +88,9 @@ def draw(lines: dict[str, Sequence[Point]], file: Path) -> None:
             pixels, values = [p[0] for p in points], [p[place] for p in points]
             panel.plot(pixels, values, marker=mark, markersize=4, label=kind)
         panel.set(xlabel="megapixels looked at a frame", title=name, xscale="log")
+        panel.set_xticks([0.2, 0.5, 1, 2, 5, 10, 20], minor=False)
+        pixels = [p[0] for points in lines.values() for p in points]
+        panel.set_xlim(0.8 * min(pixels), 1.25 * max(pixels))
         panel.xaxis.set_major_formatter("{x:g}")
         panel.xaxis.set_minor_formatter("")
         panel.grid(alpha=0.3, which="both", linewidth=0.5)
