@@ -66,11 +66,11 @@ def test_the_make_targets_exist() -> None:
 
 def test_pictures_are_there_and_readable() -> None:
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README.read_text())
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     for name in pictures:
         file = README.parent / name
         if file.suffix == ".svg":
-            assert file.read_text().startswith("<svg")
+            assert "<svg" in file.read_text()[:400]
         else:
             assert min(read_image(file).shape[:2]) > 200
 
