@@ -96,8 +96,9 @@ def test_the_words_count_right() -> None:
 def test_a_chart_says_how_often_a_score_is_right() -> None:
     (chart,) = [one for one in made_page(1).charts if one.title == "How often a score is right"]
     told = re.findall(r">([^<]+)<", chart.svg)
-    assert told[1:4] == ["score .3 to .4", "1", ".000"]
-    assert told[-6:] == ["score .8 to .9", "2", "1.000", "score .9 to 1", "2", "1.000"]
+    assert {*told[1:4]} == {"score .3 to .4", "1", ".000"}
+    assert {*told[-6:-3]} == {"score .8 to .9", "2", "1.000"}
+    assert {*told[-3:]} == {"score .9 to 1", "2", "1.000"}
     assert "calibration error .312" in chart.note  # (.1 2 + .2 2 + .55 2 + .45 + .35) / 8
 
 
