@@ -41,7 +41,7 @@ demo: .venv/installed  ## rendered street scenes -> predictions, scores, overlay
 	@echo "  $(DEMO)/labels/*_overlay.jpg    what is there"
 	@echo "  $(DEMO)/scores.json, $(DEMO)/submission.csv, $(DEMO)/found/predictions.json"
 
-weights: .venv/installed  ## the package's weights from the data folders of DATA: 3 hours on one core
+weights: .venv/installed  ## the package's weights from the data folders of DATA: 14 hours on one core
 	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS)
 
 folds: .venv/installed  ## and what plans are worth on frames that were left out of training

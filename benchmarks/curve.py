@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from _report import machine, table
-from plans import Fold, Outcome, Way, items_of, measure
+from plans import Fold, Way, items_of, measure
 
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.predict import named_plan
@@ -68,12 +68,6 @@ def _with_budget(plan: Plan, times: float) -> Plan:
     )
 
 
-def point(outcome: Outcome) -> Point:
-    """A way's place in the picture."""
-    both = outcome.scores.mean_over(["car", "person"])
-    return outcome.megapixels, both.ap, both.ap_small
-
-
 def draw(lines: dict[str, Sequence[Point]], file: Path) -> None:
     """Two panels: AP and AP of small objects."""
     import matplotlib as mpl
@@ -119,16 +113,18 @@ def main() -> None:
     lines: dict[str, Sequence[Point]] = {}
     rows = []
     for kind, of_kind in every.items():
-        outcomes = [measure(way, [fold], None) for way in of_kind]
-        lines[kind] = sorted(point(outcome) for outcome in outcomes)
-        for way, outcome in zip(of_kind, outcomes, strict=True):
-            both = outcome.scores.mean_over(["car", "person"])
-            figures = both.ap, both.ap_small, both.ap_tiny, outcome.scores.any_class.ap
+        points = list[Point]()
+        for way in of_kind:
+            outcome = measure(way, [fold], None)
+            both, any_class = outcome.scores.mean_over(["car", "person"]), outcome.scores.any_class
+            points.append((outcome.megapixels, both.ap, both.ap_small))
+            figures = both.ap, both.ap_small, both.ap_tiny, any_class.ap
             cells = [f"{value:.3f}" for value in figures]
             rows.append([way.name, *cells, f"{outcome.megapixels:.1f}", f"{outcome.seconds:.1f}"])
+        lines[kind] = sorted(points)
     heads = ("plan", "car+person AP", "AP_s", "AP_tiny", "any AP", "MP a frame", "s a frame")
     print(table(heads, rows))
-    print(f"\n{len(items)} frames, {outcomes[0].scores.counts}; {machine()}")
+    print(f"\n{len(items)} frames, {outcome.scores.counts}; {machine()}")
     if given.json:
         given.json.write_text(json.dumps(lines, indent=1))
     if given.picture:

@@ -39,7 +39,7 @@ from tinyseg.model.assign import match
 from tinyseg.model.proposals import anchor_boxes
 from tinyseg.model.rules import ProposalRules
 from tinyseg.model.similarity import similarity
-from tinyseg.recipes import find_recipe
+from tinyseg.recipes import find_recipe, with_settings
 
 
 def verb(*words: object) -> tuple[int, str]:
@@ -346,6 +346,18 @@ def test_a_set_without_frames_has_findings(tmp_path: Path) -> None:
     findings: Findings = examine(examination_of(Place(tmp_path), None, WAD_CLASSES), WAD_CLASSES)
     assert findings.count(Severity.error) == 1
     assert findings.advice == ()
+
+
+def test_a_changed_recipe_stands_in_place_of_its_preset(tmp_path: Path) -> None:
+    """Both have one name, by which their anchors are compared with the others'."""
+    made: Planted = clean(tmp_path / "set", "wad", np.random.default_rng(0))
+    plan = examination_of(Place(made.root), None, WAD_CLASSES)
+    sizes = "network.proposals.anchor_sizes=[300,400,500,600,700]"
+    changed = with_settings(find_recipe("lite"), [sizes])
+    found = examine(plan, WAD_CLASSES, recipe=changed).statistics.anchors
+    own = [one.resolution for one in found if one.recipe == "lite"]
+    assert len(own) == len(set(own)) > 0
+    assert max(one.all or 0.0 for one in found if one.recipe == "lite") < 0.1
 
 
 def test_every_name_is_told_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@
 #     training/tinyseg_lite.sh DATA OUT table    the slides' table, two seeds, and another backbone
 #
 # DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ and cityscapes_street/. A run that was
-# cut off goes on where it was; what is there is not made again. The weights take about 10 hours on
+# cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
 # one core of an Intel Xeon with AVX-512; pre-training for folds and table 90 minutes, folds 40 more,
 # the table an hour.
 set -eu

@@ -84,11 +84,10 @@ def fetch(wanted: Download, folder: Path | None = None, *, on_progress: OnProgre
 
     A file that is there is checked too; a damaged one is fetched again.
     """
-    folder = folder if folder is not None else cache_folder()
-    path = folder / wanted.file_name
+    path = wanted.kept_at if folder is None else folder / wanted.file_name
     if path.is_file() and _sha256(path).startswith(wanted.sha256_prefix):
         return path
-    make_folder(folder)
+    make_folder(path.parent)
     try:
         with whole_file(path) as file:
             for chunk in _chunks(wanted, on_progress):

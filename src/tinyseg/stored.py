@@ -141,19 +141,17 @@ PUBLISHED = {
 }
 """torchvision's networks trained on COCO, by the names that `predict` takes."""
 
-
-_PUBLISHED_FIGURES = {"coco-r50": (177.2, "41.8"), "coco-r50-v1": (169.8, "34.6")}
+_PUBLISHED_FIGURES = {"coco-r50": (177.2, 41.8), "coco-r50-v1": (169.8, 34.6)}
 """Megabytes, and the publisher's own mask AP in per cent on COCO's val2017."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Weights that have a name, and what one wants to know before using them. `file` is where they
-    lie, None for published ones that are fetched from `url` on first use."""
+    """Weights that have a name, and what one wants to know before using them. `place` is the file,
+    or the address that it is fetched from on first use."""
 
     name: str
-    file: Path | None
-    url: str | None
+    place: Path | str
     size_mb: float
     classes: str
     licence: str
@@ -167,26 +165,15 @@ def offers() -> list[Offer]:
         header = read_header(OWN_FILE)
         notes, size_mb = Notes.of(header, OWN_FILE), OWN_FILE.stat().st_size / 1e6
         classes = ", ".join(recipe_of(header, OWN_FILE).classes)
-        figures = notes.card.get("figures", "")
-        every.append(
-            Offer(OWN, OWN_FILE, None, size_mb, classes, (notes.licence or "").strip(), figures)
-        )
+        licence, figures = (notes.licence or "").strip(), notes.card.get("figures", "")
+        every.append(Offer(OWN, OWN_FILE, size_mb, classes, licence, figures))
     for name, (size_mb, mask_ap) in _PUBLISHED_FIGURES.items():
         published = COCO[PUBLISHED[name]]
-        file = published.kept_at if published.kept_at.is_file() else None
-        figures = f"mask AP {mask_ap} % on COCO's val2017, as torchvision says"
+        place = published.kept_at if published.kept_at.is_file() else published.url
+        classes = "the same but tricycle, which COCO does not have"
         licence = "BSD-3-Clause, torchvision's; trained on COCO's pictures"
-        every.append(
-            Offer(
-                name,
-                file,
-                published.url,
-                size_mb,
-                "the same but tricycle, which COCO does not have",
-                licence,
-                figures,
-            )
-        )
+        figures = f"mask AP {mask_ap} % on COCO's val2017, as torchvision says"
+        every.append(Offer(name, place, size_mb, classes, licence, figures))
     return every
 
 

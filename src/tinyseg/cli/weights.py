@@ -1,5 +1,7 @@
 """`tinyseg weights`: what can be named without a file of one's own."""
 
+from pathlib import Path
+
 import typer
 
 from tinyseg.stored import offers
@@ -11,8 +13,8 @@ def weights() -> None:
     Example: tinyseg weights
     """
     for offer in offers():
-        place = offer.file or f"fetched on first use from {offer.url}"
-        typer.echo(f"{offer.name}: {offer.size_mb:.1f} MB, {place}")
+        way = "" if isinstance(offer.place, Path) else "fetched on first use from "
+        typer.echo(f"{offer.name}: {offer.size_mb:.1f} MB, {way}{offer.place}")
         typer.echo(f"  classes  {offer.classes}")
         typer.echo(f"  figures  {offer.figures}")
         typer.echo(f"  licence  {offer.licence}")

@@ -173,8 +173,7 @@ def _of_json(path: Path, folders: Sequence[Path], classes: tuple[str, ...]) -> F
         return partial(_read, file, name, picture, text, classes)
 
     listing.take(path, where, entries, read, below=False)
-    missing, faults = tuple(listing.missing), tuple(listing.faults)
-    return Found(listing.frames, missing, tuple(IDS.values()), faults=faults)
+    return listing.found(IDS.values())
 
 
 def _usual(path: Path) -> Iterator[Path]:

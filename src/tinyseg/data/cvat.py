@@ -71,8 +71,7 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
         return partial(_read, file, name, picture, image.hw, shapes, classes)
 
     listing.take(file, folder, [(image.name, image) for image in images], read)
-    missing, faults = tuple(listing.missing), tuple(listing.faults)
-    return Found(listing.frames, missing, tuple(class_ids(path)), faults=faults)
+    return listing.found(class_ids(path))
 
 
 def class_ids(path: Path) -> dict[str, int]:

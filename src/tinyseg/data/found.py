@@ -130,6 +130,11 @@ class Listing:
                 picture = folder / name
                 self.frames[name] = picture, read(file, name, picture, entry)
 
+    def found(self, labelled: Iterable[str] | None = None) -> Found:
+        """All that was taken, of a data set that labels these classes; None is all of the list."""
+        own = None if labelled is None else tuple(labelled)
+        return Found(self.frames, tuple(self.missing), own, faults=tuple(self.faults))
+
 
 USUAL = frozenset({".txt", ".json", ".yaml", ".xml", ".csv", ".npy", ".cache"})
 """Endings of what lies beside pictures by custom."""

@@ -57,7 +57,7 @@ def find(path: Path, classes: tuple[str, ...], split: str | None = None) -> Foun
                 _read, own, name, picture, orjson.dumps(regions), classes
             ),
         )
-    return Found(listing.frames, tuple(listing.missing), faults=tuple(listing.faults))
+    return listing.found()
 
 
 def class_ids(path: Path) -> dict[str, int]:

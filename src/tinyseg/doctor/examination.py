@@ -240,9 +240,10 @@ def _statistics(
     objects = Objects.concatenate([look.objects for look in own])
     sizes = [np.tile(np.array(look.hw, np.float64), (len(look.objects), 1)) for look in own]
     people = Population(objects, np.concatenate([np.zeros((0, 2)), *sizes]))
-    # Recipes that differ in anchors or sampling, the first of each kind
+    # Recipes that differ in anchors or sampling, the first of each kind; the one that is asked for
+    # stands in place of the preset that it has its name from
     recipes = [] if recipe is None else [recipe]
-    for one in map(find_recipe, RECIPES):
+    for one in (find_recipe(name) for name in RECIPES if recipe is None or name != recipe.name):
         pairs = [(kept.network.proposals, kept.sampling) for kept in recipes]
         if (one.network.proposals, one.sampling) not in pairs:
             recipes.append(one)
