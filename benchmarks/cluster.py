@@ -210,7 +210,8 @@ def made(asked: argparse.Namespace) -> None:
 
     listing, engine = find_frames([str(asked.pictures)]), MadeUp(asked.instances)
     store, names = listing.stores[0], listing.table["frame"].to_pylist()
-    claim(store, str(asked.out), key_of(cast(Engine, engine), listing))
+    folder, key = str(asked.out), key_of(cast(Engine, engine), listing)
+    claim(store, folder, key, folder)
     write_parts(store, asked.out, names, engine, part_size(len(names), 1))
 
 

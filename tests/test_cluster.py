@@ -42,7 +42,8 @@ from ray.exceptions import RaySystemError, RayTaskError  # noqa: E402
 from tinyseg.cluster import find_frames, is_parts, predict_on_cluster, read_parts  # noqa: E402
 from tinyseg.cluster.connect import reached  # noqa: E402
 from tinyseg.cluster.job import plain  # noqa: E402
-from tinyseg.cluster.parts import put  # noqa: E402
+from tinyseg.cluster.parts import FORMAT, VERSION, put  # noqa: E402
+from tinyseg.cluster.resume import claim, is_ours  # noqa: E402
 from tinyseg.cluster.worker import TRIES, Worker  # noqa: E402
 
 pytestmark = QUIET
@@ -183,6 +184,18 @@ def test_a_cluster_that_does_not_answer_leaves_nothing(
             find_frames([str(pictures)]), engine(weights), str(out), cluster="127.0.0.1:1"
         )
     assert not out.exists()
+
+
+def test_a_folder_that_another_job_claims_meanwhile_is_refused(tmp_path: Path) -> None:
+    """While the cluster started."""
+    store, folder = fs.LocalFileSystem(), str(tmp_path / "out")
+    theirs = {"format": FORMAT, "version": VERSION, "plan": "whole"}
+    assert not is_ours(store, folder, theirs, folder)
+    claim(store, folder, theirs, folder)
+    assert is_ours(store, folder, theirs, folder)
+    claim(store, folder, theirs, folder)
+    with pytest.raises(PredictionsError, match="another plan"):
+        claim(store, folder, {**theirs, "plan": "focus"}, folder)
 
 
 # A cluster of this machine

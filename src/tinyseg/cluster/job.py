@@ -40,7 +40,7 @@ from tinyseg.cluster.parts import (
     split,
     write_table,
 )
-from tinyseg.cluster.resume import claim, missing, refuse_others, refused, writable
+from tinyseg.cluster.resume import claim, is_ours, missing, refused, writable
 from tinyseg.cluster.worker import STEPS, Engine, Worker
 from tinyseg.errors import DataError, OutputError
 from tinyseg.files import check_folder
@@ -149,13 +149,13 @@ def predict_on_cluster(
     if store.type_name == "local":
         check_folder(Path(folder))  # before a cluster starts
     with writable(told):
-        refuse_others(store, folder, key, told)
+        is_ours(store, folder, key, told)  # or refused
         rest, before = missing(store, folder, listing)
     done = Told()
     if rest.num_rows:
         with connected(cluster, workers, threads=engine.threads, device=engine.device) as many:
             with writable(told):
-                claim(store, folder, key)
+                claim(store, folder, key, told)
             try:
                 done = _run(rest, listing.stores, engine, store, folder, many)
             except RayError as error:

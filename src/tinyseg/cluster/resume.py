@@ -56,20 +56,24 @@ def refused(error: OSError, told: str) -> OutputError:
     return OutputError(rule, path=told, got=reason)
 
 
-def refuse_others(store: fs.FileSystem, folder: str, key: Mapping[str, Any], told: str) -> None:
-    """Refuse a folder whose results follow from something else."""
+def is_ours(store: fs.FileSystem, folder: str, key: Mapping[str, Any], told: str) -> bool:
+    """Whether a folder holds results of this key; refused where they follow from something else."""
     known = read_job(store, folder)
-    if known is not None and known != key:
+    if known is None:
+        return False
+    if known != key:
         keys = sorted(k for k in known.keys() | key.keys() if known.get(k) != key.get(k))
         rule = "the folder holds results that follow from something else: name another, or empty it"
         raise PredictionsError(rule, path=told, got=f"another {' and another '.join(keys)}")
+    return True
 
 
-def claim(store: fs.FileSystem, folder: str, key: Mapping[str, Any]) -> None:
-    """Write down what the results follow from."""
+def claim(store: fs.FileSystem, folder: str, key: Mapping[str, Any], told: str) -> None:
+    """Write down what the results follow from, unless another job did so in the meantime."""
+    known = is_ours(store, folder, key, told)
     for part in (FRAMES, INSTANCES, CHECKPOINT):
         store.create_dir(f"{folder}/{part}", recursive=True)
-    if read_job(store, folder) is None:
+    if not known:
         put(store, f"{folder}/{JOB_NAME}", orjson.dumps(key, option=orjson.OPT_INDENT_2))
 
 
