@@ -6,11 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from ablation import scaled
-from ablation_rows import ROWS, Figures, Row, Work, check_settings, run_rows, to_markdown
+from ablation import Looking, scaled, size_of
+from ablation_rows import (
+    ROWS,
+    Figures,
+    Judged,
+    Row,
+    Work,
+    check_settings,
+    gains,
+    run_rows,
+    to_markdown,
+)
 
 from tinyseg.errors import TrainingError
+from tinyseg.frame import FrameLabels, Instances
+from tinyseg.masks import CropMasks
+from tinyseg.masks.build import filled
+from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe, find_recipe, lite
 from tinyseg.scoring.score import Averages
 
@@ -34,11 +49,30 @@ class Fake:
         self.recipes.append(recipe)
         return recipe.train.steps
 
-    def judge(self, folders: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
+    def judge(self, folders: Sequence[Path], row: Row) -> Judged:
         seeds = "+".join(folder.parent.parent.name for folder in folders)
         self.judged.append(f"{seeds} {row.plan}")
         ap = 0.1 + 0.02 * ("seed-1" in seeds)
-        return Averages(0.3, 0.2, float("nan"), 0.1, 0.2, 0.3, ap), Averages(*[0.5] * 7), 57
+        averages = Averages(0.3, 0.2, float("nan"), 0.1, 0.2, 0.3, ap)
+        return Judged(averages, Averages(*[0.5] * 7), 57, self.found(folders, row))
+
+    def found(self, folders: Sequence[Path], row: Row) -> Predictions:
+        """Of 10 cars, rows from COCO find 7 and other rows 3, in frames of ten pixels' height."""
+        count = 7 if row.from_coco else 3
+        frames = [
+            FramePredictions(frame.name, frame.name, frame.hw, frame.instances)
+            for frame in labelled(count)
+        ]
+        none = FramePredictions("none", "none", (10, 10), Instances.empty())
+        empty = [replace(none, name=f.name, file_name=f.name) for f in labelled(10)[count:]]
+        return Predictions(("car",), (*frames, *empty))
+
+
+def labelled(count: int) -> list[FrameLabels]:
+    """Frames with a car each."""
+    box = np.array([[2.0, 2.0, 8.0, 8.0]])
+    car = Instances(box, filled(box), np.zeros(1, np.int64), np.ones(1))
+    return [FrameLabels(f"frame{n}", (10, 10), car, CropMasks.empty()) for n in range(count)]
 
 
 def run(
@@ -126,7 +160,7 @@ def test_figures_of_other_weights_or_frames_are_refused(
 
 def test_weights_that_were_not_scored_yet_are_not_taken_for_others(tmp_path: Path) -> None:
     class Unscored(Fake):
-        def judge(self, folders: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
+        def judge(self, folders: Sequence[Path], row: Row) -> Judged:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -154,13 +188,30 @@ def test_a_key_that_rows_set_is_refused(setting: str) -> None:
 
 def test_tiles_have_the_zoom_of_whole_frames_at_the_rows_resolutions() -> None:
     """3384 x 2710 pixels at the slides' three ranges: 1800 wide, 1800 high, and all between."""
-    learnt = {name: settings[0] for name, settings in scaled(1.0, tile=448).items()}
+    learnt = {name: settings[0] for name, settings in scaled(1.0, tile=(448, 448)).items()}
     assert learnt == {
-        "1500,1800": "sampling.sources=[{kind: tile, view: 448, zoom: [0.532, 0.532]}]",
-        "1800,2400": "sampling.sources=[{kind: tile, view: 448, zoom: [0.664, 0.664]}]",
-        "varied": "sampling.sources=[{kind: tile, view: 448, zoom: [0.554, 0.664]}]",
+        "1500,1800": "sampling.sources=[{kind: tile, view: [448, 448], zoom: [0.532, 0.532]}]",
+        "1800,2400": "sampling.sources=[{kind: tile, view: [448, 448], zoom: [0.664, 0.664]}]",
+        "varied": "sampling.sources=[{kind: tile, view: [448, 448], zoom: [0.554, 0.664]}]",
     }
-    assert [s[1:] for s in scaled(1.0, tile=448).values()] == [s[1:] for s in scaled(1.0).values()]
+    assert [s[1:] for s in scaled(1.0, tile=(448, 448)).values()] == [
+        s[1:] for s in scaled(1.0).values()
+    ]
+
+
+def test_frames_of_another_size_are_looked_at_at_the_same_zoom() -> None:
+    sizes = {name: settings[1:] for name, settings in scaled(1.0, frame_hw=(640, 1280)).items()}
+    assert sizes["1500,1800"] == ("predict.short_side=340", "predict.longest_side=681")
+    assert sizes["varied"] == ("predict.short_side=425", "predict.longest_side=850")
+    assert Looking(1.0, 1.0, height=640).scales == (354, 425, 567)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "640x", "640xa", "1x2x3", "-5"])
+def test_a_size_is_a_side_or_two(text: str) -> None:
+    assert size_of("640x1280", "--tile") == (640, 1280)
+    assert size_of("448", "--tile") == (448, 448)
+    with pytest.raises(TrainingError, match="--tile"):
+        size_of(text, "--tile")
 
 
 def replace_steps(recipe: Recipe, steps: int) -> Recipe:
@@ -203,3 +254,15 @@ def test_rows_that_share_weights_learn_from_one_recipe() -> None:
             origin.scale,
             origin.from_coco,
         )
+
+
+def test_what_a_row_adds_has_an_interval_over_frames_drawn_with_all_seeds(tmp_path: Path) -> None:
+    run(tmp_path, Fake())
+    rows = [*ROWS[:2], *ROWS[-2:]]
+    table = gains(rows, (0, 1), tmp_path, labelled(10), ["car"])
+    lines = {line.split("|")[1].strip(): line for line in table.splitlines()}
+    assert len(lines) == 2 + 2  # the first row adds to nothing, the third to one that is not there
+    plus, low, high = map(float, re.findall(r"[+-][\d.]+", lines["COCO"])[:3])
+    assert plus == pytest.approx(39.6, abs=1.1)  # AP .7 against .3, at 101 recalls
+    assert 0 <= low < 20 < 60 < high < 90  # of ten frames, however many seeds looked at them
+    assert "| +0.0 (+0.0 to +0.0) |" in lines["+ another backbone"]

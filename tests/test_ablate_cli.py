@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import ablation
 import pytest
@@ -13,10 +12,11 @@ from typer.testing import CliRunner
 from tinyseg.cli import app
 from tinyseg.data import Item, open_data
 from tinyseg.errors import TrainingError
+from tinyseg.frame import FrameLabels, Instances
 from tinyseg.networks import build_detector, save_weights
 from tinyseg.predict import Predictor
+from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
-from tinyseg.scoring.score import Averages
 from tinyseg.stored import WEIGHTS_NAME
 from tinyseg.training import validation
 from tinyseg.views import LocationPrior, Plan, PlanLike, learn_prior
@@ -66,7 +66,7 @@ def test_rows_start_from_given_weights_and_focus_knows_the_training_frames(
     scenes: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     priors: list[LocationPrior | Path | None] = []
-    score_on = validation.score_on
+    predict_labelled = validation.predict_labelled
 
     def note_prior(
         predictor: Predictor, items: Sequence[Item], *, on_frame: Callable[[], None]
@@ -74,9 +74,9 @@ def test_rows_start_from_given_weights_and_focus_knows_the_training_frames(
         assert isinstance(predictor.plan, Plan)
         focus = predictor.plan.parts[0].focus
         priors.append(None if focus is None else focus.prior)
-        return score_on(predictor, items, on_frame=on_frame)
+        return predict_labelled(predictor, items, on_frame=on_frame)
 
-    monkeypatch.setattr(ablation, "score_on", note_prior)
+    monkeypatch.setattr(ablation, "predict_labelled", note_prior)
     rows = ["--only", ROW, "--only", FOCUS]
     said = run(scenes, tmp_path, "--init", str(weights), *rows)
     assert "classes carried over: car" in said
@@ -121,14 +121,17 @@ def test_seeds_and_another_backbone_look_together_at_several_scales(
         (run / WEIGHTS_NAME).write_bytes(own.read_bytes())
         return 1
 
-    def note_networks(predictor: Predictor, items: object, *, on_frame: object) -> SimpleNamespace:
+    def note_networks(
+        predictor: Predictor, items: Sequence[Item], *, on_frame: object
+    ) -> tuple[Predictions, list[FrameLabels]]:
         networks.append(len(predictor.members))
         plans.append(predictor.plan)
-        averages = Averages(*[0.5] * 7)
-        return SimpleNamespace(averages=averages, any_class=averages, instances=3)
+        labels = [item.read_labels() for item in items]
+        none = [FramePredictions(one.name, one.name, one.hw, Instances.empty()) for one in labels]
+        return Predictions(predictor.classes, tuple(none)), labels
 
     monkeypatch.setattr(ablation, "fit_on", lambda *words, **more: fit)
-    monkeypatch.setattr(ablation, "score_on", note_networks)
+    monkeypatch.setattr(ablation, "predict_labelled", note_networks)
     names = ("+ MS", "+ ensemble of 2 seeds", "+ another backbone")
     rows = [word for name in names for word in ("--only", name)]
     given = ["--init", str(weights), "--seeds", "2", *rows]

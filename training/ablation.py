@@ -3,7 +3,7 @@
     python training/ablation.py --data wad --list train.txt --val-list val.txt --coco coco --out abl
 
 Rows and their numbers are in ablation_rows.py. Figures that are in --out already are not made
-again.
+again. Below the table stands what each row adds to the one before it, with 95 % intervals.
 """
 
 import hashlib
@@ -21,9 +21,11 @@ from ablation_rows import (
     Figures,
     Fit,
     Judge,
+    Judged,
     Row,
     Work,
     check_settings,
+    gains,
     run_rows,
     to_markdown,
 )
@@ -35,33 +37,37 @@ from tinyseg.network import Device
 from tinyseg.predict import Predictor, choose_plan, find_device, load_member
 from tinyseg.progress import console, progress_bar, show_progress
 from tinyseg.recipes import Predict, Recipe, find_recipe, with_settings
-from tinyseg.scoring import Averages
+from tinyseg.scoring import score_frames
 from tinyseg.stored import file_sha256, read_weights_prior
 from tinyseg.tasks import Outlook, RunFile, open_with, read_all_labels, resume, train
-from tinyseg.training import score_on
+from tinyseg.training import predict_labelled
 from tinyseg.views import LocationPrior, Plan, learn_prior, resolved
 from tinyseg.watch import Watch
 
 WATCH = Watch(on_progress=show_progress, on_remark=console.print)
 TABLE_NAME = "table.md"
 WAD_HW = (2710, 3384)
-"""Height and width of the challenge's frames, of which the slides' resolutions are told."""
+"""Height and width of the challenge's frames, of which the slides' resolutions are told: a data set
+whose objects are as large at zoom 1 is looked at with the same zooms."""
 MULTI_SCALE = (1500, 1800, 2400)
 """Short sides of the row "+ MS", at the slides' resolutions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """How rows look: resolution and zoomed megapixels of all, the network of another backbone."""
+    """How rows look: resolution and zoomed megapixels of all, the network of another backbone, and
+    the frames' height."""
 
     resolution: float
     budget: float
     other: Path | None = None
+    height: int = WAD_HW[0]
 
     @property
     def scales(self) -> tuple[int, ...]:
         """The short sides of the row "+ MS"."""
-        return tuple(round(side * self.resolution) for side in MULTI_SCALE)
+        share = self.resolution * self.height / WAD_HW[0]
+        return tuple(round(side * share) for side in MULTI_SCALE)
 
     def plan(self, name: str, limits: Predict) -> Plan:
         """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too."""
@@ -87,8 +93,20 @@ class Looking:
 
 def ablate(
     data: Annotated[Path, typer.Option(help="The data set that rows learn from.")],
-    val_list: Annotated[Path, typer.Option(help="The frames that are scored.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs, figures and the table.")],
+    val_data: Annotated[
+        Path | None, typer.Option(help="The data set that is scored, where it is another one.")
+    ] = None,
+    val_list: Annotated[
+        Path | None, typer.Option(help="The frames of it that are scored; all without a list.")
+    ] = None,
+    frame_hw: Annotated[
+        str,
+        typer.Option(
+            metavar="HEIGHTxWIDTH",
+            help="Size of the scored frames; the slides' resolutions are shares of the WAD's.",
+        ),
+    ] = "2710x3384",
     coco: Annotated[
         Path | None, typer.Option(help="The COCO-format data that rows are pre-trained on.")
     ] = None,
@@ -122,10 +140,11 @@ def ablate(
         typer.Option(help="All of the slides' resolutions times this, in training and use."),
     ] = 1.0,
     tile: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help="Learn from square tiles of this side, at the zooms that whole frames of the "
-            "rows' resolutions have: far less to compute in a step."
+            metavar="SIDE or HEIGHTxWIDTH",
+            help="Learn from tiles of this size, at the zooms that whole frames of the "
+            "rows' resolutions have: far less to compute in a step.",
         ),
     ] = None,
     budget: Annotated[float, typer.Option(help="Megapixels of zoomed views a frame.")] = 12.0,
@@ -141,15 +160,18 @@ def ablate(
     is not made again; it is refused where it was made from other frames, weights or settings.
     """
     check_folder(out)
-    scales = scaled(resolution, tile)
+    hw = size_of(frame_hw, "--frame-hw")
+    scales = scaled(resolution, size_of(tile, "--tile") if tile else None, hw)
     check_settings(settings or [], scales)
     base = with_settings(find_recipe(recipe), settings or [])
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
     check_start(rows, coco, init)
     check_other(other, base)
     learnt = open_with(Place(data, listed, split=split), base.classes, kind=TRAIN, watch=WATCH)
-    judged = open_with(Place(data, val_list), base.classes, watch=WATCH)
-    looking = Looking(resolution, budget, other)
+    if val_data is None and val_list is None:
+        raise TrainingError("rows are scored on other frames", expected="--val-data or --val-list")
+    judged = open_with(Place(val_data or data, val_list), base.classes, watch=WATCH)
+    looking = Looking(resolution, budget, other, hw[0])
     work = Work(
         fit=fit_on(data, listed, coco, split=split, device=device, threads=threads),
         judge=judge_on(judged, learnt, looking, find_device(device, threads)),
@@ -160,7 +182,9 @@ def ablate(
     table = run_rows(
         base, rows, seeds=range(seeds), out=out, work=work, scales=scales, on_done=tell
     )
-    text = to_markdown(rows, table)
+    labels = [item.read_labels() for item in judged.items]
+    added = gains(rows, range(seeds), out, labels, judged.classes)
+    text = f"{to_markdown(rows, table)}\n\n{added}"
     write_whole(out / TABLE_NAME, text.encode() + b"\n")
     typer.echo(text)
 
@@ -248,24 +272,41 @@ def choose_rows(only: list[str] | None) -> tuple[Row, ...]:
     return ROWS if not only else tuple(row for row in ROWS if row.name in only)
 
 
-def scaled(resolution: float, tile: int | None = None) -> dict[str, tuple[str, ...]]:
+def size_of(text: str, option: str) -> tuple[int, int]:
+    """Height and width of "640x1280", or of one side for both."""
+    sides = [int(side) for side in text.split("x") if side.isdecimal()]
+    if len(sides) != 1 + text.count("x") or len(sides) > 2 or not min(sides, default=0):
+        raise TrainingError("a size is a side or two", where=option, expected="640x1280", got=text)
+    return sides[0], sides[-1]
+
+
+def scaled(
+    resolution: float, tile: tuple[int, int] | None = None, frame_hw: tuple[int, int] = WAD_HW
+) -> dict[str, tuple[str, ...]]:
     """Settings of each range of resolutions: the slides' (short side, longest side), scaled.
 
     "1500,1800" and "1800,2400" are trained and used at that size; "varied" draws the short side
     from all in between in training, and is used at the larger size. With `tile` what is learnt
-    from are tiles of that side, zoomed as a frame of the challenge is at that size.
+    from are tiles of that height and width, zoomed as a frame of the challenge is at that size.
     """
 
+    def zoom(short: int, longest: int) -> float:
+        return min(round(short * resolution) / WAD_HW[0], round(longest * resolution) / WAD_HW[1])
+
     def use(short: int, longest: int) -> tuple[str, str]:
-        sides = round(short * resolution), round(longest * resolution)
+        sides = [round(short * resolution), round(longest * resolution)]
+        if frame_hw != WAD_HW:
+            sides = [round(side * zoom(short, longest)) for side in frame_hw]
         return f"predict.short_side={sides[0]}", f"predict.longest_side={sides[1]}"
 
     def learn(low: int, high: int, longest: int) -> str:
-        sides = [round(low * resolution), round(high * resolution)]
-        limit = round(longest * resolution)
         if tile is not None:
-            zooms = [round(min(side / WAD_HW[0], limit / WAD_HW[1]), 3) for side in sides]
-            return f"sampling.sources=[{{kind: tile, view: {tile}, zoom: {zooms}}}]"
+            zooms = [round(zoom(side, longest), 3) for side in (low, high)]
+            return f"sampling.sources=[{{kind: tile, view: {list(tile)}, zoom: {zooms}}}]"
+        sides, limit = (
+            [round(side * resolution) for side in (low, high)],
+            round(longest * resolution),
+        )
         return f"sampling.sources=[{{kind: whole, short_side: {sides}, longest_side: {limit}}}]"
 
     return {
@@ -279,7 +320,7 @@ def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: Device)
     """Scores of runs' weights on the judged frames, looked at by a row's plan."""
     prior = prior_of(learnt)
 
-    def judge_row(runs: Sequence[Path], row: Row) -> tuple[Averages, Averages, int]:
+    def judge_row(runs: Sequence[Path], row: Row) -> Judged:
         others = [looking.other] if row.with_other and looking.other is not None else []
         members = [load_member(path) for path in (*runs, *others)]
         plan = looking.plan(row.plan, members[0].predict)
@@ -287,8 +328,9 @@ def judge_on(judged: DataSet, learnt: DataSet, looking: Looking, device: Device)
             members, plan if row.plan == "whole" else resolved(plan, prior()), device=device
         )
         with progress_bar(f"scoring {row.name}", len(judged.items)) as bar:
-            scores = score_on(predictor, judged.items, on_frame=bar.advance)
-        return scores.averages, scores.any_class, scores.instances
+            found, truth = predict_labelled(predictor, judged.items, on_frame=bar.advance)
+        scores = score_frames(found, truth, classes=judged.classes)
+        return Judged(scores.averages, scores.any_class, scores.instances, found)
 
     return judge_row
 

@@ -12,7 +12,7 @@ Rows and numbers: Zhuang, Li, Yu, "Find Tiny Instance Segmentation for Autonomou
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -21,8 +21,12 @@ import orjson
 
 from tinyseg.errors import TrainingError
 from tinyseg.files import make_folder, write_whole
+from tinyseg.frame import FrameLabels
+from tinyseg.predictions import Predictions, read_predictions, write_predictions
 from tinyseg.recipes import Recipe, with_settings
-from tinyseg.scoring import Averages
+from tinyseg.scoring import Averages, compare_scores, pair_frames
+from tinyseg.scoring.compare import Difference
+from tinyseg.scoring.pairs import FramePairs
 
 FIGURES_NAME = "figures.json"
 TRAINED_NAME = "trained.json"
@@ -64,6 +68,8 @@ class Row:
     """The networks of this many seeds look together ..."""
     with_other: bool = False
     """... and with them one of another backbone that was trained elsewhere."""
+    than: str | None = None
+    """The row that it adds one thing to."""
 
     @property
     def settings_taken(self) -> tuple[str, ...]:
@@ -79,27 +85,59 @@ class Row:
     @property
     def figures_name(self) -> str:
         """The name of the file of its figures, in the folder of its first network's weights."""
+        return f"{self._name}-{FIGURES_NAME}"
+
+    @property
+    def predictions_name(self) -> str:
+        """The name of the file of its predictions, beside the figures."""
+        return f"{self._name}-predictions.json"
+
+    @property
+    def _name(self) -> str:
         seeds = f"-{self.seeds}-seeds" if self.seeds > 1 else ""
-        return f"{self.plan}{seeds}{'-and-other' if self.with_other else ''}-{FIGURES_NAME}"
+        return f"{self.plan}{seeds}{'-and-other' if self.with_other else ''}"
 
 
 ROWS = (
     Row("Mask R-CNN", from_coco=False, slide=Slide(25.4, 15.1, 7.1, 23.1, 35.9, 15.2)),
-    Row("COCO", slide=Slide(28.1, 16.8, 7.5, 26.9, 36.8, 16.9)),
-    Row("COCO, CA", (CONTEXT,), slide=Slide(28.6, 17.0, 7.4, 28.0, 40.0, 17.2)),
-    Row("COCO, CA, PA", (CONTEXT, PATHS), slide=Slide(29.4, 17.8, 8.2, 27.9, 40.2, 17.7)),
-    Row("COCO, [1800,2400]", scale="1800,2400", slide=Slide(29.9, 18.3, 9.2, 27.5, 40.0, 18.3)),
-    Row("COCO, VTR", scale="varied", slide=Slide(30.3, 19.5, 9.1, 30.5, 42.8, 18.9)),
-    Row("COCO, PA, VTR", (PATHS,), scale="varied"),
+    Row("COCO", than="Mask R-CNN", slide=Slide(28.1, 16.8, 7.5, 26.9, 36.8, 16.9)),
+    Row("COCO, CA", (CONTEXT,), than="COCO", slide=Slide(28.6, 17.0, 7.4, 28.0, 40.0, 17.2)),
+    Row(
+        "COCO, CA, PA",
+        (CONTEXT, PATHS),
+        than="COCO, CA",
+        slide=Slide(29.4, 17.8, 8.2, 27.9, 40.2, 17.7),
+    ),
+    Row(
+        "COCO, [1800,2400]",
+        scale="1800,2400",
+        than="COCO",
+        slide=Slide(29.9, 18.3, 9.2, 27.5, 40.0, 18.3),
+    ),
+    Row(
+        "COCO, VTR",
+        scale="varied",
+        than="COCO, [1800,2400]",
+        slide=Slide(30.3, 19.5, 9.1, 30.5, 42.8, 18.9),
+    ),
+    Row("COCO, PA, VTR", (PATHS,), scale="varied", than="COCO, VTR"),
     Row(
         "COCO, PA, VTR, FI",
         (PATHS,),
         scale="varied",
         plan="focus",
         trained_as="COCO, PA, VTR",
+        than="COCO, PA, VTR",
         slide=Slide(34.3, 21.5, 10.6, 33.1, 44.0, 21.2),
     ),
-    Row("+ MS", (PATHS,), scale="varied", plan="scales", trained_as="COCO, PA, VTR"),
+    Row(
+        "+ MS",
+        (PATHS,),
+        scale="varied",
+        plan="scales",
+        trained_as="COCO, PA, VTR",
+        than="COCO, PA, VTR, FI",
+    ),
     Row(
         "+ ensemble of 2 seeds",
         (PATHS,),
@@ -107,6 +145,7 @@ ROWS = (
         plan="scales",
         trained_as="COCO, PA, VTR",
         seeds=2,
+        than="+ MS",
     ),
     Row(
         "+ another backbone",
@@ -116,6 +155,7 @@ ROWS = (
         trained_as="COCO, PA, VTR",
         seeds=2,
         with_other=True,
+        than="+ ensemble of 2 seeds",
     ),
 )
 """As on the slides, and "COCO, PA, VTR", whose weights the rows after it look with in other ways.
@@ -147,9 +187,19 @@ class Trained:
 Fit = Callable[[Recipe, Path, Path | None], int]
 """Trains a recipe into a folder, started from a weights file if one is given; the steps taken."""
 
-Judge = Callable[[Sequence[Path], Row], tuple[Averages, Averages, int]]
-"""Scores the weights of folders, looking together under a row's plan: classes' mean, all as one,
-instances."""
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What weights found, and what it is worth: classes' mean, all classes as one, instances."""
+
+    averages: Averages
+    any_class: Averages
+    instances: int
+    found: Predictions
+
+
+Judge = Callable[[Sequence[Path], Row], Judged]
+"""Scores the weights of folders, looking together under a row's plan."""
 
 Basis = Callable[[Row], Mapping[str, str]]
 """What a row follows from beside its recipe, in words that are equal where the thing is."""
@@ -241,9 +291,10 @@ def _figures(recipes: Sequence[Recipe], row: Row, out: Path, work: Work) -> Figu
     if kept is not None:
         return _parse(kept["figures"])
     trained = [_train_once(recipe, row, out, work) for recipe in recipes]
-    averages, any_class, instances = work.judge([one.folder for one in trained], row)
+    judged = work.judge([one.folder for one in trained], row)
+    write_predictions(path.with_name(row.predictions_name), judged.found)
     steps, minutes = sum(one.steps for one in trained), sum(one.minutes for one in trained)
-    figures = Figures(averages, any_class, instances, steps, minutes)
+    figures = Figures(judged.averages, judged.any_class, judged.instances, steps, minutes)
     _write(path, basis | {"figures": asdict(figures)})
     return figures
 
@@ -325,6 +376,55 @@ def to_markdown(rows: Sequence[Row], table: dict[str, list[Figures]]) -> str:
             on_slides = ["" if v is None else f"*{v:.1f}*" for v in told]
             lines.append(_line(["*slides*", *on_slides, "", "", ""]))
     return "\n".join(lines)
+
+
+GAINED = {"AP": "ap", "AP_s": "ap_small", "AP_tiny": "ap_tiny"}
+"""Of which figures the gains are told, by the names in the table."""
+
+
+def gains(
+    rows: Sequence[Row],
+    seeds: Sequence[int],
+    out: Path,
+    labels: Sequence[FrameLabels],
+    classes: Sequence[str],
+) -> str:
+    """What each row adds to the one before it, in % of any class, with 95 % intervals.
+
+    The detections of all seeds are pooled; a frame is drawn together with all that seeds found on
+    it. A row of several networks is compared with each of the networks alone.
+    """
+    by_name, groups = {row.name: row for row in rows}, turns(rows, seeds)
+
+    def pairs_of(row: Row, first: int, place: int) -> list[FramePairs]:
+        path = out / f"seed-{first}" / row.folder / row.predictions_name
+        found = pair_frames(read_predictions(path), labels, classes=classes)
+        return [replace(frame, name=f"{place} {frame.name}") for frame in found]
+
+    lines = [_line(["row", "against", *GAINED]), _line(["---", "---", *["---:"] * len(GAINED)])]
+    for row in rows:
+        base = by_name.get(row.than or "")
+        if base is None:
+            continue
+        before, after = [], []
+        for group in (group for one, group in groups if one is row):
+            for seed in group if base.seeds == 1 else group[:1]:
+                before += pairs_of(base, seed, seed)
+                after += pairs_of(row, group[0], seed)
+        if not after:
+            continue
+        compared = compare_scores(
+            before, after, classes, clip_of=lambda name: name.partition(" ")[2]
+        )
+        told = [compared.rows[1].of(figure) for figure in GAINED.values()]
+        lines.append(_line([row.name, base.name, *map(_gain, told)]))
+    return "\n".join(lines)
+
+
+def _gain(told: Difference) -> str:
+    """`+1.2 (-0.3 to +2.5)`."""
+    plus, low, high = (100 * value for value in (told.difference, told.low, told.high))
+    return f"{plus:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def _percent(values: Sequence[float]) -> str:

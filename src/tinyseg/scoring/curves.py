@@ -103,12 +103,12 @@ def _needed(instances: Int64[np.ndarray, " samples"]) -> Int64[np.ndarray, "samp
     return count.astype(np.int64)
 
 
-def _curve(
-    true: Int32[np.ndarray, " runs"] | Int64[np.ndarray, " runs"],
-    judged: Int32[np.ndarray, " runs"] | Int64[np.ndarray, " runs"],
-    needed: Int64[np.ndarray, " recalls"],
-) -> Float64[np.ndarray, " recalls"]:
-    """Precision at each recall: the best at any end that has found at least as much."""
+def _curve(true: np.ndarray, judged: np.ndarray, needed: np.ndarray) -> np.ndarray:
+    """Precision at each recall: the best at any end that has found at least as much.
+
+    Counts of true and of judged detections up to each end of a run, and how many true ones each
+    recall needs. Called for each sample: shapes are not spelt out, since tests check those a call.
+    """
     out = np.zeros(len(needed))
     reached = np.searchsorted(true, needed.astype(true.dtype))
     reached = reached[: np.searchsorted(reached, len(true))]

@@ -13,4 +13,4 @@ from .launch import launch_processes as launch_processes, mixed_pays as mixed_pa
 from .log import RECIPE_NAME as RECIPE_NAME, StepReport as StepReport
 from .loop import check_folder as check_folder, open_folder as open_folder, train as train
 from .sampler import largest_shape as largest_shape
-from .validation import score_on as score_on, validate_on as validate_on
+from .validation import predict_labelled as predict_labelled, validate_on as validate_on

@@ -44,15 +44,21 @@ def validate_on(
     return validate
 
 
-def score_on(
+def score_on(predictor: Predictor, items: Sequence[Item], *, on_skip: OnSkip = refuse) -> Scores:
+    """Predictions of each frame scored against its labels; `on_skip` hears of each frame that
+    cannot be read, by name."""
+    predictions, truth = predict_labelled(predictor, items, on_skip=on_skip)
+    return score_frames(predictions, truth, classes=predictor.classes)
+
+
+def predict_labelled(
     predictor: Predictor,
     items: Sequence[Item],
     *,
     on_frame: Callable[[], None] = lambda: None,
     on_skip: OnSkip = refuse,
-) -> Scores:
-    """Predictions of each frame scored against its labels; `on_frame` hears of each one done,
-    `on_skip` of each one that cannot be read, by name."""
+) -> tuple[Predictions, list[FrameLabels]]:
+    """Predictions of each frame, and its labels; `on_frame` hears of each one done."""
     found: list[FramePredictions] = []
     truth: list[FrameLabels] = []
     for item in items:
@@ -66,8 +72,7 @@ def score_on(
         labels = FrameLabels(frame.name, frame.hw, frame.instances, frame.ignore, frame.unlabelled)
         truth.append(labels)
         on_frame()
-    predictions = Predictions(predictor.classes, tuple(found))
-    return score_frames(predictions, truth, classes=predictor.classes)
+    return Predictions(predictor.classes, tuple(found)), truth
 
 
 def selection_score(averages: Averages) -> float:
