@@ -49,8 +49,10 @@ fine_tune() {  # fine_tune RUN LIST WORDS...
         --data "$data/coco" --list "$out/coco.txt" --share 0.8 --view-zoom 1 "$@"
 }
 
+unpack() { [ -f "$out/street/instances_train.json" ] || "$data/cityscapes_street/unpack.py" "$out/street"; }
+
 streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WAD's frames too
-    [ -f "$out/street/instances_train.json" ] || "$data/cityscapes_street/unpack.py" "$out/street"
+    unpack
     learn "$out/streets" streets --init imagenet \
         --data "$out/street/instances_train.json" --share 0.66 --view-zoom 1 \
         --data "$data/coco" --share 0.16 --view-zoom 1 \
@@ -96,7 +98,6 @@ write() {  # write RUN LIST FILE WORDS...: the run's own prior counts the render
 }
 
 lists
-[ "$what" = weights ] || pre_train
 case $what in
 weights)
     streets
@@ -109,6 +110,7 @@ weights)
         --set "predict.plan=$plan" $uses --calibration "$out/calibration.json"
     ;;
 folds)
+    pre_train
     words=""
     for k in 1 2 3; do
         grep -v -x -F -f "$here/fold$k.txt" "$data/wad/train.txt" > "$out/train$k.txt"
@@ -121,13 +123,14 @@ folds)
     python "$here/../benchmarks/plans.py" --data "$data/wad" $words --plan "$out/plan.yaml" \
         --out "$out/folds"
     ;;
-table)
-    learn "$out/other" other --init imagenet \
-        --data "$data/wad" --list "$data/wad/train.txt" --share 0.5 --view-zoom 1 \
-        --data "$data/cityscapes" --list "$out/cityscapes.txt" --share 0.1 --view-zoom 0.5 \
-        --data "$data/coco" --list "$out/coco.txt" --share 0.4 --view-zoom 1
-    python "$here/ablation.py" --data "$data/wad" --list "$data/wad/train.txt" \
-        --val-list "$data/wad/val.txt" --init "$out/pre" --other "$out/other" --out "$out/table" \
-        --recipe "$here/recipes/table.yaml" --tile 448 --seeds 2 --budget 7
+table)  # rows learn from streets and are scored on other cities, after COCO, which knows no street
+    unpack
+    coco="--data $data/coco --data $data/coco_street --data $data/coco_extra"
+    learn "$out/table_pre" pre_coco --init imagenet $coco
+    learn "$out/other" other --init imagenet --data "$out/street/instances_train.json" $coco
+    python "$here/ablation.py" --data "$out/street/instances_train.json" \
+        --val-data "$out/street/instances_val.json" --frame-hw 640x1280 \
+        --init "$out/table_pre" --other "$out/other" --out "$out/table" \
+        --recipe "$here/recipes/table.yaml" --tile 256x640 --seeds 2 --budget 0.63
     ;;
 esac
