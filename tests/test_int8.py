@@ -89,12 +89,12 @@ def test_8_bits_compute_nearly_the_same_in_the_parts_that_are_named() -> None:
     assert np.corrcoef(wanted.ravel(), found.ravel())[0, 1] > 0.7  # made weights forgive little
     rounded = [op for op in in_8().get_ops() if op.type_info.name == "FakeQuantize"]
     readers = {
-        one.get_node().get_friendly_name().split("/")[1]
+        "/".join(one.get_node().get_friendly_name().split("/")[:2])
         for op in rounded
         for one in op.output(0).get_target_inputs()
     }
     assert {part for part in PARTS if any(name.startswith(part) for name in readers)} == {
-        *PARTS[:3]  # its box head has no layers that read the maps
+        *(*PARTS[:3], PARTS[4])  # its box head has no layers that read the maps
     }
     assert all(name.startswith(PARTS) for name in readers), readers
 
@@ -113,6 +113,37 @@ def test_the_file_says_what_8_bits_cost(given: Given, tmp_path: Path) -> None:
     assert exported.size_bytes < written("lite").onnx.stat().st_size * 2
     member = load_member(path, backend=choose_backend("openvino", threads=1))
     assert len(member.network.detect(pictures(1, (64, 64)))[0]) > 20
+
+
+def test_views_in_which_nothing_is_found_set_no_ranges(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranged: list[list[np.ndarray]] = []
+    monkeypatch.setattr(
+        quantise, "in_8_bits", lambda model, views: (ranged.append(list(views)), in_8())[1]
+    )
+    blind = {"shows": True}
+
+    class Half(quantise.RuntimeNetwork):
+        def detect(self, images: Any) -> list[Instances]:
+            dark = [image.mean() < 1 for image in images]
+            return [
+                Instances.empty() if no or not blind["shows"] else one
+                for one, no in zip(super().detect(images), dark, strict=True)
+            ]
+
+    monkeypatch.setattr(quantise, "RuntimeNetwork", Half)
+    frames = items(tmp_path, 0.5)
+    write_jpeg(tmp_path / "dark.jpg", np.zeros((*HW, 3), np.uint8))
+    nothing = FrameLabels("dark", HW, Instances.empty(), CropMasks.empty())
+    frames.append(labelled(tmp_path / "dark.jpg", nothing))
+    write_int8(given, tmp_path / "out.xml", frames, most_loss=1.0)
+    assert len(ranged[0]) == 2
+    assert all(view.mean() > 1 for view in ranged[0])
+    blind["shows"] = False
+    with pytest.raises(DataError, match="it finds nothing in these frames"):
+        write_int8(given, tmp_path / "other.xml", frames, most_loss=1.0)
+    assert not (tmp_path / "other.xml").exists()
 
 
 def test_too_great_a_loss_is_refused_and_leaves_nothing(given: Given, tmp_path: Path) -> None:

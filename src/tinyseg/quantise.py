@@ -94,8 +94,13 @@ def write_int8(
     if not any(len(labels.instances) for labels in truth):
         raise DataError("no instance is labelled, so that no loss could be seen", where="--data")
     exact_ap = _ap(exact, given, items, truth, advance)
-    step = -(-len(exact.views) // MOST_VIEWS)
-    model = in_8_bits(model, exact.views[::step])
+    views = exact.views[:: -(-len(exact.views) // MOST_VIEWS)]
+    # A part of a view may show nothing, though the whole did.
+    views = [view for view in views if len(exact.inner.detect(view[None])[0].labels)]
+    if not views:
+        rule = "8 bits are ranged by what the network finds, and it finds nothing in these frames"
+        raise DataError(rule, where="--data", got=f"{len(truth)} frames")
+    model = in_8_bits(model, views)
     int8_ap = _ap(_network(model, given), given, items, truth, advance)
     worth = Worth(len(truth), sum(len(one.instances) for one in truth), exact_ap, int8_ap)
     if exact_ap - int8_ap > most_loss:
