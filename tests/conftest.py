@@ -10,9 +10,9 @@ from collections import defaultdict
 from tempfile import mkdtemp
 
 import pytest
-from jaxtyping import install_import_hook
+from _checked import check_signatures
 
-install_import_hook("tinyseg", "beartype.beartype")
+check_signatures("tinyseg")
 
 os.environ["TINYSEG_BACKEND"] = "torch"
 
