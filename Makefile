@@ -8,6 +8,10 @@ DATA ?= ../shared/data
 REAL ?= $(DATA)/wad
 RUNS ?= runs
 
+# Compiled modules are kept, also where the environment says otherwise: tests start hundreds of
+# processes, each of which would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: weights folds table faults layouts kill-storm serve-storm cluster-storm container-test docs demo test check bench fuzz wheel-test clean
 
 .venv/installed: pyproject.toml constraints.txt
