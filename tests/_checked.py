@@ -22,7 +22,8 @@ _as_jaxtyping_does: Callable[..., Any] = _decorator.jaxtyped
 def check_signatures(package: str) -> None:
     """From now on, in all modules of the package that are imported."""
     # What the import hook calls, and what jaxtyping itself does for methods of a class.
-    jaxtyping.jaxtyped = _decorator.jaxtyped = _checked
+    for place in (jaxtyping, _decorator):
+        setattr(place, "jaxtyped", _checked)  # noqa: B010 - mypy knows another signature
     install_import_hook(package, "beartype.beartype")
 
 

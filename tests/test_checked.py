@@ -15,6 +15,7 @@ from tinyseg.model.assign import encode_boxes
 from tinyseg.predictions import FramePredictions
 from tinyseg.views import View
 
+WRONG: Any = "all"
 REFUSED = (BeartypeCallHintViolation, TypeCheckError)
 
 
@@ -24,11 +25,11 @@ REFUSED = (BeartypeCallHintViolation, TypeCheckError)
         lambda: boxes.areas(np.zeros((2, 3))),  # a dimension of another size
         lambda: boxes.areas(np.zeros((2, 4), np.float32)),  # another type of number
         lambda: encode_boxes(torch.ones(2, 4), torch.ones(1, 4), (1.0, 1.0, 1.0, 1.0)),  # n and n
-        lambda: boxes.clip([[0.0, 0.0, 1.0, 1.0]], (0.0, 0.0, 1.0, 1.0)),  # no array
-        lambda: boxes.clip(np.zeros((1, 4)), "all"),  # a plain argument
+        lambda: boxes.clip(WRONG, (0.0, 0.0, 1.0, 1.0)),  # no array
+        lambda: boxes.clip(np.zeros((1, 4)), WRONG),  # a plain argument
         lambda: CropMasks(np.zeros((2, 4)), np.zeros((3, 2), np.int64), np.zeros(0, np.uint8)),
-        lambda: FramePredictions("a", "a", (1, 1), "nothing"),  # a record's field
-        lambda: View("all", (1, 1)),
+        lambda: FramePredictions("a", "a", (1, 1), WRONG),  # a record's field
+        lambda: View(WRONG, (1, 1)),
     ],
 )
 def test_a_call_of_other_types_or_shapes_is_refused(call: Callable[[], Any]) -> None:

@@ -1,6 +1,7 @@
 """Exported networks in 8 bits: close to what they were, refused where they lose too much."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
 from tinyseg.exporting.files import read_exported
 from tinyseg.exporting.int8 import PARTS, folded, in_8_bits
+from tinyseg.exporting.runtimes import RuntimeNetwork
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.masks import CropMasks
@@ -118,29 +120,28 @@ def test_the_file_says_what_8_bits_cost(given: Given, tmp_path: Path) -> None:
 def test_views_in_which_nothing_is_found_set_no_ranges(
     given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ranged: list[list[np.ndarray]] = []
-    monkeypatch.setattr(
-        quantise, "in_8_bits", lambda model, views: (ranged.append(list(views)), in_8())[1]
-    )
-    blind = {"shows": True}
+    ranged: list[np.ndarray] = []
+    sees, detect = [True], RuntimeNetwork.detect
 
-    class Half(quantise.RuntimeNetwork):
-        def detect(self, images: Any) -> list[Instances]:
-            dark = [image.mean() < 1 for image in images]
-            return [
-                Instances.empty() if no or not blind["shows"] else one
-                for one, no in zip(super().detect(images), dark, strict=True)
-            ]
+    def in_light(network: RuntimeNetwork, images: Any) -> list[Instances]:
+        found = detect(network, images)
+        light = [sees[0] and image.mean() > 1 for image in images]
+        return [one if lit else Instances.empty() for one, lit in zip(found, light, strict=True)]
 
-    monkeypatch.setattr(quantise, "RuntimeNetwork", Half)
+    def note_views(model: Any, views: Sequence[np.ndarray]) -> Any:
+        ranged.extend(views)
+        return in_8()
+
+    monkeypatch.setattr(RuntimeNetwork, "detect", in_light)
+    monkeypatch.setattr(quantise, "in_8_bits", note_views)
     frames = items(tmp_path, 0.5)
     write_jpeg(tmp_path / "dark.jpg", np.zeros((*HW, 3), np.uint8))
     nothing = FrameLabels("dark", HW, Instances.empty(), CropMasks.empty())
     frames.append(labelled(tmp_path / "dark.jpg", nothing))
     write_int8(given, tmp_path / "out.xml", frames, most_loss=1.0)
-    assert len(ranged[0]) == 2
-    assert all(view.mean() > 1 for view in ranged[0])
-    blind["shows"] = False
+    assert len(ranged) == 2
+    assert all(view.mean() > 1 for view in ranged)
+    sees[0] = False
     with pytest.raises(DataError, match="it finds nothing in these frames"):
         write_int8(given, tmp_path / "other.xml", frames, most_loss=1.0)
     assert not (tmp_path / "other.xml").exists()
