@@ -8,8 +8,8 @@
 #
 # DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ and cityscapes_street/. A run that was
 # cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
-# one core of an Intel Xeon with AVX-512; pre-training for folds and table 90 minutes, folds 40 more,
-# the table an hour.
+# one core of an Intel Xeon with AVX-512; pre-training for folds 90 minutes, folds 40 more,
+# the table five hours.
 set -eu
 data=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); what=${3:-weights}
 here=$(dirname "$(realpath "$0")")
@@ -131,6 +131,6 @@ table)  # rows learn from streets and are scored on other cities, after COCO, wh
     python "$here/ablation.py" --data "$out/street/instances_train.json" \
         --val-data "$out/street/instances_val.json" --frame-hw 640x1280 \
         --init "$out/table_pre" --other "$out/other" --out "$out/table" \
-        --recipe "$here/recipes/table.yaml" --tile 256x640 --seeds 2 --budget 0.63
+        --recipe "$here/recipes/table.yaml" --tile 256x640 --seeds 2 --budget 1.7
     ;;
 esac
