@@ -18,15 +18,12 @@ from jaxtyping import Bool
 from tinyseg.data import Place
 from tinyseg.scoring import pair_frames
 from tinyseg.scoring.pairs import FramePairs
+from tinyseg.scoring.tally import AREA_RANGES
 from tinyseg.tasks.opening import open_given, read_all_labels
 from tinyseg.watch import Watch
 
-SIZES = {
-    "tiny": (0, 16**2),
-    "small": (16**2, 32**2),
-    "medium": (32**2, 96**2),
-    "large": (96**2, 1e9),
-}
+SIZES = ("tiny", "small", "medium", "large")
+"""Names in AREA_RANGES; what is tiny is not counted as small again."""
 
 
 def main() -> None:
@@ -48,12 +45,12 @@ def main() -> None:
         in_a, in_b = found(a, asked.score), found(b, asked.score)
         for place, (label, area) in enumerate(zip(a.truth.labels, a.truth.areas, strict=True)):
             name = data.classes[label]
-            size = next(key for key, (low, high) in SIZES.items() if low <= area < high)
+            size = next(key for key in SIZES if area <= AREA_RANGES[key][1])
             counts[name, size, "all"] += 1
             if in_a[place] == in_b[place]:
                 continue
             counts[name, size, "lost" if in_a[place] else "won"] += 1
-            if in_a[place] and area >= SIZES["medium"][0]:
+            if in_a[place] and size in ("medium", "large"):
                 print(f"{a.name}: {name} at {a.truth.boxes[place].round().tolist()}")
                 print(f"  {told(a, place, data.classes)}; B {told(b, place, data.classes)}")
     heads = ("all", "won", "lost")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ablation import Looking, scaled, size_of
+from ablation import Looking, scaled
 from ablation_rows import (
     ROWS,
     Figures,
@@ -204,14 +204,6 @@ def test_frames_of_another_size_are_looked_at_at_the_same_zoom() -> None:
     assert sizes["1500,1800"] == ("predict.short_side=340", "predict.longest_side=681")
     assert sizes["varied"] == ("predict.short_side=425", "predict.longest_side=850")
     assert Looking(1.0, 1.0, height=640).scales == (354, 425, 567)
-
-
-@pytest.mark.parametrize("text", ["", "x", "0", "640x", "640xa", "1x2x3", "-5"])
-def test_a_size_is_a_side_or_two(text: str) -> None:
-    assert size_of("640x1280", "--tile") == (640, 1280)
-    assert size_of("448", "--tile") == (448, 448)
-    with pytest.raises(TrainingError, match="--tile"):
-        size_of(text, "--tile")
 
 
 def replace_steps(recipe: Recipe, steps: int) -> Recipe:

@@ -10,12 +10,9 @@ from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks, from_bitmaps
 from tinyseg.model.targets import Target
 from tinyseg.networks import build_detector, load_detector, save_weights
-from tinyseg.recipes import RECIPES, with_settings
+from tinyseg.recipes import RECIPES
 
 SIDE = 64
-
-FEW = ("network.boxes.sampled=32", "network.proposals.kept=[64, 64]")
-"""Regions that the heads look at: most of the time, and no other code for more of them."""
 
 
 def target() -> Target:
@@ -31,7 +28,7 @@ def target() -> Target:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_then_saved_loaded_and_used(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    recipe = with_settings(RECIPES[name](), FEW)
+    recipe = RECIPES[name]()
     detector = build_detector(recipe).train()
     image = torch.randint(0, 256, (1, 3, SIDE, SIDE), dtype=torch.uint8)
     optimizer = torch.optim.SGD(detector.parameters(), lr=1e-6)

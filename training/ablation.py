@@ -30,6 +30,7 @@ from ablation_rows import (
     to_markdown,
 )
 
+from tinyseg.cli.common import hw_of
 from tinyseg.data import TRAIN, DataSet, Place
 from tinyseg.errors import DataError, TinysegError, TrainingError
 from tinyseg.files import check_folder, write_whole
@@ -100,13 +101,12 @@ def ablate(
     val_list: Annotated[
         Path | None, typer.Option(help="The frames of it that are scored; all without a list.")
     ] = None,
-    frame_hw: Annotated[
+    frame_size: Annotated[
         str,
         typer.Option(
-            metavar="HEIGHTxWIDTH",
-            help="Size of the scored frames; the slides' resolutions are shares of the WAD's.",
+            help="WIDTHxHEIGHT of the scored frames, of which rows see the slides' share."
         ),
-    ] = "2710x3384",
+    ] = "3384x2710",
     coco: Annotated[
         Path | None, typer.Option(help="The COCO-format data that rows are pre-trained on.")
     ] = None,
@@ -142,8 +142,7 @@ def ablate(
     tile: Annotated[
         str | None,
         typer.Option(
-            metavar="SIDE or HEIGHTxWIDTH",
-            help="Learn from tiles of this size, at the zooms that whole frames of the "
+            help="Learn from tiles of WIDTHxHEIGHT, at the zooms that whole frames of the "
             "rows' resolutions have: far less to compute in a step.",
         ),
     ] = None,
@@ -160,8 +159,8 @@ def ablate(
     is not made again; it is refused where it was made from other frames, weights or settings.
     """
     check_folder(out)
-    hw = size_of(frame_hw, "--frame-hw")
-    scales = scaled(resolution, size_of(tile, "--tile") if tile else None, hw)
+    hw = hw_of(frame_size, "--frame-size")
+    scales = scaled(resolution, hw_of(tile, "--tile") if tile else None, hw)
     check_settings(settings or [], scales)
     base = with_settings(find_recipe(recipe), settings or [])
     rows = tuple(row for row in choose_rows(only) if other is not None or not row.with_other)
@@ -182,7 +181,8 @@ def ablate(
     table = run_rows(
         base, rows, seeds=range(seeds), out=out, work=work, scales=scales, on_done=tell
     )
-    labels = [item.read_labels() for item in judged.items]
+    with WATCH.stage("reading labels", len(judged.items)) as stage:
+        labels = list(read_all_labels(judged.items, WATCH, stage))
     added = gains(rows, range(seeds), out, labels, judged.classes)
     text = f"{to_markdown(rows, table)}\n\n{added}"
     write_whole(out / TABLE_NAME, text.encode() + b"\n")
@@ -270,14 +270,6 @@ def choose_rows(only: list[str] | None) -> tuple[Row, ...]:
         if name not in names:
             raise TrainingError("no row of this name", expected=" | ".join(names), got=name)
     return ROWS if not only else tuple(row for row in ROWS if row.name in only)
-
-
-def size_of(text: str, option: str) -> tuple[int, int]:
-    """Height and width of "640x1280", or of one side for both."""
-    sides = [int(side) for side in text.split("x") if side.isdecimal()]
-    if len(sides) != 1 + text.count("x") or len(sides) > 2 or not min(sides, default=0):
-        raise TrainingError("a size is a side or two", where=option, expected="640x1280", got=text)
-    return sides[0], sides[-1]
 
 
 def scaled(

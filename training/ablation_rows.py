@@ -13,6 +13,7 @@ Rows and numbers: Zhuang, Li, Yu, "Find Tiny Instance Segmentation for Autonomou
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -396,9 +397,12 @@ def gains(
     """
     by_name, groups = {row.name: row for row in rows}, turns(rows, seeds)
 
+    @cache
+    def pairs_in(path: Path) -> list[FramePairs]:
+        return pair_frames(read_predictions(path), labels, classes=classes)
+
     def pairs_of(row: Row, first: int, place: int) -> list[FramePairs]:
-        path = out / f"seed-{first}" / row.folder / row.predictions_name
-        found = pair_frames(read_predictions(path), labels, classes=classes)
+        found = pairs_in(out / f"seed-{first}" / row.folder / row.predictions_name)
         return [replace(frame, name=f"{place} {frame.name}") for frame in found]
 
     lines = [_line(["row", "against", *GAINED]), _line(["---", "---", *["---:"] * len(GAINED)])]

@@ -3,8 +3,9 @@
 In: nothing. Out: a setting of this process. A training step, or a large view, takes and gives back
 some GB in blocks of 5 to 80 MB. glibc asks the system anew for each block over 32 MB and returns
 what lies free at the heap's end; the system then clears every page at its first touch, which is a
-fifth of the step (benchmarks/train_step.py). Kept memory is as much as the step's peak. Where the C
-library is another one, nothing happens.
+fifth of the step (benchmarks/train_step.py). Kept memory is as much as the step's peak. Threads
+beside the main one have heaps of their own, which return what is freed unless the process starts
+with MALLOC_ARENA_MAX=1. Where the C library is another one, nothing happens.
 """
 
 import ctypes

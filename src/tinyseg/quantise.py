@@ -96,7 +96,7 @@ def write_int8(
     exact_ap = _ap(exact, given, items, truth, advance)
     views = exact.views[:: -(-len(exact.views) // MOST_VIEWS)]
     # A part of a view may show nothing, though the whole did.
-    views = [view for view in views if len(exact.inner.detect(view[None])[0].labels)]
+    views = [view for view in views if len(exact.inner.detect(view[None])[0])]
     if not views:
         rule = "8 bits are ranged by what the network finds, and it finds nothing in these frames"
         raise DataError(rule, where="--data", got=f"{len(truth)} frames")

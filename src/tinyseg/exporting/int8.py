@@ -16,10 +16,7 @@ from tinyseg.exporting.extras import require
 
 View = UInt8[np.ndarray, "_h _w 3"]
 
-PARTS = (
-    *("1/backbone", "1/pyramid", "1/head.convs", "1/box_layers"),
-    "2/mask_head.convs",
-)
+PARTS = ("1/backbone", "1/pyramid", "1/head.convs", "1/box_layers", "2/mask_head.convs")
 """Modules that are quantised, behind the places that `graph.to_onnx` gives `network.Dense` and
 `network.Choose`: most of the time, and none of the last layers."""
 

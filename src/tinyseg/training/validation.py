@@ -17,7 +17,7 @@ from tinyseg.model import Detector
 from tinyseg.predict import DetectorNetwork, Member, Predictor
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.recipes import Recipe
-from tinyseg.scoring import Averages, Scores, score_frames
+from tinyseg.scoring import Averages, score_frames
 from tinyseg.views import camera_of
 
 OnSkip = Callable[[str, TinysegError], None]
@@ -39,16 +39,10 @@ def validate_on(
     def validate(detector: Detector) -> Averages:
         member = Member(DetectorNetwork(detector, recipe), recipe.predict)
         predictor = Predictor([member], device=device)
-        return score_on(predictor, items, on_skip=on_skip).averages
+        found, truth = predict_labelled(predictor, items, on_skip=on_skip)
+        return score_frames(found, truth, classes=predictor.classes).averages
 
     return validate
-
-
-def score_on(predictor: Predictor, items: Sequence[Item], *, on_skip: OnSkip = refuse) -> Scores:
-    """Predictions of each frame scored against its labels; `on_skip` hears of each frame that
-    cannot be read, by name."""
-    predictions, truth = predict_labelled(predictor, items, on_skip=on_skip)
-    return score_frames(predictions, truth, classes=predictor.classes)
 
 
 def predict_labelled(
@@ -58,7 +52,8 @@ def predict_labelled(
     on_frame: Callable[[], None] = lambda: None,
     on_skip: OnSkip = refuse,
 ) -> tuple[Predictions, list[FrameLabels]]:
-    """Predictions of each frame, and its labels; `on_frame` hears of each one done."""
+    """Predictions of each frame, and its labels; `on_frame` hears of each one done, `on_skip` of
+    each one that cannot be read, by name."""
     found: list[FramePredictions] = []
     truth: list[FrameLabels] = []
     for item in items:
