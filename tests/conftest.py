@@ -6,6 +6,7 @@ What is made once for all processes of a run lies in the folder $TINYSEG_TESTS, 
 
 import os
 import shutil
+import sys
 from collections import defaultdict
 from tempfile import mkdtemp
 
@@ -15,6 +16,13 @@ from _checked import check_signatures
 check_signatures("tinyseg")
 
 os.environ["TINYSEG_BACKEND"] = "torch"
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws without a seed of its own is the same in each run."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -71,7 +71,7 @@ def frozen_network() -> MaskRCNN:
 
 @torch.no_grad()
 def temper(network: MaskRCNN, seed: int) -> None:
-    """Random weights with which float32 stays exact, and answers that differ from place to place.
+    """All weights drawn anew by the seed: float32 stays exact, answers differ from place to place.
 
     The last layers settle in the network's first forward pass.
     """
@@ -84,6 +84,8 @@ def temper(network: MaskRCNN, seed: int) -> None:
             nn.init.uniform_(part.get_buffer("running_var"), 0.5, 1.5)
         elif isinstance(part, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(part.weight, mode="fan_out")
+            if part.bias is not None:
+                nn.init.normal_(part.bias, std=0.05)
     for part in network.modules():
         if isinstance(part, Bottleneck):
             part.bn3.weight.mul_(0.25)
