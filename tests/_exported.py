@@ -8,20 +8,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
+from _tiny_network import TINY, lively
 from jaxtyping import UInt8
 
 from tinyseg.exporting.write import write_onnx
 from tinyseg.frame import Instances
 from tinyseg.model.detector import Detector
-from tinyseg.networks import build_detector, given_to_export, save_weights
+from tinyseg.networks import given_to_export, save_weights
 from tinyseg.predict import Member, load_member
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
 SMALL = (
-    "network.pyramid_channels=16",
-    "network.box_hidden=16",
-    "network.mask_depth=1",
+    *TINY,
     "network.norm=true",
     "network.proposals.kept=[100,100]",
     "network.proposals.kept_before_nms=[100,100]",
@@ -60,23 +58,11 @@ def written(name: str) -> Written:
 
 
 def small_network(name: str) -> tuple[Detector, Recipe]:
-    """A network of this recipe with few channels; its norms have seen pictures."""
+    """A network of this recipe with few channels."""
     detections, score = KEPT[name]
     kept = (f"predict.detections={detections}", f"predict.min_score={score}")
     recipe = with_settings(find_recipe(name), (*SMALL, *kept))
-    torch.manual_seed(0)
-    detector = build_detector(recipe)
-    norms = [m for m in detector.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    with torch.no_grad():
-        detector.box_head.classes.weight.normal_(std=2.0)
-        detector.box_head.deltas.weight.normal_(std=0.3)
-        detector.proposals.head.objectness.weight.normal_(std=0.5)
-        detector.mask_head.logits.weight.normal_(std=0.5)
-        for norm in norms:
-            norm.train().momentum = 1.0
-        pixels = torch.from_numpy(pictures(2, (128, 192))).permute(0, 3, 1, 2).float()
-        detector.pyramid(detector.backbone((pixels - detector.mean) / detector.std))
-    return detector.eval(), recipe
+    return lively(recipe, 0), recipe
 
 
 def pictures(count: int, hw: tuple[int, int], *, seed: int = 0) -> UInt8[np.ndarray, "b h w 3"]:

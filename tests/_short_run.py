@@ -18,6 +18,7 @@ import orjson
 import pytest
 import torch
 from _small_frames import items
+from _tiny_network import TINY
 
 import tinyseg.training.loop
 import tinyseg.training.validation
@@ -38,11 +39,7 @@ from tinyseg.training.log import LOG_NAME, TIMES, StepReport
 STEPS = 10
 PATIENCE_S = 400.0
 SMALL = (
-    "network.pyramid_channels=16",
-    "network.box_hidden=16",
-    "network.mask_depth=1",
-    "network.proposals.kept=[60, 60]",
-    "network.boxes.sampled=16",
+    *TINY,
     "sampling.view=64",
     "train.warm_up=3",
     "train.ema=0.9",

@@ -7,6 +7,7 @@ import ablation
 import pytest
 import torch
 import typer
+from _tiny_network import TINY
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
@@ -22,10 +23,7 @@ from tinyseg.training import validation
 from tinyseg.views import LocationPrior, Plan, PlanLike, learn_prior
 
 SMALL = (
-    "network.pyramid_channels=16",
-    "network.box_hidden=16",
-    "network.mask_depth=1",
-    "network.boxes.sampled=16",
+    *TINY,
     "train.batch=1",
     "train.steps=1",
 )

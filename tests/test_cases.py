@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from _tiny_network import TINY
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
@@ -12,10 +13,9 @@ from tinyseg.errors import TinysegError
 from tinyseg.predictions import read_predictions
 
 CASES = Path(__file__).parents[2] / "shared/data/cases"
-TINY = [
+SMALL = [
     *("--set", "train.steps=1", "--set", "train.mixed=false", "--set", "sampling.view=64"),
-    *("--set", "network.pyramid_channels=16", "--set", "network.box_hidden=16"),
-    *("--set", "network.mask_depth=1", "--set", "network.boxes.sampled=16"),
+    *(word for setting in TINY for word in ("--set", setting)),
     *("--set", "predict.short_side=96", "--set", "predict.longest_side=96"),
 ]
 
@@ -45,14 +45,14 @@ def of_case(name: str) -> pytest.MarkDecorator:
 
 @of_case("06-train-on-nothing")
 def test_a_run_says_what_there_is_to_learn(case: Path) -> None:
-    told, error = run("train", "--data", "labelme", "--out", "r1", *TINY)
+    told, error = run("train", "--data", "labelme", "--out", "r1", *SMALL)
     assert "labels left out of labelme: scratch 1, dent 1" in told
     assert "nothing to learn" in str(error)
     crowds = ["--data", "crowds/instances_x.json", "--classes", "data"]
-    told, error = run("train", *crowds, "--out", "r2", *TINY)
+    told, error = run("train", *crowds, "--out", "r2", *SMALL)
     assert "crowds or ignore regions" in str(error)
     typo = ["--data", "typo/instances_x.json", "--classes", "car,truk"]
-    told, error = run("train", *typo, "--out", "r3", *TINY)
+    told, error = run("train", *typo, "--out", "r3", *SMALL)
     assert error is None
     assert "no instance of truk" in told
     told, _ = run("doctor", "crowds/instances_x.json", "--classes", "data")
@@ -63,10 +63,10 @@ def test_a_run_says_what_there_is_to_learn(case: Path) -> None:
 @of_case("07-train-takes-val-too")
 def test_training_takes_the_training_split(case: Path) -> None:
     words = ["--classes", "data", "--out"]
-    told, error = run("train", "--data", "yolo", "--val", "yolo/images/val", *words, "r1", *TINY)
+    told, error = run("train", "--data", "yolo", "--val", "yolo/images/val", *words, "r1", *SMALL)
     assert error is None
     assert "1 frames" in told
-    told, error = run("train", "--data", "coco", *words, "r2", *TINY)
+    told, error = run("train", "--data", "coco", *words, "r2", *SMALL)
     assert error is None
     assert "2 frames" in told
     _, error = run("convert", "yolo", "--out", "c", "--to", "coco", "--split", "train")

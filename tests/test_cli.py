@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from _tiny_network import TINY
 from typer.testing import CliRunner
 
 from tinyseg.cli import GONE, VERBS, app, main
@@ -16,10 +17,7 @@ from tinyseg.predictions import read_predictions
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
 SMALL = (
-    "network.pyramid_channels=16",
-    "network.box_hidden=16",
-    "network.mask_depth=1",
-    "network.boxes.sampled=16",
+    *TINY,
     "sampling.view=64",
     "train.steps=2",
     "train.mixed=false",

@@ -10,9 +10,15 @@ from tinyseg.frame import Instances
 from tinyseg.masks import CropMasks, from_bitmaps
 from tinyseg.model.targets import Target
 from tinyseg.networks import build_detector, load_detector, save_weights
-from tinyseg.recipes import RECIPES
+from tinyseg.recipes import RECIPES, with_settings
 
 SIDE = 64
+FEW = (
+    "network.proposals.kept=[40, 40]",
+    "network.boxes.sampled=16",
+    "network.boxes.detections=10",
+)
+"""Heads look at few regions: what takes time is not what differs between recipes."""
 
 
 def target() -> Target:
@@ -28,7 +34,7 @@ def target() -> Target:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_step_then_saved_loaded_and_used(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    recipe = RECIPES[name]()
+    recipe = with_settings(RECIPES[name](), FEW)
     detector = build_detector(recipe).train()
     image = torch.randint(0, 256, (1, 3, SIDE, SIDE), dtype=torch.uint8)
     optimizer = torch.optim.SGD(detector.parameters(), lr=1e-6)

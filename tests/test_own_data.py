@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from _tiny_network import TINY
 from typer.testing import CliRunner
 
 from tinyseg.cli import app
@@ -23,9 +24,9 @@ PAGE = Path(__file__).parents[1] / "docs/your-own-data.md"
 
 SMALLER = {
     "train": "--set train.steps=1 --set train.batch=1 --set sampling.view=64 "
-    "--set network.pyramid_channels=16 --set network.boxes.sampled=16 --set network.box_hidden=16 "
-    "--set network.mask_depth=1 --set predict.short_side=96 --set predict.longest_side=128 "
-    "--set predict.min_score=0.2 --set predict.detections=20",
+    "--set predict.short_side=96 --set predict.longest_side=128 "
+    "--set predict.min_score=0.2 --set predict.detections=20"
+    + "".join(f" --set '{setting}'" for setting in TINY),
     "export": "--set predict.budget_mp=1",
     "report": "--resamples 10",
 }
@@ -76,7 +77,7 @@ def test_the_pages_commands_run(parts: Path) -> None:
     assert {"doctor", "show", "train", "predict", "evaluate", "report", "export"} <= set(verbs)
     for line in commands():
         words = shlex.split(line)
-        words += SMALLER.get(words[1], "").split()
+        words += shlex.split(SMALLER.get(words[1], ""))
         result = CliRunner().invoke(app, words[1:], catch_exceptions=False)
         assert result.exit_code == 0, f"{line}: {result.output}"
     assert read_recipe(Path("runs/parts")).classes == ("bolt", "nut")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from _tiny_network import TINY
 from jaxtyping import UInt8
 from typer.testing import CliRunner, Result
 
@@ -18,7 +19,7 @@ from tinyseg.image import write_png
 from tinyseg.training.balance import TrainData
 
 HW = (40, 60)
-SETTINGS = ("network.pyramid_channels=16", "sampling.view=64", "train.steps=1")
+SETTINGS = (*TINY, "sampling.view=64", "train.steps=1")
 
 
 def picture(seed: int) -> UInt8[np.ndarray, "h w 3"]:

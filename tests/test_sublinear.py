@@ -48,6 +48,7 @@ from tinyseg.training.sampler import largest_shape, shape_of
 CPU = torch.device("cpu")
 SIDE = 96
 SMALL = (
+    "network.backbone=test_efficientnet",
     "network.pyramid_channels=32",
     "network.box_hidden=32",
     "network.boxes.sampled=48",
@@ -350,8 +351,8 @@ def test_a_real_step_needs_what_was_predicted(choice: RecomputeChoice, name: str
     """All tensors of a step as torch makes them. The weights' gradients come one by one on the way
     back: at the time of the most there are some, of so small a view a large part of all."""
     torch.manual_seed(1)
-    backbone = [] if name == "lite" else ["network.backbone=resnet18"]
-    detector = build_detector(recipe(*backbone, name=name)).train()
+    backbone = "tf_efficientnet_lite0" if name == "lite" else "resnet18"
+    detector = build_detector(recipe(f"network.backbone={backbone}", name=name)).train()
     profile = measure_activations(detector, batch=2, hw=(SIDE, SIDE))
     segments = RECOMPUTE_CHOICES[choice](profile)
     plan = to_plan(profile, segments)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from _street import HW, INFO, SMALL, inside, instances, street, views_of
+from _tiny_network import TINY
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
@@ -188,7 +189,7 @@ def test_the_verbs(scenes: Path, tmp_path: Path) -> None:
     }.items():
         refused = CliRunner().invoke(app, wrong)
         assert said in str(refused.exception)
-    recipe = with_settings(find_recipe("lite"), ["network.pyramid_channels=8"])
+    recipe = with_settings(find_recipe("lite"), TINY)
     save_weights(tmp_path / WEIGHTS_NAME, build_detector(recipe), recipe)
     result = CliRunner().invoke(app, [*learn, out, run], catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -215,7 +216,7 @@ def test_views_of_weights_are_those_of_their_own_prior_and_plan(
 ) -> None:
     image, prior = scenes / "train_color/0_Camera_5.jpg", tmp_path / "prior.json"
     sizes = ["predict.short_side=96", "predict.longest_side=128", "predict.plan=focus"]
-    recipe = with_settings(find_recipe("lite"), ["network.pyramid_channels=8", *sizes])
+    recipe = with_settings(find_recipe("lite"), [*TINY, *sizes])
     save_weights(tmp_path / WEIGHTS_NAME, build_detector(recipe), recipe)
     learn = ["export", "--learn-prior", "--data", str(scenes), "--out"]
     out = str(tmp_path / "w.safetensors")
