@@ -51,6 +51,12 @@ fine_tune() {  # fine_tune RUN LIST WORDS...
 
 unpack() { [ -f "$out/street/instances_train.json" ] || "$data/cityscapes_street/unpack.py" "$out/street"; }
 
+val_frames() {  # val_frames FIRST: every third frame of the other cities, by file name
+    python -c 'import json, sys
+names = sorted(one["file_name"] for one in json.load(open(sys.argv[1]))["images"])
+print(*names[int(sys.argv[2])::3], sep="\n")' "$out/street/instances_val.json" "$1"
+}
+
 streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WAD's frames too
     unpack
     learn "$out/streets" streets --init imagenet \
@@ -71,14 +77,8 @@ streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WA
 }
 
 fit_scores() {  # fit_scores WEIGHTS FILE: on 45 frames of other cities, which have no tricycle
-    python - "$out" <<'CODE'
-import json, sys
-from pathlib import Path
-out = Path(sys.argv[1])
-names = sorted(one["file_name"] for one in json.loads((out / "street/instances_val.json").read_text())["images"])[1::3][:45]
-(out / "fit.txt").write_text("\n".join(names) + "\n")
-(out / "fit_street.txt").write_text("\n".join(str(out / "street/images" / name) for name in names) + "\n")
-CODE
+    val_frames 1 | head -n 45 > "$out/fit.txt"
+    sed "s|^|$out/street/images/|" "$out/fit.txt" > "$out/fit_street.txt"
     tinyseg predict "$out/fit_street.txt" --weights "$1" --out "$out/fit_street"
     python - "$out" "$2" <<'CODE'
 import sys
@@ -128,9 +128,23 @@ table)  # rows learn from streets and are scored on other cities, after COCO, wh
     coco="--data $data/coco --data $data/coco_street --data $data/coco_extra"
     learn "$out/table_pre" pre_coco --init imagenet $coco
     learn "$out/other" other --init imagenet --data "$out/street/instances_train.json" $coco
-    python "$here/ablation.py" --data "$out/street/instances_train.json" \
-        --val-data "$out/street/instances_val.json" --frame-size 1280x640 \
-        --init "$out/table_pre" --other "$out/other" --out "$out/table" \
-        --recipe "$here/recipes/table.yaml" --tile 640x256 --seeds 2 --budget 1.7
+    table() {  # table FOLDER WORDS...
+        place=$1; shift
+        python "$here/ablation.py" --data "$out/street/instances_train.json" \
+            --val-data "$out/street/instances_val.json" --frame-size 1280x640 \
+            --init "$out/table_pre" --other "$out/other" --out "$place" \
+            --recipe "$here/recipes/table.yaml" --tile 640x256 --seeds 2 --budget 1.7 "$@"
+    }
+    table "$out/table" --only "Mask R-CNN" --only COCO --only "COCO, CA" --only "COCO, CA, PA" \
+        --only "COCO, [1800,2400]" --only "COCO, VTR" --only "COCO, PA, VTR" --only "COCO, PA, VTR, FI"
+    # Several scales and ensembles look at 6 to 18 megapixels a frame: on every third frame.
+    for seed in 0 1; do
+        mkdir -p "$out/table_third/seed-$seed/coco--pa--vtr"
+        cp -r "$out/table/seed-$seed/coco--pa--vtr/run" "$out/table/seed-$seed/coco--pa--vtr/trained.json" \
+            "$out/table_third/seed-$seed/coco--pa--vtr"
+    done
+    val_frames 0 > "$out/third.txt"
+    table "$out/table_third" --val-list "$out/third.txt" --only "COCO, PA, VTR" --only "COCO, PA, VTR, FI" \
+        --only "+ MS" --only "+ ensemble of 2 seeds" --only "+ another backbone"
     ;;
 esac

@@ -41,9 +41,6 @@ VIEWS_OF_A_FRAME, MOST_VIEWS = 4, 64
 MOST_SIDE = 1024
 """Pixels along a side that are taken of a view: all that is computed of it is held at once."""
 
-MOST_LOSS = 0.01
-"""Average precision, all classes as one, that 8 bits may cost."""
-
 NOTE = "int8"
 """The file's note with both figures."""
 
@@ -82,7 +79,7 @@ def write_int8(
     target: Path,
     items: Sequence[Item],
     *,
-    most_loss: float = MOST_LOSS,
+    most_loss: float,
     advance: Callable[[str], None] = lambda text: None,
 ) -> tuple[Exported, Worth]:
     """Write the network in OpenVINO's form and 8 bits to `target`, an .xml; `advance` is called

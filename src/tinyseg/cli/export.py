@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tinyseg import tasks
 from tinyseg.cli.common import (
     FormatOption,
     ImagesOption,
@@ -17,7 +18,7 @@ from tinyseg.cli.common import (
 from tinyseg.data import Place
 from tinyseg.errors import DataError
 from tinyseg.progress import console, show_progress
-from tinyseg.tasks import EightBits, WrittenWeights, export as write_weights, write_prior
+from tinyseg.tasks import EightBits
 from tinyseg.views import LocationPrior
 from tinyseg.watch import OnError
 
@@ -104,7 +105,7 @@ def export(
         only_with("weights", *OF_WEIGHTS, met=False)
         if place is None:
             raise DataError("a prior is learned from a data set", where="--data")
-        learned = write_prior(
+        learned = tasks.write_prior(
             place,
             out,
             camera=camera,
@@ -114,7 +115,7 @@ def export(
         )
         tell_prior(learned)
         return
-    written = write_weights(
+    written = tasks.export(
         weights,
         out,
         settings=settings or [],
@@ -132,7 +133,7 @@ def export(
     tell(written)
 
 
-def tell(written: WrittenWeights) -> None:
+def tell(written: "tasks.WrittenWeights") -> None:
     """What the file holds, a fact a line."""
     exported, notes, worth = written.exported, written.notes, written.worth
     use = exported.recipe.predict

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from tinyseg import tasks
 from tinyseg.allocator import keep_freed_memory
 from tinyseg.cli.common import (
     ClassesOption,
@@ -25,7 +26,6 @@ from tinyseg.cli.common import (
 from tinyseg.data import Place
 from tinyseg.errors import TrainingError
 from tinyseg.progress import console, show_progress
-from tinyseg.tasks import Outlook, TrainingSet, resume as go_on, train as run_training
 from tinyseg.watch import OnError
 
 Value = TypeVar("Value")
@@ -132,7 +132,7 @@ def train(
             rule = "a run goes on with its own data, recipe and folder"
             got, expected = ", ".join(sorted(other)), "no option but --device and --threads"
             raise TrainingError(rule, where="--resume", expected=expected, got=got)
-        go_on(
+        tasks.resume(
             resume,
             device=device,
             threads=threads,
@@ -154,12 +154,12 @@ def train(
         one_each("--view-zoom", view_zoom, paths, 1.0),
     )
     sets = [
-        TrainingSet(Place(path, one, format, split_, folder, own), part, zoom)
+        tasks.TrainingSet(Place(path, one, format, split_, folder, own), part, zoom)
         for path, one, split_, folder, own, part, zoom in zip(paths, *columns, strict=True)
     ]
     only_with("--val, or one --data", "--val-list", "--val-split", met=len(sets) == 1 or val)
     only_with("--val", "--val-images", met=val is not None)
-    run_training(
+    tasks.train(
         sets,
         out or Path(),
         recipe=recipe or "lite",
@@ -187,7 +187,7 @@ def one_each(
     return given or [none] * len(data)
 
 
-def tell(outlook: Outlook) -> None:
+def tell(outlook: "tasks.Outlook") -> None:
     """What the run is about to do, on the console."""
     if outlook.censuses:
         console.print(outlook.census_table())
@@ -195,7 +195,7 @@ def tell(outlook: Outlook) -> None:
         console.print(line, highlight=False)
 
 
-def print_plan(outlook: Outlook) -> None:
+def print_plan(outlook: "tasks.Outlook") -> None:
     """The same as results, with what a step will hold."""
     if outlook.censuses:
         typer.echo(rendered(outlook.census_table()))
@@ -205,7 +205,7 @@ def print_plan(outlook: Outlook) -> None:
         typer.echo(line)
 
 
-def _lines(outlook: Outlook) -> list[str]:
+def _lines(outlook: "tasks.Outlook") -> list[str]:
     left = [
         f"labels left out of {name}: "
         + ", ".join(f"{word} {count}" for word, count in one.left_out.most_common(10))

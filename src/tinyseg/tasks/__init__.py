@@ -7,7 +7,7 @@ folders.py      predict_folder; predict_job, on a cluster
 scores.py       evaluate, compare        calibration.py  calibrate
 pages.py        write_report             drawings.py     show, show_plan
 challenge.py    submit, check_submission
-weights.py      export, write_prior
+weights.py      export, write_prior; eight_bits.py what 8 bits may cost
 
 All take `on_progress`, which is called with how far a stage is, and `on_remark`, which gets
 sentences for the user; without it these are Python warnings.

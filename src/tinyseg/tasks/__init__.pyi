@@ -7,6 +7,7 @@ from .challenge import (
 )
 from .data_sets import convert as convert, examine as examine
 from .drawings import PlanChoice as PlanChoice, show as show, show_plan as show_plan
+from .eight_bits import EightBits as EightBits
 from .folders import (
     PredictChoice as PredictChoice,
     Predicted as Predicted,
@@ -42,7 +43,6 @@ from .scores import (
     evaluate as evaluate,
 )
 from .weights import (
-    EightBits as EightBits,
     WrittenWeights as WrittenWeights,
     export as export,
     write_prior as write_prior,

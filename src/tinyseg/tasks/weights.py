@@ -13,8 +13,9 @@ from tinyseg.exporting import write_onnx, write_openvino
 from tinyseg.fields import read_text
 from tinyseg.files import check_output, write_whole
 from tinyseg.networks import Exported, Given, given_to_export, write_weights
-from tinyseg.quantise import MOST_LOSS, Worth, write_int8
+from tinyseg.quantise import Worth, write_int8
 from tinyseg.stored import PRIOR, Notes, find_weights
+from tinyseg.tasks.eight_bits import EightBits
 from tinyseg.tasks.opening import open_with, place_of, read_all_labels
 from tinyseg.views import LocationPrior, learn_prior, prior_to_json
 from tinyseg.watch import OnError, OnProgress, OnRemark, Watch
@@ -25,15 +26,6 @@ WRITERS: dict[str, Callable[[Given, Path], Exported]] = {
     ".xml": write_openvino,
 }
 """By the file's ending: half precision, or exact numbers for ONNX Runtime and OpenVINO."""
-
-
-@dataclass(frozen=True, slots=True)
-class EightBits:
-    """Numbers in 8 bits for OpenVINO: `frames` of the data set, evenly spread, set their ranges,
-    and at most `most_loss` of the average precision may be lost on them."""
-
-    frames: int = 32
-    most_loss: float = MOST_LOSS
 
 
 @dataclass(frozen=True, slots=True)
