@@ -23,6 +23,7 @@ SMALL = (
     "train.mixed=false",
     "predict.short_side=128",
     "predict.longest_side=192",
+    "predict.detections=20",
 )
 
 

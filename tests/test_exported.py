@@ -53,11 +53,11 @@ def test_a_runtime_finds_what_torch_finds(recipe: str, runtime: str) -> None:
 def test_large_pictures_have_graphs_of_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two sizes in turn, several pictures at once and none: as by the graph for all sizes."""
     network = open_exported(written("lite").onnx, "openvino", threads=1)
-    batches = [pictures(3, hw)[:count] for hw in SIZES[:3] for count in (2, 0, 3)]
+    batches = [pictures(3, hw)[:count] for hw in SIZES[:2] for count in (2, 0, 3)]
     wanted = [network.detect(images) for images in (*batches, *batches)]
     monkeypatch.setattr(runtimes, "LARGE", 1)
     found = [network.detect(images) for images in (*batches, *batches)]
-    assert [len(one) for one in found] == [2, 0, 3] * 6
+    assert [len(one) for one in found] == [2, 0, 3] * 4
     assert any(len(one) for batch in wanted for one in batch)
     for ours, theirs in zip(found, wanted, strict=True):
         for one, other in zip(ours, theirs, strict=True):

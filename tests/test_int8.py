@@ -152,7 +152,7 @@ def test_too_great_a_loss_is_refused_and_leaves_nothing(given: Given, tmp_path: 
     with pytest.raises(WeightsError, match=r"lose more than 0 of .* in 32 bits, .* in 8"):
         write_int8(given, path, frames, most_loss=0.0)
     with pytest.raises(DataError, match="no instance is labelled"):
-        write_int8(given, path, items(tmp_path, 2.0))
+        write_int8(given, path, items(tmp_path, 2.0), most_loss=0.0)
     assert not list(tmp_path.glob("out*"))
 
 

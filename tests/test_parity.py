@@ -30,7 +30,7 @@ from tinyseg.model.detector import Detector
 from tinyseg.networks import build_detector, load_state, load_torchvision
 from tinyseg.recipes import Recipe, find_recipe, with_settings
 
-PROPOSALS, DETECTIONS = 80, 40
+PROPOSALS, DETECTIONS = 40, 20
 THEIRS: dict[str, Callable[..., MaskRCNN]] = {
     "mask_rcnn_r50": maskrcnn_resnet50_fpn,
     "mask_rcnn_r50_v2": maskrcnn_resnet50_fpn_v2,

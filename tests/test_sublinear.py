@@ -174,7 +174,7 @@ def kept_bytes(detector: Detector) -> int:
 @pytest.mark.parametrize("choice", ["off", "sqrt", "all"])
 def test_predicted_bytes_are_those_of_a_real_step(choice: RecomputeChoice, name: str) -> None:
     torch.manual_seed(1)
-    backbone = [] if "lite" in name else ["network.backbone=resnet18"]
+    backbone = [] if "lite" in name else ["network.backbone=test_resnet"]
     detector = build_detector(recipe(*backbone, name=name)).train()
     profile = measure_activations(detector, batch=2, hw=(SIDE, SIDE))
     segments = RECOMPUTE_CHOICES[choice](profile)

@@ -62,14 +62,15 @@ class _Bars:
         self._open: dict[str, tuple[AbstractContextManager[Bar], Bar]] = {}
 
     def __call__(self, at: Watched) -> None:
-        """Start, move or end the stage's bar."""
+        """Start, move or end the stage's bar; of nothing to do there is none."""
         if at.over:
             if at.stage in self._open:
                 self._open.pop(at.stage)[0].__exit__(None, None, None)
-        elif at.done == 0:
+            return
+        if at.stage not in self._open and (at.total or at.done):
             manager = progress_bar(at.stage, at.total)
             self._open[at.stage] = manager, manager.__enter__()
-        else:
+        if at.done:
             self._open[at.stage][1].advance(at.note)
 
 
