@@ -32,7 +32,7 @@ docs: .venv/installed  ## the documents as a site, into site/ (`make test` build
 
 demo: .venv/installed  ## rendered street scenes -> predictions, scores, overlays, report, submission
 	rm -rf $(DEMO)
-	$(BIN)/tinyseg synth --out $(DEMO)/scenes --count 4 --seed 2
+	$(BIN)/tinyseg synth --out $(DEMO)/scenes --frames 4 --seed 2
 	$(BIN)/tinyseg predict $(DEMO)/scenes/train_color --out $(DEMO)/found --overlay
 	$(BIN)/tinyseg evaluate $(DEMO)/found --data $(DEMO)/scenes --json $(DEMO)/scores.json
 	$(BIN)/tinyseg show --data $(DEMO)/scenes --out $(DEMO)/labels
@@ -78,7 +78,7 @@ faults: .venv/installed  ## every kind of fault of a data set, planted 20 times,
 layouts: .venv/installed  ## 23 users' layouts through every verb, and into every format and back
 	TINYSEG_LAYOUTS=1 $(BIN)/pytest tests/test_layouts.py -s
 
-kill-storm: .venv/installed  ## 20 killed runs, 100 kills while saving, 200 damaged checkpoints, torchrun
+kill-storm: .venv/installed  ## 40 killed runs, 100 kills while saving, 1,440 damaged checkpoints, torchrun
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_checkpoint.py -k 'kills or damaged' -s
 	TINYSEG_KILLS=20 $(BIN)/pytest tests/test_run.py -k 'killed or torchrun' -s
 
@@ -101,7 +101,7 @@ wheel-test: .venv/installed  ## build the wheel and run it in an environment of 
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install --quiet --constraint constraints.txt dist/*.whl
 	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg --help
-	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg synth --out $(CURDIR)/.venv-wheel/scenes --count 1
+	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg synth --out $(CURDIR)/.venv-wheel/scenes --frames 1
 	cd /tmp && $(CURDIR)/.venv-wheel/bin/tinyseg predict $(CURDIR)/.venv-wheel/scenes/train_color \
 		--out $(CURDIR)/.venv-wheel/found
 

@@ -95,7 +95,7 @@ def overhead(asked: argparse.Namespace, root: Path) -> None:
 def _pictures(folder: Path | None, root: Path, most: int) -> list[Path]:
     """So many at most of the folder's pictures, from all of it, or rendered ones."""
     if folder is None:
-        words = ["--count", "8", "--size", "640x512", "--zoom", "3", "--out", str(root / "s")]
+        words = ["--frames", "8", "--size", "640x512", "--zoom", "3", "--out", str(root / "s")]
         subprocess.run([*MODULE, "synth", *words], check=True, capture_output=True)
         folder = root / "s" / "train_color"
     own = root / "pictures"  # on this file system, so that they can be linked

@@ -21,8 +21,7 @@ from tinyseg.recipes import Recipe, find_recipe, with_settings
 SMALL = (
     *TINY,
     "network.norm=true",
-    "network.proposals.kept=[100,100]",
-    "network.proposals.kept_before_nms=[100,100]",
+    "network.proposals.kept=[100, 100]",
     "predict.short_side=128",
     "predict.longest_side=192",
 )

@@ -33,6 +33,8 @@ def _seeded() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the first process, whose environment the others have
         os.environ["TINYSEG_TESTS"] = mkdtemp(prefix="tinyseg-tests-")
+        if config.getoption("dist", "no") != "no":
+            gc.enable()  # the others collect
 
 
 def pytest_collection_finish() -> None:

@@ -106,7 +106,7 @@ def test_a_prior_that_is_used_is_no_warning(photo: Path) -> None:
         Model(Predictor([load_member(own_weights())], Used(), device=torch.device("cpu")))(photo)
 
 
-def test_pictures_held_sideways_are_turned(tmp_path: Path) -> None:
+def test_pictures_held_sideways_are_turned() -> None:
     pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     held = Image.fromarray(pixels)
     held.getexif()[0x0112] = 6
@@ -204,7 +204,7 @@ def test_a_table_has_a_row_an_instance() -> None:
     assert table["area"].tolist() == [24, 4]
 
 
-def test_models_and_plans_by_name(photo: Path, tmp_path: Path) -> None:
+def test_models_and_plans_by_name(tmp_path: Path) -> None:
     assert "car" in load(plan="whole").names
     with pytest.raises(TinysegError, match="no plan of this name"):
         load(plan="hole")

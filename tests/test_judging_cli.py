@@ -62,6 +62,10 @@ def test_evaluate_by_the_challenges_rule(
     shown = [len(item.read_labels().instances) > 0 for item in open_data(scenes).items]
     assert figures["challenge"]["clips"] == sum(shown)
     assert figures["intervals"]["any_class"]["ap"] == [1, 1]
+    run("evaluate", str(found[0]), "--data", str(scenes), *words, "--detections", "1")
+    few = json.loads(out.read_text())
+    assert few["challenge"]["cuts"][0]["pooled"] == few["averages"]["ap"] < 1
+    assert few["challenge"]["pooled_intervals"][0]["interval"][1] < 1
 
 
 def test_clips_come_from_the_data_sets_own_lists(

@@ -201,7 +201,7 @@ def leaves(kind: type) -> list[str]:
     return found
 
 
-def test_recipe_show_prints_names_and_recipes(tmp_path: Path) -> None:
+def test_recipe_show_prints_names_and_recipes() -> None:
     names = CliRunner().invoke(app, ["recipe", "show"]).stdout
     assert [line.partition(":")[0] for line in names.splitlines()] == list(RECIPES)
     shown = CliRunner().invoke(app, ["recipe", "show", "tis_r50"]).stdout

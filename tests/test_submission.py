@@ -319,7 +319,7 @@ def test_the_command_writes_and_checks(tmp_path: Path) -> None:
     assert '"row":2,"column":"EncodedPixels"' in (tmp_path / "f.json").read_text()
 
 
-def test_the_command_wants_one_of_the_two(tmp_path: Path) -> None:
+def test_the_command_wants_one_of_the_two() -> None:
     for words in (["submit"], ["submit", "x", "--check", "y"], ["submit", "x"]):
         with pytest.raises(PredictionsError, match="PREDICTIONS and --out"):
             CliRunner().invoke(app, words, catch_exceptions=False)

@@ -3,7 +3,7 @@
     python training/ablation.py --data wad --list train.txt --val-list val.txt --coco coco --out abl
 
 Rows and their numbers are in ablation_rows.py. Figures that are in --out already are not made
-again. Below the table stands what each row adds to the one before it, with 95 % intervals.
+again. Below the table stands what each row adds to the one that it changes, with 95 % intervals.
 """
 
 import hashlib
@@ -126,7 +126,7 @@ def ablate(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only this split of it.")] = None,
     recipe: Annotated[
-        str, typer.Option(help="Preset that every row changes; CA and PA are the rows' own.")
+        str, typer.Option(help="Preset or file that every row changes; CA and PA are theirs.")
     ] = "lite",
     settings: Annotated[
         list[str] | None,

@@ -390,7 +390,7 @@ def gains(
     labels: Sequence[FrameLabels],
     classes: Sequence[str],
 ) -> str:
-    """What each row adds to the one before it, in % of any class, with 95 % intervals.
+    """What each row adds to the one that it changes, in % of any class, with 95 % intervals.
 
     The detections of all seeds are pooled; a frame is drawn together with all that seeds found on
     it. A row of several networks is compared with each of the networks alone.

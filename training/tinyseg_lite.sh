@@ -6,7 +6,7 @@
 #                                                and what plans are worth on what they left out
 #     training/tinyseg_lite.sh DATA OUT table    the slides' table, two seeds, and another backbone
 #
-# DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ and cityscapes_street/. A run that was
+# DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ (for folds) and cityscapes_street/. A run that was
 # cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
 # one core of an Intel Xeon with AVX-512; pre-training for folds 90 minutes, folds 40 more,
 # the table seven, of which several scales and ensembles take five (by what one view takes).
@@ -20,10 +20,11 @@ plan="{parts: [\
 {focus: {budget_mp: 4.1, budget_share: 1, zoom: 1.4, view: [320, 1280], answers_for: [0, 80], largest_zoom: 1}}, \
 {focus: {budget_mp: 2.1, budget_share: 1, zoom: 2, view: [256, 1024], answers_for: [0, 48], largest_zoom: 1}}]}"
 
+scenes() { [ -d "$out/scenes" ] || tinyseg synth --out "$out/scenes" --frames 24 --seed 5; }
+
 lists() {  # each tenth picture of COCO is kept to look at
     ls "$data"/coco/train2017 "$data"/coco/val2017 | grep jpg | sort | awk 'NR % 10 != 1' > "$out/coco.txt"
     (cd "$data/cityscapes/leftImg8bit" && ls */*/*.png | xargs -n 1 basename -s _leftImg8bit.png) > "$out/cityscapes.txt"
-    [ -d "$out/scenes" ] || tinyseg synth --out "$out/scenes" --count 24 --seed 5
 }
 
 learn() {  # learn RUN RECIPE WORDS...
@@ -58,7 +59,7 @@ print(*names[int(sys.argv[2])::3], sep="\n")' "$out/street/instances_val.json" "
 }
 
 streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WAD's frames too
-    unpack
+    unpack; scenes
     learn "$out/streets" streets --init imagenet \
         --data "$out/street/instances_train.json" --share 0.66 --view-zoom 1 \
         --data "$data/coco" --share 0.16 --view-zoom 1 \
@@ -97,7 +98,6 @@ write() {  # write RUN LIST FILE WORDS...: the run's own prior counts the render
     tinyseg export "$run" --out "$file" --learn-prior --data "$data/wad" --list "$list" "$@"
 }
 
-lists
 case $what in
 weights)
     streets
@@ -110,6 +110,7 @@ weights)
         --set "predict.plan=$plan" $uses --calibration "$out/calibration.json"
     ;;
 folds)
+    lists; scenes
     pre_train
     words=""
     for k in 1 2 3; do

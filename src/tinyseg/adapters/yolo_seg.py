@@ -70,7 +70,7 @@ class YoloSeg(Network):
             if boxes.max(initial=0) <= 2:  # LiteRT's are shares of the input
                 boxes = boxes * np.array([width, height, width, height])
             boxes = box_math.clip(boxes, (0.0, 0.0, float(width), float(height)))
-            kept = _suppressed(boxes, labels, scores)
+            kept = _suppressed(boxes, labels)
             stride = width / prototypes.shape[2]
             masks = _masks(boxes[kept], coefficients[kept], prototypes, stride)
             one = Instances(boxes[kept], masks, labels[kept], np.clip(scores[kept], 0, 1))
@@ -113,7 +113,6 @@ class YoloSeg(Network):
 def _suppressed(
     boxes: Float64[np.ndarray, "n 4"],
     labels: Int64[np.ndarray, " n"],
-    scores: Float64[np.ndarray, " n"],
 ) -> Int64[np.ndarray, " k"]:
     """Non-maximum suppression, class by class; boxes come best first."""
     kept: list[int] = []

@@ -199,13 +199,15 @@ def evaluate(
         )
     tell_left_out(Remainder.of(pairs), max_detections, watch)
     scores = score_pairs(pairs, classes, predicted=len(given.frames), max_detections=max_detections)
-    by_rule = score_wad(pairs, classes, clip_of=clip_of) if challenge else None
+    by_rule = None
+    if challenge:
+        by_rule = score_wad(pairs, classes, clip_of=clip_of, max_detections=max_detections)
     spans = slices = None
     if resampling is not None:
         spans = _intervals(pairs, classes, resampling, max_detections, watch)
     if breakdown is not None:
         slices = _broken_down(pairs, classes, breakdown, max_detections, watch)
-    pooled = _pooled(pairs, classes, by_rule, resampling)
+    pooled = _pooled(pairs, classes, by_rule, resampling, max_detections)
     done = Evaluation(scores, tuple(pairs), boxes, spans, by_rule, pooled, slices)
     watch.report()
     return done
@@ -359,18 +361,16 @@ def clips_of(
     data: Path | str | Place,
     clips: Path | None = None,
     pattern: str | None = None,
-    *,
-    wanted: bool = True,
 ) -> ClipOf | None:
     """How a frame's clip is known: by video lists (a folder, or one), by a regular expression over
-    frame names, else, where clips are wanted, by the data set's own lists if it has some."""
+    frame names, else by the data set's own lists if it has some."""
     if clips is not None and pattern is not None:
         rule = "clips come from lists or from a pattern"
         raise DataError(rule, where="clips", got="both")
     if pattern is not None:
         return clips_from_pattern(pattern)
     own = place_of(data).path / LISTS_FOLDER
-    if clips is None and wanted and own.is_dir():
+    if clips is None and own.is_dir():
         clips = own
     return None if clips is None else clips_from_lists(clips)
 
@@ -399,6 +399,7 @@ def _pooled(
     classes: Sequence[str],
     scores: WadScores | None,
     resampling: Resampling | None,
+    most: int,
 ) -> dict[float, tuple[float, float]]:
     """The intervals of the pooled AP at no cut and at the best."""
     if scores is None or resampling is None:
@@ -411,6 +412,7 @@ def _pooled(
             cut,
             resamples=resampling.count,
             seed=resampling.seed,
+            max_detections=most,
             clip_of=resampling.clip_of,
         )
         for cut in cuts
