@@ -5,6 +5,8 @@
 #     training/tinyseg_lite.sh DATA OUT folds    three runs that each leave frames of train.txt out,
 #                                                and what plans are worth on what they left out
 #     training/tinyseg_lite.sh DATA OUT table    the slides' table, two seeds, and another backbone
+#     training/tinyseg_lite.sh DATA OUT rare     what helps rare classes: 300 steps each from the
+#                                                package's weights, scored on cities left out
 #
 # DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ (for folds) and cityscapes_street/. A run that was
 # cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
@@ -52,10 +54,10 @@ fine_tune() {  # fine_tune RUN LIST WORDS...
 
 unpack() { [ -f "$out/street/instances_train.json" ] || "$data/cityscapes_street/unpack.py" "$out/street"; }
 
-val_frames() {  # val_frames FIRST: every third frame of the other cities, by file name
+val_frames() {  # val_frames FIRST STEP: frames of the other cities, in the order of their names
     python -c 'import json, sys
 names = sorted(one["file_name"] for one in json.load(open(sys.argv[1]))["images"])
-print(*names[int(sys.argv[2])::3], sep="\n")' "$out/street/instances_val.json" "$1"
+print(*names[int(sys.argv[2])::int(sys.argv[3])], sep="\n")' "$out/street/instances_val.json" "$1" "$2"
 }
 
 streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WAD's frames too
@@ -78,7 +80,7 @@ streets() {  # Cityscapes in strips along the road, COCO in mosaics; then the WA
 }
 
 fit_scores() {  # fit_scores WEIGHTS FILE: on 45 frames of other cities, which have no tricycle
-    val_frames 1 | head -n 45 > "$out/fit.txt"
+    val_frames 1 3 | head -n 45 > "$out/fit.txt"
     sed "s|^|$out/street/images/|" "$out/fit.txt" > "$out/fit_street.txt"
     tinyseg predict "$out/fit_street.txt" --weights "$1" --out "$out/fit_street"
     python - "$out" "$2" <<'CODE'
@@ -144,8 +146,23 @@ table)  # rows learn from streets and are scored on other cities, after COCO, wh
         cp -r "$out/table/seed-$seed/coco--pa--vtr/run" "$out/table/seed-$seed/coco--pa--vtr/trained.json" \
             "$out/table_third/seed-$seed/coco--pa--vtr"
     done
-    val_frames 0 > "$out/third.txt"
+    val_frames 0 3 > "$out/third.txt"
     table "$out/table_third" --val-list "$out/third.txt" --only "COCO, PA, VTR" --only "COCO, PA, VTR, FI" \
         --only "+ MS" --only "+ ensemble of 2 seeds" --only "+ another backbone"
+    ;;
+rare)
+    unpack; val=$out/street/instances_val.json
+    for picture in $(val_frames 0 1); do echo "$out/street/images/$picture"; done > "$out/val.txt"
+    try() {  # try NAME WORDS...: train, and compare with the run that was tried first
+        run=$out/rare/$1; shift
+        learn "$run" rare --init tinyseg-lite --data "$out/street/instances_train.json" "$@"
+        tinyseg predict "$out/val.txt" --weights "$run" --plan whole --backend torch --threads 1 --out "$run-found"
+        tinyseg evaluate "$out/rare/plain-found" --against "$run-found" --data "$val"
+    }
+    often="--set sampling.near=class --set sampling.repeat=0.3"
+    try plain
+    try often $often
+    try weighted $often --set network.class_weights='{truck: 3, bus: 3, motorcycle: 3, bicycle: 2}'
+    try pasted $often --set sampling.copy_paste.share=0.5
     ;;
 esac
