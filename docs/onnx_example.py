@@ -4,7 +4,8 @@
     python onnx_example.py lite.onnx photo.jpg > found.json
 
 Out comes a list in COCO's form: class, score, box, and the mask as run lengths. The network looks
-once; for a frame of many megapixels `tinyseg predict` also looks closer where small objects are.
+once; `tinyseg predict` also looks closer where small objects are, merges what was found twice, and
+calibrates scores, which are higher here.
 """
 
 import json
@@ -57,4 +58,6 @@ def shares(low: float, high: float, cells: int, length: int) -> tuple[int, int, 
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

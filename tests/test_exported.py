@@ -17,15 +17,22 @@ from typer.testing import CliRunner
 
 from tinyseg import masks as mask_ops
 from tinyseg.cli import app
-from tinyseg.errors import DataError, DeviceError, PredictionsError, TinysegError, WeightsError
+from tinyseg.errors import (
+    DataError,
+    DeviceError,
+    OutputError,
+    PredictionsError,
+    TinysegError,
+    WeightsError,
+)
 from tinyseg.exporting import graph, runtimes, write
-from tinyseg.exporting.files import OPEN_SEAL, read_exported, sealed
+from tinyseg.exporting.files import OPEN_SEAL, ExportedFile, read_exported, sealed
 from tinyseg.exporting.network import Choose, Dense, Prepare
 from tinyseg.exporting.runtimes import open_exported
 from tinyseg.frame import Instances
 from tinyseg.image import write_jpeg
 from tinyseg.network import Network
-from tinyseg.predict import backends, choose_backend, load_member
+from tinyseg.predict import Backend, backends, choose_backend, load_member
 from tinyseg.predict.detector_network import DetectorNetwork
 from tinyseg.predict.members import common_classes
 from tinyseg.predictions import Predictions, read_predictions
@@ -209,10 +216,62 @@ def test_another_backend_is_another_run(scene: Path) -> None:
     _predict(scene, "out", "--backend", "onnxruntime")
     assert "2 of them finished before" in _predict(scene, "out")  # goes on with what it was
     assert "2 of them finished before" in _predict(scene, "out", "--backend", "onnxruntime")
-    with pytest.raises(PredictionsError, match="another backend"):
+    assert "2 of them finished before" in _predict(scene, "out", "--backend", "auto")
+    match = r"another backend \(onnxruntime there, openvino asked for\)"
+    with pytest.raises(PredictionsError, match=match):
         _predict(scene, "out", "--backend", "openvino")
     with pytest.raises(PredictionsError, match="another backend"):
         _predict(scene, "out", "--backend", "torch")
+
+
+def test_a_file_beside_the_weights_is_taken_where_it_is_named_alone(scene: Path) -> None:
+    """It may have been exported for another use."""
+    weights = scene.parent / "own.safetensors"
+    shutil.copy(written("lite").weights / "weights.safetensors", weights)
+    fewer = ("--set", "predict.detections=3", "--out", scene.parent / "own.onnx")
+    _run("export", weights, *fewer)
+    _predict(scene, "torch", "--backend", "torch", weights=weights)
+    _predict(scene, "auto", "--backend", "onnxruntime", weights=weights)
+    for ours, theirs in zip(
+        _found(scene, "auto").frames, _found(scene, "torch").frames, strict=True
+    ):
+        check_alike(ours.instances, theirs.instances)
+
+
+def test_more_detections_than_an_exported_network_keeps(
+    scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[int | None]()
+    real = runtimes.RUNTIMES["openvino"]
+
+    def note(file: ExportedFile, threads: int | None) -> runtimes.Run:
+        seen.append(threads)
+        return real(file, threads)
+
+    monkeypatch.setitem(runtimes.RUNTIMES, "openvino", note)
+    monkeypatch.setattr(backends, "has_gpu", lambda: False)
+    auto = ("--backend", "auto", "--detections")
+    assert "stays in torch" not in _predict(scene, "few", *auto, 200)
+    assert seen == [1]
+    assert '"backend": "openvino"' in (scene.parent / "few/run.json").read_text()
+    assert "stays in torch: an exported network keeps 300" in _predict(scene, "more", *auto, 400)
+    assert '"backend": "torch"' in (scene.parent / "more/run.json").read_text()
+
+
+def test_what_cannot_be_exported_is_told_apart(tmp_path: Path) -> None:
+    onnx, weights = written("lite").onnx, written("lite").weights
+    with pytest.raises(WeightsError, match="is not exported again"):
+        _run("export", onnx, "--out", tmp_path / "again.xml")
+    (tmp_path / "own.bin").write_bytes(b"dear")
+    with pytest.raises(OutputError, match=r"own\.bin: is there, and no \.xml"):
+        _run("export", weights, "--out", tmp_path / "own.xml")
+    assert (tmp_path / "own.bin").read_bytes() == b"dear"
+    broken = tmp_path / "cut.safetensors"
+    broken.write_bytes((weights / "weights.safetensors").read_bytes()[:-50])
+    told = list[str]()
+    with pytest.raises(WeightsError, match="damaged"):
+        load_member(broken, backend=Backend("openvino", 1, auto=True, tell=told.append))
+    assert not [remark for remark in told if "stays" in remark]
 
 
 def test_a_failure_on_one_frame_follows_on_error(
@@ -244,6 +303,7 @@ def test_auto_takes_openvino_where_it_is_and_no_gpu(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(backends, "has_gpu", lambda: False)
     assert choose_backend().name == "openvino"
     assert choose_backend("auto", device="cpu").name == "openvino"
+    assert choose_backend("auto", device="cpu:0").name == "openvino"
     assert choose_backend(device="cuda").name == "torch"
     monkeypatch.setattr(backends, "has_gpu", lambda: True)
     assert choose_backend().name == "torch"

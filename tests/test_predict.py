@@ -357,7 +357,7 @@ def test_predict_goes_on_where_it_stopped(
     assert "another plan" in str(refused.exception)
     others = (str(pictures), "--weights", str(files[1]), "--out", str(broken))
     refused = CliRunner().invoke(app, ["predict", *others])
-    assert "another networks" in str(refused.exception)
+    assert "other networks" in str(refused.exception)
 
 
 def test_ensembles_scales_and_flips_from_the_command_line(

@@ -13,6 +13,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from tinyseg.watch import Progress as Watched
@@ -43,15 +44,16 @@ class Bar:
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Bar]:
     """A bar for `total` units of work, gone from the screen's live part at the end."""
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what a narrow screen cuts first
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=28),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         RateColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
+        TextColumn("{task.fields[note]}", style="dim", table_column=rest),
     )
-    with Progress(*columns, console=console, refresh_per_second=4) as progress:
+    with Progress(*columns, console=console, refresh_per_second=4, expand=True) as progress:
         yield Bar(progress, title, total)
 
 

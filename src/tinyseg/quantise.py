@@ -85,11 +85,11 @@ def write_int8(
     """Write the network in OpenVINO's form and 8 bits to `target`, an .xml; `advance` is called
     twice a frame. Raises WeightsError where it would lose too much."""
     require("openvino"), require("nncf")
-    model = folded(to_onnx(given.detector))
-    exact = _Recorded(_network(model, given))
     truth = [item.read_labels() for item in items]
     if not any(len(labels.instances) for labels in truth):
         raise DataError("no instance is labelled, so that no loss could be seen", where="--data")
+    model = folded(to_onnx(given.detector))
+    exact = _Recorded(_network(model, given))
     exact_ap = _ap(exact, given, items, truth, advance)
     views = exact.views[:: -(-len(exact.views) // MOST_VIEWS)]
     # A part of a view may show nothing, though the whole did.
@@ -97,6 +97,10 @@ def write_int8(
     if not views:
         rule = "8 bits are ranged by what the network finds, and it finds nothing in these frames"
         raise DataError(rule, where="--data", got=f"{len(truth)} frames")
+    if exact_ap <= most_loss < 1:  # 1 takes any loss
+        rule = "the network finds too little right on these frames for a loss to be seen"
+        expected = f"an average precision above {most_loss:g} in 32 bits"
+        raise WeightsError(rule, path=given.file, expected=expected, got=f"{exact_ap:.4f}")
     model = in_8_bits(model, views)
     int8_ap = _ap(_network(model, given), given, items, truth, advance)
     worth = Worth(len(truth), sum(len(one.instances) for one in truth), exact_ap, int8_ap)

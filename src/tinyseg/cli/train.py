@@ -213,5 +213,6 @@ def _lines(outlook: "tasks.Outlook") -> list[str]:
         if one.left_out
     ]
     what = f"{outlook.parameters / 1e6:.2f} M parameters, {outlook.origin}"
-    last = f"{outlook.recipe.name}: {what}, {outlook.frames} frames; weights and log in "
-    return [*left, *outlook.notes, f"{last}{outlook.out}"]
+    last = f"{outlook.recipe.name}: {what}, {outlook.frames} frames"
+    written = "" if outlook.memory is not None else f"; weights and log in {outlook.out}"
+    return [*left, *outlook.notes, last + written]

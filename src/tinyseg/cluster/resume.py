@@ -31,6 +31,7 @@ from tinyseg.cluster.parts import (
     read_table,
 )
 from tinyseg.errors import OutputError, PredictionsError
+from tinyseg.predict import check_same
 from tinyseg.predictions import JOB_NAME
 
 READERS = 16
@@ -61,10 +62,7 @@ def is_ours(store: fs.FileSystem, folder: str, key: Mapping[str, Any], told: str
     known = read_job(store, folder)
     if known is None:
         return False
-    if known != key:
-        keys = sorted(k for k in known.keys() | key.keys() if known.get(k) != key.get(k))
-        rule = "the folder holds results that follow from something else: name another, or empty it"
-        raise PredictionsError(rule, path=told, got=f"another {' and another '.join(keys)}")
+    check_same(known, key, told)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Exported files that are there already: beside their weights, or in the cache folder.
+"""Exported files that are there already, in the cache folder.
 
 In: a weights file, a run's folder or torchvision's checkpoint. Out: the ONNX file that was made of
 it, by this version of the code. Without torch.
@@ -10,23 +10,22 @@ from pathlib import Path
 from tinyseg.downloads import cache_folder
 from tinyseg.errors import WeightsError
 from tinyseg.exporting.files import ExportedFile, read_exported
-from tinyseg.stored import file_sha256, weights_file
+from tinyseg.stored import file_sha256
 
 SOURCE = "source_sha256"
 """The note that says of which weights file a network is."""
 
 
 def kept_export(weights: Path) -> tuple[Path, ExportedFile] | None:
-    """The ONNX file beside the weights or in the cache folder, None where there is none."""
-    file, sha256 = weights_file(weights), file_sha256(weights)
-    for path in (file.with_suffix(".onnx"), kept_path(sha256)):
-        try:
-            found = read_exported(path)
-        except WeightsError:  # not there, of another make, or damaged: that is no harm here
-            continue
-        if found.notes.get(SOURCE) == sha256:
-            return path, found
-    return None
+    """The ONNX file in the cache folder, None where there is none. One beside the weights may have
+    been made for another use: it is taken where it is named."""
+    sha256 = file_sha256(weights)
+    path = kept_path(sha256)
+    try:
+        found = read_exported(path)
+    except WeightsError:  # not there, or damaged: that is no harm here
+        return None
+    return (path, found) if found.notes.get(SOURCE) == sha256 else None
 
 
 def kept_path(sha256: str) -> Path:

@@ -58,7 +58,7 @@ def _notes(given: Given, ending: str, more: Mapping[str, str] | None = None) -> 
         "plan": given.recipe.predict.model_dump_json(),
         "limits": json.dumps(limits),
         SOURCE: given.sha256,
-        **given.header,
+        **dict(sorted(given.header.items())),
         **(more or {}),
         CHECKSUM: OPEN_SEAL.decode(),
     }

@@ -1,4 +1,5 @@
 from .backends import (
+    AUTO as AUTO,
     IN_TORCH as IN_TORCH,
     Backend as Backend,
     choose_backend as choose_backend,
@@ -32,7 +33,12 @@ from .predictor import (
     default_limits as default_limits,
     load_predictor as load_predictor,
 )
-from .results import Results as Results, backend_of as backend_of, folder_for as folder_for
+from .results import (
+    Results as Results,
+    backend_of as backend_of,
+    check_same as check_same,
+    folder_for as folder_for,
+)
 from .sources import (
     VIDEOS as VIDEOS,
     Shot as Shot,

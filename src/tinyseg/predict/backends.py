@@ -67,16 +67,17 @@ def choose_backend(
 ) -> Backend:
     """What the name says, for networks on this device."""
     name = name or os.environ.get(VARIABLE) or AUTO
+    kind = device.partition(":")[0]
     if name == AUTO:
-        takes = device in ("auto", "cpu") and is_there("openvino")
-        takes = takes and (device == "cpu" or not has_gpu())
+        takes = kind in ("auto", "cpu") and is_there("openvino")
+        takes = takes and (kind == "cpu" or not has_gpu())
         return Backend("openvino" if takes else "torch", threads, True, tell)
     if name not in BACKENDS:
         expected = " | ".join((AUTO, *BACKENDS))
         raise DataError("no such backend", where="backend", expected=expected, got=name)
     if name != "torch":
         require(name)
-        if device not in ("auto", "cpu"):
+        if kind not in ("auto", "cpu"):
             rule = f"{name} runs on the processor: a GPU takes torch"
             raise DataError(rule, where="device", expected="cpu", got=device)
     return Backend(name, threads, False, tell)

@@ -96,8 +96,9 @@ def _ready(path: Path, backend: Backend) -> Member:
     except (WeightsError, OutputError) as error:
         if not backend.auto:
             raise
-        backend.tell(f"{path} stays in torch: {error.reason}")
-        return _in_torch(path)
+        member = _in_torch(path)  # or tells what is wrong with the file itself
+        backend.tell(f"{path} stays in torch: {error}")
+        return member
     return replace(_exported(exported, file, backend), sha256=file_sha256(path))
 
 

@@ -127,9 +127,18 @@ def _check_run(run: Path, plain: object) -> None:
     known = _known(run)
     if known is None:
         raise PredictionsError("cannot be read as JSON", path=run)
-    if known == plain:
-        return
     before, now = (tree if isinstance(tree, dict) else {} for tree in (known, plain))
-    keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
-    rule = "the folder holds results that follow from something else: name another, or empty it"
-    raise PredictionsError(rule, path=run, got=f"another {' and another '.join(keys)}")
+    check_same(before, now, run)
+
+
+def check_same(before: Mapping[str, object], now: Mapping[str, object], place: Path | str) -> None:
+    """Refuses to go on with results that follow from something else than what is asked for now."""
+    told = []
+    for key in sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k)):
+        both = before.get(key), now.get(key)
+        short = all(isinstance(one, str | int | float) for one in both)
+        values = f" ({both[0]} there, {both[1]} asked for)" if short else ""
+        told.append(f"{'other' if key.endswith('s') else 'another'} {key}{values}")
+    if told:
+        rule = "the folder holds results that follow from something else: name another, or empty it"
+        raise PredictionsError(rule, path=place, got=" and ".join(told))

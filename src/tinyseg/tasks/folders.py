@@ -12,15 +12,17 @@ from pydantic import TypeAdapter
 from tinyseg.data import file_below
 from tinyseg.errors import DataError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
-from tinyseg.exporting import require
+from tinyseg.exporting import is_exported, require
 from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
 from tinyseg.network import PROCESSOR, Device
 from tinyseg.predict import (
+    AUTO,
     Backend,
     BatchLimits,
     Image,
+    Member,
     MemberFile,
     Predictor,
     Results,
@@ -212,11 +214,10 @@ def _open(
 ) -> _Opened:
     """In the runtime of the folder's results, where none is named."""
     files, own = _files(choice, watch)
-    asked = choice.backend or (None if folder is None else backend_of(folder))
+    asked = None if choice.backend == AUTO else choice.backend
+    asked = asked or (None if folder is None else backend_of(folder)) or choice.backend
     runs = choose_backend(asked, device=choice.device, threads=choice.threads, tell=watch.tell)
-    if choice.detections is not None and runs.auto:
-        runs = Backend("torch", auto=True)  # an exported network keeps no more than it is set to
-    members = [load(file, runs) for file in files]
+    members = [_loaded(file, runs, choice.detections) for file in files]
     plan = choose_plan(
         members[0].predict,
         own,
@@ -237,11 +238,25 @@ def _open(
         rules = MergeRules(keep=most, exclusive=choice.exclusive)
     else:
         rules = MergeRules(keep=choice.detections, keep_pixels=None, exclusive=choice.exclusive)
-        for member in members:
-            member.network.keep(choice.detections)
     limits = BatchLimits(default_limits(where).pixels, choice.memory_mb)
     predictor = Predictor(members, plan, device=where, limits=limits, rules=rules)
     return _Opened(predictor, tuple(files), plan, runs, _settings(predictor, plan))
+
+
+def _loaded(file: MemberFile, runs: Backend, most: int | None) -> Member:
+    """The network, set to keep so many instances; in torch where its exported form keeps fewer."""
+    member = load(file, runs)
+    if most is None:
+        return member
+    try:
+        member.network.keep(most)
+    except DataError as error:
+        if not runs.auto or is_exported(file.weights):
+            raise
+        runs.tell(f"{file.weights} stays in torch: {error.rule}")
+        member = load(file, replace(runs, name="torch"))
+        member.network.keep(most)
+    return member
 
 
 def _files(choice: PredictChoice, watch: Watch) -> tuple[Sequence[MemberFile], Plan | None]:

@@ -8,8 +8,8 @@ import yaml
 
 from tinyseg.calibration import read_calibration
 from tinyseg.data import TRAIN, Item, Place, class_ids
-from tinyseg.errors import DataError
-from tinyseg.exporting import write_onnx, write_openvino
+from tinyseg.errors import DataError, OutputError, WeightsError
+from tinyseg.exporting import is_exported, write_onnx, write_openvino
 from tinyseg.fields import read_text
 from tinyseg.files import check_output, write_whole
 from tinyseg.networks import Exported, Given, given_to_export, write_weights
@@ -73,6 +73,10 @@ def export(
     if out.suffix.lower() not in WRITERS:
         expected = " | ".join(f"{out.stem}{ending}" for ending in WRITERS)
         raise DataError("a file's ending says its format", expected=expected, got=out.name)
+    beside = out.with_suffix(".bin")
+    if out.suffix.lower() == ".xml" and beside.exists() and not out.exists():
+        rule = "is there, and no .xml that it belongs to: an .xml's numbers go into such a file"
+        raise OutputError(rule, path=beside, expected="another name, or no such file")
     if int8 is not None and out.suffix.lower() != ".xml":
         raise DataError("8 bits are for OpenVINO", where="int8", expected=".xml", got=out.name)
     if (int8 is not None or learn_prior) != (data is not None):
@@ -84,6 +88,9 @@ def export(
     watch = Watch(on_error, on_progress, on_remark)
     with watch.fetching(str(weights)) as tell:
         source = find_weights(None if weights is None else str(weights), on_progress=tell)
+    if is_exported(source):
+        rule = "an exported network is not exported again"
+        raise WeightsError(rule, path=source, expected="the run or weights that it was made of")
     given = given_to_export(source, settings=settings, notes=notes)
     prior, worth, items = None, None, list[Item]()
     if data is not None:
