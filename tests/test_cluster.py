@@ -268,7 +268,7 @@ def test_results_of_something_else_are_refused(
     with pytest.raises(PredictionsError, match="another plan"):
         predict_on_cluster(listing, engine(weights, side=96), str(done))
     write_png(tmp_path / "other.png", picture(99))
-    with pytest.raises(PredictionsError, match="another frames"):
+    with pytest.raises(PredictionsError, match="other frames"):
         predict_on_cluster(find_frames([str(tmp_path)]), engine(weights), str(done))
 
 

@@ -125,7 +125,7 @@ def test_a_dry_run_counts_and_writes_nothing(scenes: Path, tmp_path: Path) -> No
     words = ["train", "--dry-run", "--data", str(scenes), "--out", str(tmp_path / "run")]
     ended = CliRunner().invoke(app, [*words, "--set", "sampling.view=64"])
     assert ended.exit_code == 0, ended.output
-    for said in ("frames counted", "2 of 2", "activations kept", "proposal head", "2 frames;"):
+    for said in ("frames counted", "2 of 2", "activations kept", "proposal head", "2 frames\n"):
         assert said in ended.stdout
     assert list(tmp_path.iterdir()) == []
 
