@@ -51,7 +51,7 @@ weights: .venv/installed  ## the package's weights from the data folders of DATA
 folds: .venv/installed  ## and what plans are worth on frames that were left out of training
 	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS) folds
 
-table: .venv/installed  ## the slides' table with the lite network: seven hours
+table: .venv/installed  ## the slides' table with the lite network: four hours
 	PATH=$(abspath $(BIN)):$$PATH training/tinyseg_lite.sh $(DATA) $(RUNS) table
 
 bench: .venv/installed  ## the figures of docs/benchmarks.md, side by side

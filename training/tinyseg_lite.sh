@@ -11,7 +11,7 @@
 # DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ (for folds) and cityscapes_street/. A run that was
 # cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
 # one core of an Intel Xeon with AVX-512; pre-training for folds 90 minutes, folds 40 more,
-# the table seven, of which several scales and ensembles take five (by what one view takes).
+# the table four, of which several scales and ensembles take two; rare half an hour.
 set -eu
 data=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); what=${3:-weights}
 here=$(dirname "$(realpath "$0")")
