@@ -293,3 +293,13 @@ def test_frames_of_one_name_in_two_splits_stay_two(tmp_path: Path) -> None:
     assert (tmp_path / "yolo/images/val/0001.png").is_file()
     done = invoke("doctor", root, "--classes", "data")
     assert "4 frames" in " ".join(done.output.split())
+
+
+def test_copy_paste_without_a_horizon_is_told(tmp_path: Path) -> None:
+    """Three squares fit none."""
+    words = [w for s in (*SETTINGS, "sampling.copy_paste.share=0.5") for w in ("--set", s)]
+    data = yolo(tmp_path / "parts", ("train",))
+    told = invoke("train", "--data", data, "--out", tmp_path / "run", *words).output
+    assert "no horizon fits the objects of data set 0" in " ".join(told.split())
+    given = ("--set", "sampling.copy_paste.horizon=0.4", "--out", tmp_path / "other")
+    assert "no horizon" not in invoke("train", "--data", data, *words, *given).output

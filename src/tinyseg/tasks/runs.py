@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from pydantic import model_validator
@@ -398,6 +399,12 @@ def store_of(parts: Sequence[TrainData], recipe: Recipe, watch: Watch, out: Path
             on_frame=stage.advance,
             on_skip=skip,
         )
+    if recipe.sampling.copy_paste.share:
+        for one in sorted({int(place) for place in draws.sets[np.isnan(draws.horizons)]}):
+            watch.tell(
+                f"no horizon fits the objects of data set {one}: nothing is pasted into its "
+                "frames; sampling.copy_paste.horizon can give the row"
+            )
     return FrameStore(items, on_skip=skip, draws=draws)
 
 
