@@ -258,6 +258,16 @@ def test_more_detections_than_an_exported_network_keeps(
     assert '"backend": "torch"' in (scene.parent / "more/run.json").read_text()
 
 
+def test_a_clusters_workers_keep_as_many(scene: Path) -> None:
+    pytest.importorskip("ray")
+    from _jobs import engine
+
+    runs = Backend("openvino", 1, auto=True)
+    for detections, backend in ((200, "openvino"), (400, "torch")):
+        job = engine(written("lite").weights, backend=runs, detections=detections)
+        assert [member.backend for member in job.predictor().members] == [backend]
+
+
 def test_what_cannot_be_exported_is_told_apart(tmp_path: Path) -> None:
     onnx, weights = written("lite").onnx, written("lite").weights
     with pytest.raises(WeightsError, match="is not exported again"):

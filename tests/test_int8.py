@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tinyseg.errors import DataError, WeightsError
 from tinyseg.exporting.files import read_exported
 from tinyseg.exporting.int8 import PARTS, folded, in_8_bits
 from tinyseg.exporting.runtimes import RuntimeNetwork
+from tinyseg.exporting.write import _notes
 from tinyseg.frame import FrameLabels, Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.masks import CropMasks
@@ -145,6 +147,23 @@ def test_views_in_which_nothing_is_found_set_no_ranges(
     with pytest.raises(DataError, match="it finds nothing in these frames"):
         write_int8(given, tmp_path / "other.xml", frames, most_loss=1.0)
     assert not (tmp_path / "other.xml").exists()
+
+
+def test_no_loss_can_be_seen_where_nothing_is_right(
+    given: Given, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = quantise._ap
+    monkeypatch.setattr(quantise, "_ap", lambda *words: 0.01 * real(*words))
+    with pytest.raises(WeightsError, match=r"too little right .* above 0.01 in 32 bits, got 0.0"):
+        write_int8(given, tmp_path / "out.xml", items(tmp_path, 0.5), most_loss=0.01)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_notes_do_not_depend_on_the_order_they_came_in(given: Given) -> None:
+    header = {"prior": "a", "card": "b"}
+    back = dict(reversed(header.items()))
+    notes = [list(_notes(replace(given, header=one), ".onnx").items()) for one in (header, back)]
+    assert notes[0] == notes[1]
 
 
 def test_too_great_a_loss_is_refused_and_leaves_nothing(given: Given, tmp_path: Path) -> None:

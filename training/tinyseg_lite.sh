@@ -8,8 +8,8 @@
 #     training/tinyseg_lite.sh DATA OUT rare     what helps rare classes: 300 steps each from the
 #                                                package's weights, scored on cities left out
 #
-# DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes/ (for folds) and cityscapes_street/. A run that was
-# cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
+# DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes_street/ and, for folds, cityscapes/.
+# A run that was cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
 # one core of an Intel Xeon with AVX-512; pre-training for folds 90 minutes, folds 40 more,
 # the table four, of which several scales and ensembles take two; rare half an hour.
 set -eu
@@ -152,7 +152,7 @@ table)  # rows learn from streets and are scored on other cities, after COCO, wh
     ;;
 rare)
     unpack; val=$out/street/instances_val.json
-    for picture in $(val_frames 0 1); do echo "$out/street/images/$picture"; done > "$out/val.txt"
+    val_frames 0 1 | sed "s|^|$out/street/images/|" > "$out/val.txt"
     try() {  # try NAME WORDS...: train, and compare with the run that was tried first
         run=$out/rare/$1; shift
         learn "$run" rare --init tinyseg-lite --data "$out/street/instances_train.json" "$@"

@@ -90,10 +90,9 @@ class Engine:
 
     def predictor(self) -> Predictor:
         """The networks, loaded where this is called."""
-        members = [load(self._here(file), self.backend) for file in self.files]
-        if self.detections is not None:
-            for member in members:
-                member.network.keep(self.detections)
+        members = [
+            load(self._here(file), self.backend, detections=self.detections) for file in self.files
+        ]
         device: Device = PROCESSOR
         if any(member.backend == "torch" for member in members):
             import torch  # a runtime needs none

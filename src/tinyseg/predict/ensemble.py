@@ -23,7 +23,8 @@ from pydantic import Field, PositiveFloat
 
 from tinyseg.calibration import read_calibration
 from tinyseg.checked import checked, read_tree
-from tinyseg.errors import RecipeError, WeightsError
+from tinyseg.errors import DataError, RecipeError, WeightsError
+from tinyseg.exporting import is_exported
 from tinyseg.files import write_whole
 from tinyseg.predict.backends import IN_TORCH, Backend
 from tinyseg.predict.members import Member, load_adapted, load_member
@@ -101,8 +102,26 @@ def _relative(member: MemberFile, folder: Path) -> MemberFile:
     )
 
 
-def load(member: MemberFile, backend: Backend = IN_TORCH) -> Member:
-    """The network of one member, its weights checked against their sha256."""
+def load(
+    member: MemberFile, backend: Backend = IN_TORCH, *, detections: int | None = None
+) -> Member:
+    """The network of one member, its weights checked against their sha256, set to keep so many
+    instances; in torch where its exported form keeps fewer and no runtime was asked for."""
+    loaded = _load(member, backend)
+    if detections is None:
+        return loaded
+    try:
+        loaded.network.keep(detections)
+    except DataError as error:
+        if not backend.auto or member.adapter is not None or is_exported(member.weights):
+            raise
+        backend.tell(f"{member.weights} stays in torch: {error.rule}")
+        loaded = _load(member, replace(backend, name="torch"))
+        loaded.network.keep(detections)
+    return loaded
+
+
+def _load(member: MemberFile, backend: Backend) -> Member:
     calibration = None if member.calibration is None else read_calibration(member.calibration)
     if member.adapter is None:
         loaded = load_member(

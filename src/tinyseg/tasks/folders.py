@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from tinyseg.data import file_below
 from tinyseg.errors import DataError
 from tinyseg.exchange import MOST_CLASSES, to_label_map
-from tinyseg.exporting import is_exported, require
+from tinyseg.exporting import require
 from tinyseg.files import check_folder, check_output, make_folder
 from tinyseg.image import write_jpeg, write_png
 from tinyseg.merge import MergeRules
@@ -22,7 +22,6 @@ from tinyseg.predict import (
     Backend,
     BatchLimits,
     Image,
-    Member,
     MemberFile,
     Predictor,
     Results,
@@ -217,7 +216,7 @@ def _open(
     asked = None if choice.backend == AUTO else choice.backend
     asked = asked or (None if folder is None else backend_of(folder)) or choice.backend
     runs = choose_backend(asked, device=choice.device, threads=choice.threads, tell=watch.tell)
-    members = [_loaded(file, runs, choice.detections) for file in files]
+    members = [load(file, runs, detections=choice.detections) for file in files]
     plan = choose_plan(
         members[0].predict,
         own,
@@ -241,22 +240,6 @@ def _open(
     limits = BatchLimits(default_limits(where).pixels, choice.memory_mb)
     predictor = Predictor(members, plan, device=where, limits=limits, rules=rules)
     return _Opened(predictor, tuple(files), plan, runs, _settings(predictor, plan))
-
-
-def _loaded(file: MemberFile, runs: Backend, most: int | None) -> Member:
-    """The network, set to keep so many instances; in torch where its exported form keeps fewer."""
-    member = load(file, runs)
-    if most is None:
-        return member
-    try:
-        member.network.keep(most)
-    except DataError as error:
-        if not runs.auto or is_exported(file.weights):
-            raise
-        runs.tell(f"{file.weights} stays in torch: {error.rule}")
-        member = load(file, replace(runs, name="torch"))
-        member.network.keep(most)
-    return member
 
 
 def _files(choice: PredictChoice, watch: Watch) -> tuple[Sequence[MemberFile], Plan | None]:
