@@ -166,7 +166,7 @@ def test_focus_looks_at_what_the_first_pass_found_and_along_its_row() -> None:
 
 def test_a_first_pass_that_magnifies_as_much_leaves_nothing_to_look_at() -> None:
     prior = learn_prior([street()])
-    near = replace(SMALL, source="prior", prior=prior, short_side=540)
+    near = replace(SMALL, source="prior", prior=prior, short_side=540, coarser=0)
     assert len(near.first(INFO)) == 1
 
 

@@ -18,7 +18,7 @@ from tinyseg.errors import DataError
 from tinyseg.frame import Instances
 from tinyseg.image import read_image, write_jpeg
 from tinyseg.networks import build_detector, save_weights
-from tinyseg.predict import choose_plan
+from tinyseg.predict import choose_plan, named_plan
 from tinyseg.predictions import FramePredictions, Predictions, write_predictions
 from tinyseg.recipes import find_recipe, with_settings
 from tinyseg.report.plan_picture import draw_plan
@@ -52,6 +52,34 @@ def test_a_view_answers_for_sizes_at_both_ends_of_its_range() -> None:
     for wrong in ((4.0, 4.0), (-1.0, 4.0), (5.0, 4.0), (float("nan"), 4.0)):
         with pytest.raises(DataError, match="answers for"):
             View((0.0, 0.0, 9.0, 9.0), (9, 9), answers_for=wrong)
+
+
+def test_coarser_looks_are_for_what_is_large_in_them() -> None:
+    def looks(plan: Whole | Focus, hw: tuple[int, int]) -> list[tuple[tuple[int, int], float]]:
+        planned = plan.first(FrameInfo(hw))
+        assert all(one.view.rect == (0, 0, hw[1], hw[0]) for one in planned)
+        return [(one.view.out_hw, one.view.answers_for[0]) for one in planned]
+
+    street = [((640, 1280), 0), ((320, 640), 96), ((160, 320), 192)]
+    assert looks(Focus(largest_zoom=1.0), (640, 1280)) == street
+    assert looks(Whole(largest_zoom=1.0, coarser=9), (640, 1280)) == street  # 80 rows are too few
+    assert looks(Whole(largest_zoom=1.0), (640, 1280)) == street[:1]
+    challenge = looks(Focus(largest_zoom=1.0), (2710, 3384))
+    assert [out_hw for out_hw, _ in challenge] == [(1800, 2248), (900, 1124), (450, 562)]
+    assert [least for _, least in challenge[1:]] == pytest.approx([144.5, 289.1], abs=0.1)
+    # No look that has nothing to answer for
+    medium = Whole(640, None, answers_for=(120.0, 190.0), coarser=2)
+    assert looks(medium, (640, 1280)) == [((640, 1280), 120), ((320, 640), 120)]
+
+
+def test_a_network_with_one_size_of_input_gets_no_coarser_look() -> None:
+    info, limits = FrameInfo((640, 1280)), find_recipe("lite").predict
+    fixed = limits.model_copy(update={"input_hw": (640, 640)})
+    for name in ("focus", "tiles"):
+        sizes = [one.view.out_hw for one in named_plan(name, limits).first(info)]
+        assert (sizes[0][0] // 2, sizes[0][1] // 2) in sizes
+        views = views_of(named_plan(name, fixed).first(info))
+        assert sum(view.rect == (0, 0, 1280, 640) for view in views) == 1
 
 
 def test_a_band_of_tiles_covers_its_rows_alone() -> None:

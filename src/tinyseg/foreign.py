@@ -135,7 +135,7 @@ def focus_plan(
         longest_side=sides.longest_side,
     )
     if sides.input_hw is not None:
-        plan = replace(plan, answers_for=(0.0, min(inner) / plan.zoom * TILE_ANSWERS))
+        plan = replace(plan, answers_for=(0.0, min(inner) / plan.zoom * TILE_ANSWERS), coarser=0)
     if budget_mp is None:
         tile = min(inner)
         count = len(Tiles(tile).first(FrameInfo(hw))) + 1

@@ -3,24 +3,26 @@
 A stated budget of view pixels is spent where most is expected to be gained: instances expected by
 the prior of the frame's camera, by what the first pass found, or by both, times what seeing one
 of that size closer is worth. Zoomed views have one size, so that they go through the network
-together, and answer for small sizes only; the whole frame answers for all. A frame that the prior
-does not fit is looked at by its hints alone, and the remarks say so; where nothing at all
-is known, the rows around the middle of the frame are.
+together, and answer for small sizes only; the whole frame answers for all, and at half and a
+quarter of its scale for large ones. A frame that the prior does not fit is looked at by its hints
+alone, and the remarks say so; where nothing at all is known, the rows around the middle of the
+frame are.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, prod
 from pathlib import Path
 
 import numpy as np
-from pydantic import InstanceOf, PositiveFloat
+from pydantic import InstanceOf, NonNegativeInt, PositiveFloat
 
 from tinyseg.errors import PlanError
 from tinyseg.frame import Instances
 from tinyseg.views.choose import choose_rects
 from tinyseg.views.evidence import Evidence, Grid, gain_of_zoom, hints
 from tinyseg.views.plans import (
+    COARSER,
     LONGEST_SIDE,
     READING,
     SHORT_SIDE,
@@ -49,7 +51,7 @@ PRIOR_USED = "the prior of camera"
 
 @dataclass(frozen=True, slots=True)
 class Focus(PlanLike):
-    """The whole frame, then zoomed views where small instances are expected.
+    """The whole frame, at coarser scales too, then zoomed views where small instances are expected.
 
     `budget_mp` is the pixels of all zoomed views, in millions; with `budget_share` they are also at
     most so many times the whole view's pixels, but for one view: a small frame needs fewer. `view`
@@ -57,8 +59,8 @@ class Focus(PlanLike):
     its detections are kept for.
     `source` says where instances are expected from: "prior" (the location prior), "first" (what the
     first view showed, low scores included) or "both". With "prior" there is no second pass, and a
-    frame that the prior does not fit gets no zoomed view. `short_side`, `longest_side` and
-    `largest_zoom` are those of the whole view.
+    frame that the prior does not fit gets no zoomed view. `short_side`, `longest_side`,
+    `largest_zoom` and `coarser` are those of the whole view.
     """
 
     __pydantic_config__ = READING
@@ -74,6 +76,7 @@ class Focus(PlanLike):
     longest_side: int | None = LONGEST_SIDE
     largest_zoom: PositiveFloat | None = None
     budget_share: PositiveFloat | None = None
+    coarser: NonNegativeInt = COARSER
 
     def __post_init__(self) -> None:
         if not (0 < self.zoom < inf and min(self.view) >= 32 and self.most >= 1):
@@ -97,9 +100,9 @@ class Focus(PlanLike):
         return int(min(self.budget_mp, 1e6) * MEGA / (self.view[0] * self.view[1]) + 1e-9)
 
     def first(self, info: FrameInfo) -> list[Planned]:
-        """The whole frame; by the prior alone the zoomed views too."""
-        once = self.whole.first(info)
-        return once + self._look(info, Instances.empty()) if self.source == "prior" else once
+        """The whole frame at its scales; by the prior alone the zoomed views too."""
+        whole = replace(self.whole, coarser=self.coarser).first(info)
+        return whole + self._look(info, Instances.empty()) if self.source == "prior" else whole
 
     def then(self, info: FrameInfo, found: Instances) -> list[Planned]:
         """The zoomed views, if they have to wait for the first one."""

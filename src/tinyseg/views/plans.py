@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import Annotated, Protocol, runtime_checkable
 
-from pydantic import ConfigDict, Field, PositiveFloat
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 from tinyseg.errors import PlanError
 from tinyseg.frame import Instances
@@ -88,13 +88,25 @@ OVERLAP = 0.25
 """Share of a tile's side that neighbouring tiles have in common, unless said otherwise."""
 
 
+COARSER = 2
+"""Coarser looks beside closer ones, unless a plan says otherwise."""
+
+COARSE_LEAST = 48
+"""A coarser look answers for objects of at least so many of its own pixels."""
+
+LOWEST = 160
+"""No coarser look has a shorter side than this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole(PlanLike):
-    """The whole frame in one view.
+    """The whole frame in one view, and in `coarser` smaller ones.
 
     Its short side is scaled to `short_side`, unless its long side would then be longer than
     `longest_side`, or the frame be magnified more than `largest_zoom` times. `answers_for` is the
-    range of object sizes that its detections are kept for; None is every size.
+    range of object sizes that its detections are kept for; None is every size. Each coarser look
+    has half the scale of the one before, and answers for what is large in it: a network does not
+    know objects that are much larger than those it learnt from.
     """
 
     __pydantic_config__ = READING
@@ -103,6 +115,7 @@ class Whole(PlanLike):
     longest_side: int | None = LONGEST_SIDE
     largest_zoom: PositiveFloat | None = None
     answers_for: Range = None
+    coarser: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
         longest = inf if self.longest_side is None else self.longest_side
@@ -114,14 +127,23 @@ class Whole(PlanLike):
         check_range(self.answers_for)
 
     def first(self, info: FrameInfo) -> list[Planned]:
-        """The one view."""
+        """The view, and the coarser ones that are not lower than 160 pixels."""
         height, width = info.hw
         longest = inf if self.longest_side is None else self.longest_side
         scale = min(self.short_side / min(info.hw), longest / max(info.hw))
         scale = min(scale, self.largest_zoom or inf)
-        out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
         rect = (0.0, 0.0, float(width), float(height))
-        return [Planned(View(rect, out_hw, answers_for=self.answers_for or EVERY_SIZE))]
+        low, high = self.answers_for or EVERY_SIZE
+        views = []
+        for halved in range(self.coarser + 1):
+            out_hw = (max(round(height * scale), 1), max(round(width * scale), 1))
+            if halved:
+                low = max(low, COARSE_LEAST / scale)
+                if min(out_hw) < LOWEST or low >= high:
+                    break
+            views.append(Planned(View(rect, out_hw, answers_for=(low, high))))
+            scale /= 2
+        return views
 
 
 @dataclass(frozen=True, slots=True)
