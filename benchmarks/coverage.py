@@ -209,7 +209,7 @@ def fixed(frames: Sequence[FrameLabels], plan: PlanLike) -> Sum:
 def closer(frame: FrameLabels, budget: float) -> Focus:
     """Views for a share of the frame's pixels at 2x."""
     megapixels = budget * 4 * frame.hw[0] * frame.hw[1] / 1e6
-    return Focus(megapixels, 2.0, (512, 1024), (0.0, 96.0))
+    return Focus(megapixels, 2.0, (512, 1024), (0.0, 96.0), coarser=0)
 
 
 def main() -> None:

@@ -4,10 +4,10 @@
         [--tiles 1 1.4 2] [--budgets .5 1 2 4] [--json FILE] [--picture docs/curve.svg]
 
 All through the same network. Whole: the frame in one view at each of --zooms. Tiles: the frame in
-one view as the weights' plan begins, and tiles of 640 pixels, a fifth of them shared, at each zoom
-of --tiles, which answer for objects up to half a tile. Focus: the weights' plan with each of
---budgets times its pixels. AP and AP_s are the mean of car and person. The picture needs matplotlib
-(extra `bench`).
+one view and coarser ones, as the weights' plan begins too, and tiles of 640 pixels, a fifth of them
+shared, at each zoom of --tiles, which answer for objects up to half a tile. Focus: the weights'
+plan with each of --budgets times its pixels. AP and AP_s are the mean of car and person. The
+picture needs matplotlib (extra `bench`).
 """
 
 import argparse
@@ -35,7 +35,7 @@ Point = tuple[float, float, float]
 
 def ways(limits: Predict, hw: tuple[int, int], given: argparse.Namespace) -> dict[str, list[Way]]:
     """The plans of each line of the picture."""
-    first = named_plan("whole", limits).parts
+    first = named_plan("tiles", limits).parts[:1]
     own = default_plan(limits)
     return {
         "whole": [

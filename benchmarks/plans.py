@@ -3,12 +3,13 @@
     python benchmarks/plans.py --weights A [--weights B --weights C] [--data DIR] [--list FILE]
         [--fold C=LEFT_OUT.txt ...] [--plan FILE] [--only whole,focus] [--json FILE] [--out DIR]
 
-Rows: the whole frame in one view; native tiles over the whole frame; tiles in the band of rows
-where WAD's objects are, with as many pixels as focus; focus as the weights' recipe says, or the
-plan of --plan; the same at two scales and mirrored; and with the first two and all three weights.
-The prior is the one in the first weights. With --fold each fold's frames are seen by that fold's
-weights, with their prior, and all folds are scored together. Pixels are those that the networks
-saw, all looks counted; seconds are wall time from pixels to merged masks. --out writes predictions.
+Rows: the whole frame in one view; that with coarser looks and native tiles everywhere, or tiles in
+the band of rows where WAD's objects are, with as many pixels as focus; focus as the weights' recipe
+says, or the plan of --plan; the same at two scales and mirrored; and with the first two and all
+three weights. The prior is the one in the first weights. With --fold each fold's frames are seen by
+that fold's weights, with their prior, and all folds are scored together. Pixels are those that the
+networks saw, all looks counted; seconds are wall time from pixels to merged masks. --out writes
+predictions.
 """
 
 import argparse
@@ -67,14 +68,14 @@ class Outcome:
 def ways(limits: Predict, given: Plan | None) -> list[Way]:
     """All rows; those with more networks than were given are left out later."""
     focused = given or named_plan("focus", limits)
-    first = named_plan("whole", limits).parts
+    first = named_plan("tiles", limits).parts[:1]
     half = Whole(limits.short_side // 2, limits.longest_side // 2)
     native = Tiles(640, 160, answers_for=(0.0, 320.0))
     zoom = band_zoom(sum(p.focus.budget_mp for p in focused.parts if p.focus is not None))
     band = Tiles(640, round(160 / zoom), zoom, BAND, (0.0, 200.0))
     more = Plan((*focused.parts, Part.of(half)), flip=True)
     return [
-        Way("whole", Plan(first)),
+        Way("whole", named_plan("whole", limits)),
         Way("whole + native tiles everywhere", Plan((*first, Part.of(native)))),
         Way(f"whole + tiles in the band at a zoom of {zoom:.2f}", Plan((*first, Part.of(band)))),
         Way("focus", focused),

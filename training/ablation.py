@@ -9,7 +9,7 @@ again. Below the table stands what each row adds to the one that it changes, wit
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -71,12 +71,14 @@ class Looking:
         return tuple(round(side * share) for side in MULTI_SCALE)
 
     def plan(self, name: str, limits: Predict) -> Plan:
-        """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too."""
+        """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too. Focus
+        looks closer alone, as on the slides."""
         if name == "whole":
             return choose_plan(limits, plan="whole")
         several = name == "scales"
         sides = self.scales if several else ()
-        return choose_plan(limits, plan="focus", budget_mp=self.budget, scales=sides, flip=several)
+        plan = choose_plan(limits, plan="focus", budget_mp=self.budget, scales=sides, flip=several)
+        return plan.with_focus(lambda focus: replace(focus, coarser=0))
 
     def basis(self, frames: str) -> Basis:
         """What scores on these frames follow from beside the weights."""
