@@ -71,8 +71,8 @@ class Looking:
         return tuple(round(side * share) for side in MULTI_SCALE)
 
     def plan(self, name: str, limits: Predict) -> Plan:
-        """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too. Focus
-        looks closer alone, as on the slides."""
+        """A row's plan; "scales" is focus, at several scales of the whole frame, mirrored too.
+        Focus looks closer alone, as on the slides."""
         if name == "whole":
             return choose_plan(limits, plan="whole")
         several = name == "scales"
