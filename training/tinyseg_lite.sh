@@ -10,10 +10,13 @@
 #     training/tinyseg_lite.sh DATA OUT rare     what helps rare classes: 300 steps each from the
 #                                                package's weights, scored alike
 #
-# DATA holds wad/, coco/, coco_street/, coco_extra/, cityscapes_street/ and, for folds, cityscapes/.
+# DATA holds wad/, coco/, coco_street/, coco_extra/ and cityscapes_street/.
 # A run that was cut off goes on where it was; what is there is not made again. The weights take about 14 hours on
-# one core of an Intel Xeon with AVX-512; pre-training for folds 90 minutes, folds 40 more,
-# the table four, of which several scales and ensembles take two; rare half an hour.
+# one core of an Intel Xeon with AVX-512; on one of an AMD EPYC folds take 45 minutes, the table
+# four hours, of which several scales and ensembles take two, minutes and rare two hours and one.
+#
+# Folds start before the WAD's frames were learnt from: at OUT/streets, or START=FILE. What the
+# package shipped then will do: git show 30e9429:src/tinyseg/weights/tinyseg-lite.safetensors > FILE
 set -eu
 data=$(realpath "$1"); mkdir -p "$2"; out=$(realpath "$2"); what=${3:-weights}
 here=$(dirname "$(realpath "$0")")
@@ -42,8 +45,8 @@ compare() {  # compare ROOM NAME WORDS...: train by recipes/ROOM.yaml, and score
     learn "$run" "$room" --data "$out/street/instances_train.json" --set train.seed="$seed" "$@"
     val_frames 0 1 | sed "s|^|$out/street/images/|" > "$run/val.txt"
     tinyseg predict "$run/val.txt" --weights "$run" --plan whole --backend torch --threads 1 --out "$run-found"
-    tinyseg evaluate "$plain-found" --against "$run-found" --data "$out/street/instances_val.json" \
-        --json "$run.json"
+    against=""; [ "$run" = "$plain" ] || against="--against $run-found"
+    tinyseg evaluate "$plain-found" $against --data "$out/street/instances_val.json" --json "$run.json"
 }
 
 val_frames() {  # val_frames FIRST STEP: frames of the other cities, in the order of their names
