@@ -55,16 +55,16 @@ def test_a_view_answers_for_sizes_at_both_ends_of_its_range() -> None:
 
 
 def test_coarser_looks_are_for_what_is_large_in_them() -> None:
-    def looks(plan: Whole | Focus, hw: tuple[int, int]) -> list[tuple[tuple[int, int], float]]:
-        planned = plan.first(FrameInfo(hw))
+    def looks(whole: Whole, hw: tuple[int, int]) -> list[tuple[tuple[int, int], float]]:
+        planned = whole.first(FrameInfo(hw))
         assert all(one.view.rect == (0, 0, hw[1], hw[0]) for one in planned)
         return [(one.view.out_hw, one.view.answers_for[0]) for one in planned]
 
     street = [((640, 1280), 0), ((320, 640), 96), ((160, 320), 192)]
-    assert looks(Focus(largest_zoom=1.0), (640, 1280)) == street
+    assert looks(Whole(largest_zoom=1.0, coarser=2), (640, 1280)) == street
     assert looks(Whole(largest_zoom=1.0, coarser=9), (640, 1280)) == street  # 80 rows are too few
     assert looks(Whole(largest_zoom=1.0), (640, 1280)) == street[:1]
-    challenge = looks(Focus(largest_zoom=1.0), (2710, 3384))
+    challenge = looks(Whole(coarser=2), (2710, 3384))
     assert [out_hw for out_hw, _ in challenge] == [(1800, 2248), (900, 1124), (450, 562)]
     assert [least for _, least in challenge[1:]] == pytest.approx([144.5, 289.1], abs=0.1)
     # No look that has nothing to answer for
@@ -72,14 +72,26 @@ def test_coarser_looks_are_for_what_is_large_in_them() -> None:
     assert looks(medium, (640, 1280)) == [((640, 1280), 120), ((320, 640), 120)]
 
 
+def test_focus_looks_coarser_after_the_whole_frame_which_alone_says_where_to_look_closer() -> None:
+    info, found = FrameInfo((640, 1280)), instances((100, 300, 120, 320), scores=0.5)
+    focus = Focus(0.5, view=(320, 640), source="first", largest_zoom=1.0)
+    (once,), (half, quarter, *closer) = focus.first(info), focus.then(info, found)
+    whole = [once, half, quarter]
+    assert whole == Whole(largest_zoom=1.0, coarser=2).first(info)
+    assert closer == replace(focus, coarser=0).then(info, found)
+    prior = replace(focus, source="prior", prior=learn_prior([street()]))
+    assert prior.first(info)[:3] == whole
+    assert prior.then(info, found) == []
+
+
 def test_a_network_with_one_size_of_input_gets_no_coarser_look() -> None:
     info, limits = FrameInfo((640, 1280)), find_recipe("lite").predict
     fixed = limits.model_copy(update={"input_hw": (640, 640)})
     for name in ("focus", "tiles"):
-        sizes = [one.view.out_hw for one in named_plan(name, limits).first(info)]
-        assert (sizes[0][0] // 2, sizes[0][1] // 2) in sizes
-        views = views_of(named_plan(name, fixed).first(info))
-        assert sum(view.rect == (0, 0, 1280, 640) for view in views) == 1
+        for given, count in ((limits, 3), (fixed, 1)):
+            plan = named_plan(name, given)
+            views = views_of(plan.first(info) + plan.then(info, Instances.empty()))
+            assert sum(view.rect == (0, 0, 1280, 640) for view in views) == count
 
 
 def test_a_band_of_tiles_covers_its_rows_alone() -> None:

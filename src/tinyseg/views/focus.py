@@ -100,12 +100,12 @@ class Focus(PlanLike):
         return int(min(self.budget_mp, 1e6) * MEGA / (self.view[0] * self.view[1]) + 1e-9)
 
     def first(self, info: FrameInfo) -> list[Planned]:
-        """The whole frame at its scales; by the prior alone the zoomed views too."""
-        whole = replace(self.whole, coarser=self.coarser).first(info)
-        return whole + self._look(info, Instances.empty()) if self.source == "prior" else whole
+        """The whole frame; by the prior alone the other views too."""
+        once = self.whole.first(info)
+        return once + self._look(info, Instances.empty()) if self.source == "prior" else once
 
     def then(self, info: FrameInfo, found: Instances) -> list[Planned]:
-        """The zoomed views, if they have to wait for the first one."""
+        """The coarser views and the zoomed ones, if they have to wait for the first one."""
         return [] if self.source == "prior" else self._look(info, found)
 
     def remarks(self, info: FrameInfo) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ class Focus(PlanLike):
 
     def _look(self, info: FrameInfo, found: Instances) -> list[Planned]:
         evidence = SOURCES[self.source](info, found, self._prior())
-        (once,) = self.whole.first(info)
+        once, *coarser = replace(self.whole, coarser=self.coarser).first(info)
         weights = (
             evidence * gain_of_zoom(zoom=self.zoom, scale=min(once.view.scale_xy))[:, None, None]
         )
@@ -142,7 +142,9 @@ class Focus(PlanLike):
         most = self._most_beside(once)
         rects = choose_rects(weights, info.hw, side_hw=side_hw, most=most, least=LEAST)
         sizes = self.answers_for or EVERY_SIZE
-        return [Planned(View(rect, self.view, answers_for=sizes)) for rect in rects]
+        zoomed = [Planned(View(rect, self.view, answers_for=sizes)) for rect in rects]
+        # Not before: what is large would be counted twice where small instances are expected
+        return coarser + zoomed
 
 
 def _by_prior(info: FrameInfo, found: Instances, prior: LocationPrior | None) -> Evidence:
