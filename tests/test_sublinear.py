@@ -404,6 +404,7 @@ def test_a_dry_run_prints_bytes_of_every_stage(tmp_path: Path) -> None:
         assert row in result.stdout
     for column in ("off", "sqrt", "all", "0.3 GB", "1 x 256 x 128"):
         assert column in result.stdout
+    assert result.stdout.endswith(", no data given\n")
     assert not (tmp_path / "run").exists()
 
 

@@ -213,6 +213,7 @@ def _lines(outlook: "tasks.Outlook") -> list[str]:
         if one.left_out
     ]
     what = f"{outlook.parameters / 1e6:.2f} M parameters, {outlook.origin}"
-    last = f"{outlook.recipe.name}: {what}, {outlook.frames} frames"
+    frames = f"{outlook.frames} frames" if outlook.names else "no data given"
+    last = f"{outlook.recipe.name}: {what}, {frames}"
     written = "" if outlook.memory is not None else f"; weights and log in {outlook.out}"
     return [*left, *outlook.notes, last + written]
