@@ -222,7 +222,7 @@ class PhotoStage extends Stage {
 
   met(item) {
     const what = item.rect
-      ? [`view at zoom ${item.zoom.toFixed(2)}`, `, ${(item.pixels / 1e6).toFixed(1)} MP, ${item.pass > 1 ? "a closer look" : "first look"}`]
+      ? [`view at zoom ${item.zoom.toFixed(2)}`, `, ${(item.pixels / 1e6).toFixed(1)} MP, ${item.pass > 1 ? "second look" : "first look"}`]
       : [names[item.class], ` score ${figure(item.score)}, ${sizeOf(item.box)}, ${item.area.toLocaleString("en")} px\u00b2`];
     $("#told").replaceChildren(made("b", "", [what[0]]), what[1]);
   }
