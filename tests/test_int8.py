@@ -14,6 +14,7 @@ from jaxtyping import Float
 from typer.testing import CliRunner
 
 from tinyseg import quantise
+from tinyseg.calibration import Calibration
 from tinyseg.cli import app
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
@@ -164,6 +165,18 @@ def test_notes_do_not_depend_on_the_order_they_came_in(given: Given) -> None:
     back = dict(reversed(header.items()))
     notes = [list(_notes(replace(given, header=one), ".onnx").items()) for one in (header, back)]
     assert notes[0] == notes[1]
+
+
+def test_the_loss_is_seen_through_the_networks_own_calibration(
+    given: Given, tmp_path: Path
+) -> None:
+    frames = items(tmp_path, 0.5)
+    labelled = [one.read_labels().instances.labels for one in frames]
+    most = int(np.bincount(np.concatenate(labelled)).argmax())
+    last = Calibration(classes={given.recipe.classes[most]: -20.0})  # after all other classes
+    noted = replace(given, header=dict(given.header) | {"calibration": last.model_dump_json()})
+    aps = [write_int8(one, tmp_path / "a.xml", frames, most_loss=1.0)[1] for one in (given, noted)]
+    assert aps[1].exact_ap < aps[0].exact_ap - 0.05
 
 
 def test_too_great_a_loss_is_refused_and_leaves_nothing(given: Given, tmp_path: Path) -> None:

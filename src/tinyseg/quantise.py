@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyseg.calibration import calibration_from_json
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
 from tinyseg.exporting import (
@@ -32,7 +33,7 @@ from tinyseg.networks import Exported, Given
 from tinyseg.predict import Member, Predictor
 from tinyseg.predictions import FramePredictions, Predictions
 from tinyseg.scoring import score_frames
-from tinyseg.stored import prior_of
+from tinyseg.stored import CALIBRATION, prior_of
 from tinyseg.views import camera_of
 
 VIEWS_OF_A_FRAME, MOST_VIEWS = 4, 64
@@ -125,9 +126,11 @@ def _ap(
     truth: Sequence[FrameLabels],
     advance: Callable[[str], None],
 ) -> float:
-    """Average precision through the network's own plan."""
-    prior = prior_of(given.header, given.file)
-    member = Member(network, given.recipe.predict, prior=prior, backend="openvino")
+    """Average precision through the network's own plan, with its own calibration."""
+    prior, noted = prior_of(given.header, given.file), given.header.get(CALIBRATION)
+    calibration = None if noted is None else calibration_from_json(noted, path=given.file)
+    use = given.recipe.predict
+    member = Member(network, use, calibration=calibration, prior=prior, backend="openvino")
     predictor, found = Predictor([member], device=PROCESSOR), []
     for item, labels in zip(items, truth, strict=True):
         instances = predictor(item.read().image, camera_of(item.name))
