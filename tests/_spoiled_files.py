@@ -110,8 +110,13 @@ def empty_picture(made: Planted, rng: Rng) -> str:
 
 def foreign_picture(made: Planted, rng: Rng) -> str:
     (name,) = made.some(rng)
-    others = [b"GIF89a...", b"BM......", b"<html>not found</html>", b"version https://git-lfs.com/"]
-    others += [bytes(500), b"RIFF....WEBP", b"noise that is nothing at all"]
+    others = [
+        b"%PDF-1.7...",
+        b"PK\3\4....",
+        b"<html>not found</html>",
+        b"version https://git-lfs.com/",
+    ]
+    others += [bytes(500), b"RIFF....WAVE", b"noise that is nothing at all"]
     made.picture(name).write_bytes(others[int(rng.integers(len(others)))])
     return name
 
