@@ -7,10 +7,10 @@
 After loading, one thread, seconds of the processor a frame: other work on the machine matters
 little. With more threads, seconds of the clock. The stages run one after the other here, and every
 frame goes through all backends before the next. Read: bytes to pixels. Cut: pixels of the views.
-Network: first look, closer looks. Choose: where to look closer. Merge: what was seen to the frame's
-instances. --exported are files of the same network, such as one in 8 bits; openvino-bf16 is what
-OpenVINO would do in bfloat16, which the package does not use. Agreement is with the first backend,
-for scores from .1.
+Network: first look; closer looks, the coarser ones with them. Choose: where to look closer. Merge:
+what was seen to the frame's instances. --exported are files of the same network, such as one in 8
+bits; openvino-bf16 is what OpenVINO would do in bfloat16, which the package does not use. Agreement
+is with the first backend, for scores from .1.
 """
 
 import argparse

@@ -67,6 +67,8 @@ def test_coarser_looks_are_for_what_is_large_in_them() -> None:
     challenge = looks(Whole(coarser=2), (2710, 3384))
     assert [out_hw for out_hw, _ in challenge] == [(1800, 2248), (900, 1124), (450, 562)]
     assert [least for _, least in challenge[1:]] == pytest.approx([144.5, 289.1], abs=0.1)
+    with pytest.raises(DataError, match="coarser looks"):
+        Focus(coarser=-1)
     # No look that has nothing to answer for
     medium = Whole(640, None, answers_for=(120.0, 190.0), coarser=2)
     assert looks(medium, (640, 1280)) == [((640, 1280), 120), ((320, 640), 120)]

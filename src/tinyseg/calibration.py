@@ -202,6 +202,11 @@ def read_calibration(path: Path) -> Calibration:
         raise DataError("cannot be read", path=path, got=error.strerror) from error
 
 
+def noted_calibration(text: str | None, *, path: Path) -> Calibration | None:
+    """The calibration that a weights file's header has; None where it has none."""
+    return None if text is None else calibration_from_json(text, path=path)
+
+
 def calibration_from_json(text: str | bytes, *, path: Path) -> Calibration:
     """The calibration that stands in a file; raises DataError for any other content."""
     return checked(Calibration, text, error=DataError, path=path, rule="not a calibration: ")

@@ -8,6 +8,7 @@ the picture's own pixels, merged by their masks. For many pictures `model_of` ma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,9 @@ def focus_plan(
     if budget_mp is None:
         tile = min(inner)
         count = len(Tiles(tile).first(FrameInfo(hw))) + 1
-        (first,) = plan.whole.first(FrameInfo(hw))
-        once = first.view.out_hw if sides.input_hw is None else inner
-        budget_mp = (SHARE * count * tile**2 - once[0] * once[1]) / 1e6
+        whole = [one.view.out_hw for one in plan.whole.first(FrameInfo(hw))]
+        once = sum(map(prod, whole if sides.input_hw is None else [inner]))
+        budget_mp = (SHARE * count * tile**2 - once) / 1e6
     return replace(plan, budget_mp=max(budget_mp, plan.budget_mp))
 
 

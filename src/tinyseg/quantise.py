@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyseg.calibration import calibration_from_json
+from tinyseg.calibration import noted_calibration
 from tinyseg.data import Item
 from tinyseg.errors import DataError, WeightsError
 from tinyseg.exporting import (
@@ -127,10 +127,13 @@ def _ap(
     advance: Callable[[str], None],
 ) -> float:
     """Average precision through the network's own plan, with its own calibration."""
-    prior, noted = prior_of(given.header, given.file), given.header.get(CALIBRATION)
-    calibration = None if noted is None else calibration_from_json(noted, path=given.file)
-    use = given.recipe.predict
-    member = Member(network, use, calibration=calibration, prior=prior, backend="openvino")
+    member = Member(
+        network,
+        given.recipe.predict,
+        calibration=noted_calibration(given.header.get(CALIBRATION), path=given.file),
+        prior=prior_of(given.header, given.file),
+        backend="openvino",
+    )
     predictor, found = Predictor([member], device=PROCESSOR), []
     for item, labels in zip(items, truth, strict=True):
         instances = predictor(item.read().image, camera_of(item.name))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tinyseg.adapters import load_yolo_seg
-from tinyseg.calibration import Calibration, calibration_from_json
+from tinyseg.calibration import Calibration, noted_calibration
 from tinyseg.errors import OutputError, RecipeError, WeightsError
 from tinyseg.exporting import ExportedFile, is_exported, kept_export, open_exported, read_exported
 from tinyseg.frame import Instances
@@ -84,7 +84,7 @@ def _in_torch(path: Path) -> Member:
     else:
         detector, recipe = load_detector(path)
         notes, prior = read_notes(path), read_weights_prior(path)
-    calibration = _calibration(notes.calibration, path)
+    calibration = noted_calibration(notes.calibration, path=path)
     network = DetectorNetwork(detector, recipe)
     return Member(network, recipe.predict, 1.0, calibration, file_sha256(path), prior)
 
@@ -112,10 +112,9 @@ def _exported(path: Path, file: ExportedFile, backend: Backend) -> Member:
     runtime = backend.for_exported(path)
     network = open_exported(path, runtime, threads=backend.threads, file=file)
     recipe = recipe_of(file.notes, path)
-    prior, calibration = prior_of(file.notes, path), file.notes.get(CALIBRATION)
-    sha256 = file_sha256(path)
-    made = _calibration(calibration, path)
-    return Member(network, recipe.predict, 1.0, made, sha256, prior, runtime)
+    calibration = noted_calibration(file.notes.get(CALIBRATION), path=path)
+    prior, sha256 = prior_of(file.notes, path), file_sha256(path)
+    return Member(network, recipe.predict, 1.0, calibration, sha256, prior, runtime)
 
 
 def member_of(network: Network) -> Member:
@@ -138,10 +137,6 @@ def load_adapted(path: Path, adapter: str) -> Member:
     network = ADAPTERS[adapter](path)
     sha256 = file_sha256(beside if beside.is_file() else path)
     return replace(member_of(network), sha256=sha256, backend=adapter)
-
-
-def _calibration(text: str | None, path: Path) -> Calibration | None:
-    return None if text is None else calibration_from_json(text, path=path)
 
 
 def own_prior(members: Sequence[Member]) -> LocationPrior | None:

@@ -62,20 +62,27 @@ def default_plan(limits: Predict) -> Plan:
 
 def named_plan(name: str, limits: Predict, tile: int | None = None) -> Plan:
     """`whole`; `tiles`: that, coarser looks for what is large, and native tiles of this side for
-    what is small beside them; or `focus`: closer looks where tiny instances may be in their place.
-    Sides as in the recipe; a network with one size of input gets no coarser look."""
+    what is small beside them; or `focus`: in place of tiles, closer looks where tiny instances may
+    be. Sides as in the recipe; a network with one size of input gets no coarser look."""
     sides = limits.short_side, limits.longest_side, limits.largest_zoom
+    coarser = Focus().coarser if limits.input_hw is None else 0
     if name == "focus":
         short, longest, zoom = sides
-        focus = Focus(limits.budget_mp, short_side=short, longest_side=longest, largest_zoom=zoom)
+        focus = Focus(
+            limits.budget_mp,
+            short_side=short,
+            longest_side=longest,
+            largest_zoom=zoom,
+            coarser=coarser,
+        )
         if limits.input_hw is not None:
             sizes = (0.0, min(limits.input_hw) * TILE_ANSWERS)
-            focus = replace(focus, zoom=1.0, view=limits.input_hw, answers_for=sizes, coarser=0)
+            focus = replace(focus, zoom=1.0, view=limits.input_hw, answers_for=sizes)
         return Plan.of(focus)
     if name == "tiles":
         side = min(limits.input_hw or (Tiles().size,)) if tile is None else tile
-        whole = Whole(*sides, coarser=Focus().coarser if limits.input_hw is None else 0)
-        return Plan.of(whole, Tiles(side, answers_for=(0.0, side * TILE_ANSWERS)))
+        small = Tiles(side, answers_for=(0.0, side * TILE_ANSWERS))
+        return Plan.of(Whole(*sides, coarser=coarser), small)
     return Plan.of(Whole(*sides))
 
 

@@ -10,7 +10,7 @@ frame are.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf, prod
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from tinyseg.frame import Instances
 from tinyseg.views.choose import choose_rects
 from tinyseg.views.evidence import Evidence, Grid, gain_of_zoom, hints
 from tinyseg.views.plans import (
-    COARSER,
     LONGEST_SIDE,
     READING,
     SHORT_SIDE,
@@ -76,7 +75,7 @@ class Focus(PlanLike):
     longest_side: int | None = LONGEST_SIDE
     largest_zoom: PositiveFloat | None = None
     budget_share: PositiveFloat | None = None
-    coarser: NonNegativeInt = COARSER
+    coarser: NonNegativeInt = 2
 
     def __post_init__(self) -> None:
         if not (0 < self.zoom < inf and min(self.view) >= 32 and self.most >= 1):
@@ -87,12 +86,13 @@ class Focus(PlanLike):
             rule = "unknown source of a focus"
             raise PlanError(rule, expected=" | ".join(SOURCES), got=self.source)
         check_range(self.answers_for)
-        _ = self.whole  # checks its sides
+        _ = self.whole  # checks its sides and looks
 
     @property
     def whole(self) -> Whole:
-        """The first view."""
-        return Whole(self.short_side, self.longest_side, self.largest_zoom)
+        """The first view, and the coarser ones."""
+        sides = self.short_side, self.longest_side, self.largest_zoom
+        return Whole(*sides, coarser=self.coarser)
 
     @property
     def most(self) -> int:
@@ -101,7 +101,7 @@ class Focus(PlanLike):
 
     def first(self, info: FrameInfo) -> list[Planned]:
         """The whole frame; by the prior alone the other views too."""
-        once = self.whole.first(info)
+        once = self.whole.first(info)[:1]
         return once + self._look(info, Instances.empty()) if self.source == "prior" else once
 
     def then(self, info: FrameInfo, found: Instances) -> list[Planned]:
@@ -134,7 +134,7 @@ class Focus(PlanLike):
 
     def _look(self, info: FrameInfo, found: Instances) -> list[Planned]:
         evidence = SOURCES[self.source](info, found, self._prior())
-        once, *coarser = replace(self.whole, coarser=self.coarser).first(info)
+        once, *coarser = self.whole.first(info)
         weights = (
             evidence * gain_of_zoom(zoom=self.zoom, scale=min(once.view.scale_xy))[:, None, None]
         )

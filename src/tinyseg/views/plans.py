@@ -88,9 +88,6 @@ OVERLAP = 0.25
 """Share of a tile's side that neighbouring tiles have in common, unless said otherwise."""
 
 
-COARSER = 2
-"""Coarser looks beside closer ones, unless a plan says otherwise."""
-
 COARSE_LEAST = 48
 """A coarser look answers for objects of at least so many of its own pixels."""
 
@@ -124,6 +121,8 @@ class Whole(PlanLike):
             raise PlanError("a whole view needs sides of at least 1 pixel", got=got)
         if not (self.largest_zoom is None or self.largest_zoom > 0):
             raise PlanError("a whole view needs a zoom above 0", got=self.largest_zoom)
+        if self.coarser < 0:
+            raise PlanError("a whole view has no or some coarser looks", got=self.coarser)
         check_range(self.answers_for)
 
     def first(self, info: FrameInfo) -> list[Planned]:
